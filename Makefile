@@ -1,0 +1,127 @@
+# minicloud. `make` builds, `make demo` brings a cloud up, `make test` proves it.
+# Every .c file of a room but main.c goes into the room's static library, which
+# its daemon and its unit tests link; new files need no line here.
+CC ?= gcc
+CLANG ?= clang
+PYTHON ?= /usr/bin/python3
+PKG_CONFIG ?= pkg-config
+PREFIX ?= /usr
+DESTDIR ?=
+B ?= build
+BOTOCORE_DATA ?= /usr/lib/python3/dist-packages/botocore/data
+OPT ?= -O2 -g
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror
+override CFLAGS += -std=gnu11 $(OPT) $(WARN) -fstack-protector-strong -D_GNU_SOURCE -I. -I$(B)/gen
+HARDEN := -D_FORTIFY_SOURCE=2
+
+DAEMONS := api hypervisor netd storaged
+ROOMS := common $(DAEMONS) cli
+pc = $(shell $(PKG_CONFIG) --$(1) $(2))
+PKGS_common := jansson libmicrohttpd libcurl sqlite3 inih libcrypto
+PKGS_api := $(PKGS_common)
+PKGS_cli := $(PKGS_common)
+PKGS_hypervisor := $(PKGS_common) libvirt libvirt-qemu
+PKGS_netd := $(PKGS_common) libnl-3.0 libnl-route-3.0 libnftnl libnftables
+PKGS_storaged := $(PKGS_common) libseccomp
+ALL_PKGS := $(sort $(PKGS_common) $(PKGS_hypervisor) $(PKGS_netd) $(PKGS_storaged))
+PKG_CFLAGS := $(call pc,cflags,$(ALL_PKGS))
+
+# api/model (generated tables and their readers) and api/protocol are shared with the client.
+GEN_SRC := $(B)/gen/model_tables.c
+MODEL_SRC := $(wildcard api/model/*.c api/protocol/*.c)
+src = $(filter-out %/main.c,$(wildcard $(1)/*.c $(1)/*/*.c))
+SRC_common := $(call src,common)
+SRC_model := $(MODEL_SRC) $(GEN_SRC)
+SRC_api := $(filter-out $(MODEL_SRC),$(call src,api))
+SRC_cli := $(call src,cli)
+SRC_hypervisor := $(call src,hypervisor)
+SRC_netd := $(call src,netd)
+SRC_storaged := $(call src,storaged)
+LIBS_OF_api := model common
+LIBS_OF_cli := model common
+LIBS_OF_hypervisor := common
+LIBS_OF_netd := common
+LIBS_OF_storaged := common
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(patsubst $(B)/gen/%,gen/%,$(1)))
+BINS := $(B)/minicloud $(DAEMONS:%=$(B)/minicloud-%)
+TOOLS := $(patsubst deploy/%.c,$(B)/%,$(wildcard deploy/*.c))
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+Q := $(if $(V),,@)
+
+all: $(BINS) $(TOOLS)
+
+$(B)/gen/model_tables.c: api/model/generate.py $(wildcard api/model/*.json)
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)$(PYTHON) api/model/generate.py --data $(BOTOCORE_DATA) --overlay api/model/overlay.json --output $@
+
+$(B)/obj/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+define library
+$(B)/lib$(1).a: $$(call obj,$$(SRC_$(1)))
+	@mkdir -p $$(@D)
+	@echo "  AR    $$@"
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+endef
+$(foreach l,common model $(DAEMONS) cli,$(eval $(call library,$(l))))
+
+define program
+$(B)/minicloud$(if $(filter cli,$(1)),,-$(1)): $(B)/obj/$(1)/main.o $(B)/lib$(1).a $(LIBS_OF_$(1):%=$(B)/lib%.a)
+	@echo "  LD    $$@"
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(call pc,libs,$$(PKGS_$(1))) -pthread $$(LIBS)
+endef
+$(foreach r,$(DAEMONS) cli,$(eval $(call program,$(r))))
+
+# Small stand-alone programs of the launcher.
+$(B)/%: deploy/%.c $(B)/libcommon.a
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libcommon.a $(call pc,libs,$(PKGS_common)) -pthread
+
+# Unit tests: tests/unit/ROOM_noun_test.c links ROOM's library.
+room_of = $(firstword $(subst _, ,$(notdir $(1))))
+.SECONDEXPANSION:
+$(B)/tests/%: tests/unit/%.c $$(B)/lib$$(call room_of,$$@).a $$(LIBS_OF_$$(call room_of,$$@):%=$$(B)/lib%.a)
+	@mkdir -p $(@D)
+	@echo "  TEST  $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(LDFLAGS) -MMD -MP -MF $(B)/tests/$*.d -o $@ $(filter-out %.h,$^) \
+	  $(call pc,libs,$(ALL_PKGS) cmocka) -pthread $(LIBS)
+
+unit: $(UNIT)
+check: unit
+	$(Q)fail=0; for t in $(UNIT); do echo "== $$t"; $$t || fail=1; done; exit $$fail
+
+check-asan:
+	$(Q)$(MAKE) --no-print-directory B=build-asan HARDEN= \
+	  OPT="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" check
+
+check-clang:
+	$(Q)$(MAKE) --no-print-directory B=build-clang CC=$(CLANG) all unit
+
+deps:
+	$(Q)deploy/install-packages build run
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)deploy/demo up
+down:
+	$(Q)deploy/demo down $(if $(PURGE),--purge)
+test:
+	$(Q)deploy/install-packages build run test
+	$(Q)$(MAKE) --no-print-directory all unit
+	$(Q)tests/run
+
+clean:
+	rm -rf build build-asan build-clang
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+.PHONY: all unit check check-asan check-clang deps demo down test clean
+.DELETE_ON_ERROR:
