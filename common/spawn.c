@@ -1,0 +1,192 @@
+#include "common/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fs.h"
+
+#define DEFAULT_OUTPUT (64u * 1024)
+#define EXEC_FAILED 127
+
+static const char *const minimal_env[] = {
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL,
+};
+
+/* In the child: only what signal-safety(7) allows, apart from the caller's hook. */
+static void child(const struct mc_spawn *s, int in, int out, int errfd)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(errfd, 2) < 0)
+		_exit(EXEC_FAILED);
+	if (s->in_child && s->in_child(s->arg) != 0)
+		_exit(126);
+	execvpe(s->argv[0], (char *const *)s->argv, (char *const *)(s->env ? s->env : minimal_env));
+	_exit(EXEC_FAILED);
+}
+
+static pid_t start(const struct mc_spawn *s, int out, int errfd, mc_err **err)
+{
+	mc_auto_fd int null = -1;
+	int in = s->stdin_fd;
+	pid_t pid;
+
+	if (in <= 0)
+		in = null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (in < 0)
+		return mc_err_set(err, errno, "cannot open /dev/null");
+	pid = fork();
+	if (pid < 0)
+		return mc_err_set(err, errno, "cannot fork for %s", s->argv[0]);
+	if (pid == 0)
+		child(s, in, out, errfd);
+	return pid;
+}
+
+struct sink {
+	int fd;
+	char *buf;
+	size_t len, max;
+};
+
+static void sink_close(struct sink *k)
+{
+	close(k->fd);
+	k->fd = -1;
+}
+
+/* What does not fit is read and dropped, so that the child never blocks on us. */
+static void sink_read(struct sink *k)
+{
+	char chunk[4096];
+	ssize_t n = read(k->fd, chunk, sizeof(chunk));
+	size_t take;
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		sink_close(k);
+		return;
+	}
+	take = (size_t)n < k->max - k->len ? (size_t)n : k->max - k->len;
+	memcpy(k->buf + k->len, chunk, take);
+	k->len += take;
+	k->buf[k->len] = '\0';
+}
+
+static int remaining_ms(int64_t deadline)
+{
+	int64_t left = (deadline - mc_clock_boot()) / MC_MS;
+
+	return left > 0 ? (int)left + 1 : 0;
+}
+
+/* Read both ends until they close. 1 when the time was up. */
+static int drain(struct sink *sinks, const struct mc_spawn *s)
+{
+	int64_t deadline = mc_clock_boot() + (int64_t)s->timeout_ms * MC_MS;
+
+	while (sinks[0].fd >= 0 || sinks[1].fd >= 0) {
+		struct pollfd p[2] = { { .fd = sinks[0].fd, .events = POLLIN },
+				       { .fd = sinks[1].fd, .events = POLLIN } };
+		int left = s->timeout_ms ? remaining_ms(deadline) : -1;
+
+		if (left == 0)
+			return 1;
+		if (poll(p, 2, left) < 0 && errno != EINTR)
+			return 0;
+		for (int i = 0; i < 2; i++)
+			if (sinks[i].fd >= 0 && p[i].revents)
+				sink_read(&sinks[i]);
+	}
+	return 0;
+}
+
+static int wait_status(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return EXEC_FAILED;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int mc_spawn_run(const struct mc_spawn *s, struct mc_spawn_result *result, mc_err **err)
+{
+	int out[2], errp[2];
+	size_t max = s->max_output ? s->max_output : DEFAULT_OUTPUT;
+	struct sink sinks[2];
+	pid_t pid;
+
+	memset(result, 0, sizeof(*result));
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return mc_err_set(err, errno, "cannot make a pipe");
+	if (pipe2(errp, O_CLOEXEC) < 0) {
+		close(out[0]);
+		close(out[1]);
+		return mc_err_set(err, errno, "cannot make a pipe");
+	}
+	pid = start(s, out[1], errp[1], err);
+	close(out[1]);
+	close(errp[1]);
+	if (pid < 0) {
+		close(out[0]);
+		close(errp[0]);
+		return -1;
+	}
+	sinks[0] = (struct sink){ .fd = out[0], .buf = mc_alloc(max + 1), .max = max };
+	sinks[1] = (struct sink){ .fd = errp[0], .buf = mc_alloc(max + 1), .max = max };
+	result->timed_out = drain(sinks, s);
+	if (result->timed_out)
+		kill(pid, SIGKILL);
+	for (int i = 0; i < 2; i++)
+		if (sinks[i].fd >= 0)
+			sink_close(&sinks[i]);
+	result->out = sinks[0].buf;
+	result->errout = sinks[1].buf;
+	result->status = wait_status(pid);
+	if (result->status == EXEC_FAILED && !*result->errout && !*result->out) {
+		mc_spawn_result_free(result);
+		return mc_err_set(err, ENOENT, "cannot run %s", s->argv[0]);
+	}
+	return 0;
+}
+
+void mc_spawn_result_free(struct mc_spawn_result *result)
+{
+	free(result->out);
+	free(result->errout);
+	result->out = result->errout = NULL;
+}
+
+pid_t mc_spawn_start(const struct mc_spawn *s, int log_fd, mc_err **err)
+{
+	int fd = log_fd >= 0 ? log_fd : STDERR_FILENO;
+
+	return start(s, fd, fd, err);
+}
+
+unsigned long long mc_proc_start_time(pid_t pid)
+{
+	mc_autofree char *path = mc_strf("/proc/%d/stat", (int)pid);
+	mc_autofree char *text = mc_fs_read(path, 4096, NULL, NULL);
+	char *p = text ? strrchr(text, ')') : NULL;
+
+	/* Behind the name's closing parenthesis the state is field 3. */
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	return p ? strtoull(p + 1, NULL, 10) : 0;
+}
