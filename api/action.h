@@ -1,0 +1,82 @@
+/* An API action is a row of api/actions.c; everything generic happens around it. */
+#ifndef MC_API_ACTION_H
+#define MC_API_ACTION_H
+
+#include <jansson.h>
+
+#include "api/error.h"
+#include "api/model/model.h"
+#include "api/store.h"
+#include "common/error.h"
+
+struct api; /* api/api.h: configuration, store, reconciler */
+
+struct caller {
+	char account[16];   /* "000000000000" */
+	char region[32];    /* of the credential scope */
+	char access_key[32]; /* "" on the unix socket */
+	char arn[96];        /* arn:aws:iam::…:root */
+	char user_id[32];
+};
+
+struct call {
+	struct api *api;
+	const struct caller *caller;
+	const struct model_operation *op;
+	const json_t *in;      /* the decoded, validated request */
+	struct store_tx *tx;   /* read, or write with ACTION_WRITE */
+	json_t *out;           /* the answer: new reference, NULL for an empty one */
+	/* Documented outcome. */
+	enum api_error error;
+	char *error_code, *error_message; /* allocated */
+	const char *request_id;
+	/* ACTION_WRITE: answer only when netd runs at least this generation. */
+	char wait_vpc[MC_ID_LEN];
+	int64_t wait_generation;
+	/* ACTION_BACKEND: what the first phase leaves for the second. Freed by the engine. */
+	json_t *job;
+	mc_err *err;           /* internal failure, with return -1 */
+};
+
+enum {
+	ACTION_READ = 0,
+	ACTION_WRITE = 1,      /* gets a write transaction, committed when it returns 0 */
+	ACTION_BACKEND = 2,    /* has a second phase that calls a backend, on a worker */
+	ACTION_GLOBAL = 4,     /* needs no default VPC in the region */
+};
+
+/* Returns 0 (call->out is the answer), action_fail(...), or -1 with call->err. */
+typedef int action_fn(struct call *call);
+
+struct action {
+	const char *service; /* "ec2", "sts" */
+	const char *name;
+	action_fn *fn;
+	unsigned flags;
+	action_fn *backend; /* second phase: no transaction; reads call->job */
+};
+
+/* The row, or NULL. */
+const struct action *action_find(const char *service, const char *name);
+
+/* Every room of actions exports one table, ended by a NULL name; api/actions.c lists them. */
+extern const struct action actions_instance[], actions_console[], actions_image[], actions_key_pair[],
+	actions_network[], actions_security_group[], actions_volume[], actions_tag[], actions_place[],
+	actions_sts[];
+
+/* Note a documented outcome; the arguments fit the format of api/error.h (for
+ * MALFORMED_ID and NOT_FOUND the first is the code). Always returns 1. */
+int action_fail(struct call *call, enum api_error error, ...);
+
+/* The named resource of the caller, or NULL after action_fail with the kind's
+ * own Malformed / NotFound code. */
+const struct resource *action_resource(struct call *call, enum kind kind, const char *id);
+
+/* TagSpecifications of `in` for this resource type into r->tags: 0 or action_fail.
+ * Call action_check_tag_types first: a type the operation does not make is refused. */
+int action_check_tag_types(struct call *call, const char *const *types);
+int action_apply_tags(struct call *call, const char *type, struct resource *r);
+/* Set one tag with AWS's checks (length, aws: prefix, 50). 0 or action_fail. */
+int action_set_tag(struct call *call, struct resource *r, const char *key, const char *value);
+
+#endif

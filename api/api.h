@@ -1,0 +1,36 @@
+/* The parts of the API daemon, as every part sees them. */
+#ifndef MC_API_API_H
+#define MC_API_API_H
+
+#include <stdbool.h>
+
+#include "api/store.h"
+
+struct api_config {
+	char *socket, *listen;        /* unix socket; "127.0.0.1:8775" */
+	char *database, *images_dir, *regions, *log_level, *account;
+	char *public_pool;            /* CIDR of the public addresses */
+	char *hypervisor, *netd, *netd_fd, *storaged; /* their sockets */
+	char *instance_types;         /* file of the instance types */
+	long quota_instances, quota_groups, quota_rules, stop_timeout, terminate_timeout, workers;
+	bool imds_v1;
+};
+
+struct reconciler;
+struct metadata;
+struct waiters;
+
+struct api {
+	struct api_config config;
+	struct store *store;
+	struct reconciler *reconciler;
+	struct metadata *metadata;
+	struct waiters *waiters;
+	json_t *types;                /* {"t3.micro": {vcpus, memory_mib, doc}}; never changes */
+	json_t *accelerator;          /* hypervisor's GET /v1/host as seen at start */
+};
+
+/* The configured region names; ends with NULL. */
+bool api_region_known(const struct api *api, const char *region);
+
+#endif

@@ -1,0 +1,45 @@
+/* The Describe engine: ids, filters and pages by tables. */
+#ifndef MC_API_DESCRIBE_H
+#define MC_API_DESCRIBE_H
+
+#include "api/action.h"
+
+/* { "instance-state-name", "State.Name" }: arrays on the way are looked through;
+ * values match with * and ?. tag:KEY, tag-key are always known. */
+struct filter {
+	const char *name, *path;
+};
+
+/* What AWS shows of the resource: a new reference, or NULL to leave it out. */
+typedef json_t *describe_view(struct call *call, const struct resource *r);
+
+struct describe {
+	enum kind kind;
+	const char *list;     /* "Vpcs" */
+	const char *ids;      /* "VpcIds", or NULL */
+	const char *names;    /* "KeyNames", "GroupNames", or NULL; matched with name_member */
+	const char *name_member;
+	const char *name_not_found; /* error code */
+	const struct filter *filters; /* ends with a NULL name */
+	describe_view *view;
+	int page_min, page_max;       /* MaxResults; 0: not paginated */
+	bool ids_with_page_refused;
+};
+
+/* Fill call->out = {LIST: [...], NextToken?}. 0 or action_fail. */
+int describe_run(struct call *call, const struct describe *d);
+
+/* Do all filters of call->in match this view? 1, 0, or <0 after action_fail... the
+ * filters are checked against the table first by describe_check_filters (0 or action_fail). */
+int describe_check_filters(struct call *call, const struct filter *table);
+bool describe_matches(struct call *call, const struct filter *table, const json_t *view,
+		      const struct resource *r);
+/* Glob with * and ? and backslash escapes, as EC2 filters have it. */
+bool describe_glob(const char *pattern, const char *text);
+
+/* Pages over an array of {seq, item}: see describe.c; *ret_after is the seq of the
+ * NextToken (0 at the start), *ret_limit the page size (0: all). 0 or action_fail. */
+int describe_page(struct call *call, int min, int max, int64_t *ret_after, int64_t *ret_limit);
+char *describe_token(const struct call *call, int64_t seq);
+
+#endif

@@ -1,0 +1,70 @@
+/* Documented outcomes of API actions: one table maps each to AWS's error code,
+ * HTTP status and message (EC2 API reference, "Error codes"). */
+#ifndef MC_API_ERROR_H
+#define MC_API_ERROR_H
+
+#include <stdarg.h>
+
+/* name, HTTP status, AWS code, message format (the arguments of action_fail) */
+#define API_ERRORS(X) \
+	X(AUTH_FAILURE, 401, "AuthFailure", "AWS was not able to validate the provided access credentials") \
+	X(BLOCKED_REGION, 400, "InvalidRegion", "The region '%s' is not one of this cloud's regions") \
+	X(DRY_RUN, 412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.") \
+	X(UNAUTHORIZED, 403, "UnauthorizedOperation", "You are not authorized to perform this operation.") \
+	X(INVALID_ACTION, 400, "InvalidAction", "The action %s is not valid for this web service.") \
+	X(UNSUPPORTED_OPERATION, 400, "UnsupportedOperation", "The operation %s is not supported by this cloud yet.") \
+	X(UNSUPPORTED, 400, "UnsupportedOperation", "%s") \
+	X(INTERNAL, 500, "InternalError", "An internal error has occurred.") \
+	X(UNAVAILABLE, 503, "Unavailable", "The server is overloaded and can't handle the request; try again.") \
+	X(INVALID_PARAMETER, 400, "InvalidParameterValue", "%s") \
+	X(PARAMETER_COMBINATION, 400, "InvalidParameterCombination", "%s") \
+	X(MISSING_PARAMETER, 400, "MissingParameter", "The request must contain the parameter %s") \
+	X(INVALID_NEXT_TOKEN, 400, "InvalidNextToken", "The token '%s' is invalid") \
+	X(INVALID_PAGE, 400, "InvalidParameterValue", "Value ( %lld ) for parameter maxResults is invalid. Expecting a value between %d and %d.") \
+	X(INVALID_FILTER, 400, "InvalidParameterValue", "The filter '%s' is invalid") \
+	X(FILTER_LIMIT, 400, "FilterLimitExceeded", "The maximum number of filter values specified on a single call is 200") \
+	X(MALFORMED_ID, 400, "%s", "Invalid id: \"%s\" (expecting \"%s-...\")") \
+	X(NOT_FOUND, 400, "%s", "%s") \
+	X(IDEMPOTENT_MISMATCH, 400, "IdempotentParameterMismatch", "The client token '%s' was used before with other parameters") \
+	X(INCORRECT_INSTANCE_STATE, 400, "IncorrectInstanceState", "The instance '%s' is not in a state from which it can be %s.") \
+	X(TERMINATION_PROTECTED, 400, "OperationNotPermitted", "The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.") \
+	X(INSUFFICIENT_CAPACITY, 500, "InsufficientInstanceCapacity", "%s") \
+	X(INSUFFICIENT_ADDRESSES, 400, "InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.") \
+	X(AMI_UNAVAILABLE, 400, "InvalidAMIID.Unavailable", "The image ID '%s' is not available") \
+	X(KEY_PAIR_DUPLICATE, 400, "InvalidKeyPair.Duplicate", "The keypair '%s' already exists.") \
+	X(KEY_PAIR_FORMAT, 400, "InvalidKeyPair.Format", "Key is not in valid OpenSSH public key format") \
+	X(KEY_FORMAT, 400, "InvalidKey.Format", "Key is not in valid OpenSSH public key format") \
+	X(GROUP_DUPLICATE, 400, "InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'") \
+	X(GROUP_RESERVED, 400, "InvalidGroup.Reserved", "The security group name '%s' is reserved") \
+	X(GROUP_IN_USE, 400, "DependencyViolation", "resource %s has a dependent object") \
+	X(CANNOT_DELETE, 400, "CannotDelete", "the specified group: \"%s\" name: \"default\" cannot be deleted by a user") \
+	X(DEPENDENCY_VIOLATION, 400, "DependencyViolation", "%s") \
+	X(PERMISSION_DUPLICATE, 400, "InvalidPermission.Duplicate", "the specified rule \"%s\" already exists") \
+	X(PERMISSION_NOT_FOUND, 400, "InvalidPermission.NotFound", "The specified rule does not exist in this security group.") \
+	X(PERMISSION_MALFORMED, 400, "InvalidPermission.Malformed", "%s") \
+	X(RULES_LIMIT, 400, "RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.") \
+	X(GROUPS_LIMIT, 400, "SecurityGroupLimitExceeded", "The maximum number of security groups has been reached.") \
+	X(GROUPS_PER_INTERFACE_LIMIT, 400, "SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached.") \
+	X(TAG_LIMIT, 400, "TagLimitExceeded", "More than 50 tags on a resource are not allowed.") \
+	X(TAG_KEY, 400, "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use") \
+	X(RESOURCE_TYPE, 400, "InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.") \
+	X(INSTANCE_LIMIT, 400, "InstanceLimitExceeded", "You have requested more instances (%lld) than your current instance limit of %d allows.") \
+	X(USER_DATA, 400, "InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.") \
+	X(INVALID_ZONE, 400, "InvalidParameterValue", "Invalid availability zone: [%s]") \
+	X(INVALID_TYPE, 400, "InvalidInstanceType", "The following supplied instance types do not exist: [%s]") \
+	X(VPC_IN_USE, 400, "DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted.")
+
+enum api_error {
+	API_OK,
+#define X(name, status, code, format) API_##name,
+	API_ERRORS(X)
+#undef X
+	API_ERROR_MAX
+};
+
+int api_error_status(enum api_error e);
+/* For MALFORMED_ID and NOT_FOUND the code itself is "%s": the first argument. */
+const char *api_error_code(enum api_error e);
+const char *api_error_format(enum api_error e);
+
+#endif

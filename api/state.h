@@ -1,0 +1,38 @@
+/* State machines as tables of legal transitions, and the one setter. */
+#ifndef MC_API_STATE_H
+#define MC_API_STATE_H
+
+#include "api/resource.h"
+#include "api/store.h"
+
+enum instance_state {
+	INSTANCE_PENDING, INSTANCE_RUNNING, INSTANCE_SHUTTING_DOWN, INSTANCE_TERMINATED,
+	INSTANCE_STOPPING, INSTANCE_STOPPED, INSTANCE_STATE_MAX
+};
+enum volume_state { VOLUME_CREATING, VOLUME_AVAILABLE, VOLUME_IN_USE, VOLUME_DELETING, VOLUME_ERROR, VOLUME_STATE_MAX };
+enum image_state { IMAGE_PENDING, IMAGE_AVAILABLE, IMAGE_FAILED, IMAGE_DEREGISTERED, IMAGE_STATE_MAX };
+
+struct state_machine {
+	const char *noun;
+	const char *const *names; /* by state */
+	const int *codes;         /* AWS's State.Code; NULL: none */
+	int n;
+	const unsigned *legal;    /* bit j of legal[i]: i -> j */
+};
+
+extern const struct state_machine state_instance, state_volume, state_image;
+
+const char *state_name(const struct resource *r);
+/* -1 for an unknown word. */
+int state_parse(const struct state_machine *machine, const char *name);
+
+/* The setter: r is store_edit()ed or store_insert()ed. Logs "i-… pending ->
+ * running", stamps the time, and writes the usage record of the state left. An illegal
+ * transition is refused: -1 (a bug in the caller, logged). Setting the same state is 0. */
+int state_set(struct store_tx *tx, struct resource *r, int state);
+/* Stamp the first state of a new resource. */
+void state_init(struct resource *r, int state);
+/* Wall clock ns at which the present state was entered. */
+int64_t state_since(const struct resource *r);
+
+#endif

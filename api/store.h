@@ -1,0 +1,92 @@
+/* The truth: resources in memory, kept equal to SQLite by writing through.
+ *
+ * All access is by a transaction. Many read transactions run side by side and
+ * borrow what they look at until store_end(). One write transaction runs at a
+ * time; what it changed is seen by itself at once and by others, all of it or
+ * nothing, after store_commit(), when it is on disk. No backend is called
+ * inside either. */
+#ifndef MC_API_STORE_H
+#define MC_API_STORE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/resource.h"
+#include "common/error.h"
+
+struct store;
+struct store_tx;
+
+/* Open (and create, upgrade, load) the database. NULL and *err on failure. */
+struct store *store_open(const char *path, mc_err **err);
+void store_close(struct store *store);
+
+struct store_tx *store_read(struct store *store);
+struct store_tx *store_write(struct store *store);
+
+/* Make a write transaction true: on disk, then in memory; then every changed
+ * resource is handed to the changed hook. Frees tx in any case. 0, or -1 and
+ * *err with nothing changed. */
+int store_commit(struct store_tx *tx, mc_err **err);
+/* End a read transaction, or drop a write transaction. NULL is fine. */
+void store_end(struct store_tx *tx);
+
+/* Called after each commit, without locks, for each changed resource
+ * (id and kind; whether it still exists is for the callee to look up). */
+typedef void store_changed_fn(void *ctx, enum kind kind, const char *id);
+void store_on_change(struct store *store, store_changed_fn *fn, void *ctx);
+
+/* --- reading: borrowed until the transaction ends (or edits that resource) --- */
+const struct resource *store_get(struct store_tx *tx, const char *id);
+/* The same if it is of this kind, account and region; account NULL: any. */
+const struct resource *store_find(struct store_tx *tx, enum kind kind, const char *account,
+				  const char *region, const char *id);
+
+/* for (struct store_iter it = store_iter(tx, KIND_VPC, account, region); (r = store_next(&it)); )
+ * in order of creation. account, region NULL: any. */
+struct store_iter {
+	struct store_tx *tx;
+	enum kind kind;
+	const char *account, *region;
+	size_t i, j;
+};
+struct store_iter store_iter(struct store_tx *tx, enum kind kind, const char *account,
+			     const char *region);
+const struct resource *store_next(struct store_iter *it);
+
+/* --- writing -------------------------------------------------------------- */
+/* A new resource with a fresh id (its derived names unique); fill doc, spec,
+ * tags, az, parent in place. Owned by the transaction. */
+struct resource *store_insert(struct store_tx *tx, enum kind kind, const char *account,
+			      const char *region);
+/* The changeable version of an existing resource. NULL where there is none. */
+struct resource *store_edit(struct store_tx *tx, const char *id);
+void store_delete(struct store_tx *tx, const char *id);
+
+/* Small facts by key ("region/123456789012/us-east-1"). NULL where unset. */
+const char *store_fact(struct store_tx *tx, const char *key);
+void store_set_fact(struct store_tx *tx, const char *key, const char *value);
+
+/* The usage record of a state just left, see api/state.h. detail is borrowed. */
+void store_add_usage(struct store_tx *tx, const struct resource *r, const char *state,
+		     int64_t started_wall, int64_t ended_wall, int64_t duration_ns,
+		     const json_t *detail);
+
+/* ClientToken: what an earlier call with this token was (digest of its
+ * parameters) and left. New references; 1 found, 0 not, -1 *err. */
+int store_token_get(struct store_tx *tx, const char *scope, const char *token, char **ret_digest,
+		    json_t **ret_result, mc_err **err);
+void store_token_put(struct store_tx *tx, const char *scope, const char *token, const char *digest,
+		     const json_t *result);
+
+/* --- accounts and keys (loaded at open; few) -------------------------------- */
+struct access_key {
+	char id[32], secret[64], account[16];
+};
+/* 0 and *ret, or -1 where the key is unknown. */
+int store_access_key(struct store *store, const char *id, struct access_key *ret);
+/* The default account's first key; made at first open. */
+void store_default_key(struct store *store, struct access_key *ret);
+
+#endif
