@@ -1,0 +1,117 @@
+/* Which addresses are taken is read off the network interfaces: there is no
+ * second book that could disagree. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/vpc.h"
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/json.h"
+
+#define RESERVED_HEAD 4 /* network, router, DNS, future use: VPC User Guide, "Subnet CIDR reservations" */
+#define RESERVED_TAIL 1 /* broadcast */
+
+struct range {
+	uint32_t base, size;
+	unsigned char *taken; /* a bit each */
+};
+
+static uint32_t parse_ip(const char *text)
+{
+	struct in_addr a = { 0 };
+
+	inet_pton(AF_INET, text, &a);
+	return ntohl(a.s_addr);
+}
+
+static bool range_init(struct range *r, const char *cidr)
+{
+	char addr[INET_ADDRSTRLEN];
+	const char *slash = cidr ? strchr(cidr, '/') : NULL;
+	long bits = slash ? strtol(slash + 1, NULL, 10) : -1;
+
+	if (bits < 8 || bits > 30)
+		return false;
+	snprintf(addr, sizeof(addr), "%.*s", (int)(slash - cidr), cidr);
+	r->base = parse_ip(addr);
+	r->size = 1u << (32 - bits);
+	r->taken = mc_alloc(r->size / 8 + 1);
+	return true;
+}
+
+static void take(struct range *r, uint32_t offset)
+{
+	if (offset < r->size)
+		r->taken[offset / 8] |= (unsigned char)(1u << (offset % 8));
+}
+
+static bool is_taken(const struct range *r, uint32_t offset)
+{
+	return r->taken[offset / 8] >> (offset % 8) & 1;
+}
+
+static void take_private(struct store_tx *tx, const struct resource *subnet, struct range *r)
+{
+	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, subnet->account, subnet->region);
+	const struct resource *eni;
+
+	while ((eni = store_next(&it)))
+		if (strcmp(mc_json_str(eni->spec, "subnet", ""), subnet->id) == 0)
+			take(r, parse_ip(mc_json_str(eni->spec, "ip", "0.0.0.0")) - r->base);
+}
+
+static char *first_free(const struct range *r, uint32_t head, uint32_t tail)
+{
+	for (uint32_t i = head; i + tail < r->size; i++) {
+		struct in_addr a = { .s_addr = htonl(r->base + i) };
+		char text[INET_ADDRSTRLEN];
+
+		if (!is_taken(r, i))
+			return mc_strdup(inet_ntop(AF_INET, &a, text, sizeof(text)));
+	}
+	return NULL;
+}
+
+char *address_free_private(struct store_tx *tx, const struct resource *subnet)
+{
+	struct range r = { 0 };
+	mc_autofree unsigned char *taken = NULL;
+
+	if (!range_init(&r, mc_json_str(subnet->doc, "CidrBlock", NULL)))
+		return NULL;
+	taken = r.taken;
+	take_private(tx, subnet, &r);
+	return first_free(&r, RESERVED_HEAD, RESERVED_TAIL);
+}
+
+char *address_free_public(struct store_tx *tx, const char *pool)
+{
+	struct range r = { 0 };
+	mc_autofree unsigned char *taken = NULL;
+	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL);
+	const struct resource *eni;
+
+	if (!range_init(&r, pool))
+		return NULL;
+	taken = r.taken;
+	while ((eni = store_next(&it)))
+		take(&r, parse_ip(mc_json_str(eni->spec, "public_ip", "0.0.0.0")) - r.base);
+	return first_free(&r, 1, 1);
+}
+
+int64_t address_count_free(struct store_tx *tx, const struct resource *subnet)
+{
+	struct range r = { 0 };
+	mc_autofree unsigned char *taken = NULL;
+	int64_t n = 0;
+
+	if (!range_init(&r, mc_json_str(subnet->doc, "CidrBlock", NULL)))
+		return 0;
+	taken = r.taken;
+	take_private(tx, subnet, &r);
+	for (uint32_t i = RESERVED_HEAD; i + RESERVED_TAIL < r.size; i++)
+		n += !is_taken(&r, i);
+	return n;
+}

@@ -1,0 +1,121 @@
+#include "api/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#define BIT(s) (1u << (s))
+
+static const char *const instance_names[] = {
+	[INSTANCE_PENDING] = "pending", [INSTANCE_RUNNING] = "running",
+	[INSTANCE_SHUTTING_DOWN] = "shutting-down", [INSTANCE_TERMINATED] = "terminated",
+	[INSTANCE_STOPPING] = "stopping", [INSTANCE_STOPPED] = "stopped",
+};
+/* InstanceState of the EC2 API reference. */
+static const int instance_codes[] = {
+	[INSTANCE_PENDING] = 0, [INSTANCE_RUNNING] = 16, [INSTANCE_SHUTTING_DOWN] = 32,
+	[INSTANCE_TERMINATED] = 48, [INSTANCE_STOPPING] = 64, [INSTANCE_STOPPED] = 80,
+};
+static const unsigned instance_legal[] = {
+	/* pending -> stopped: a start that failed; -> terminated: a launch that failed */
+	[INSTANCE_PENDING] = BIT(INSTANCE_RUNNING) | BIT(INSTANCE_SHUTTING_DOWN) | BIT(INSTANCE_TERMINATED) |
+			     BIT(INSTANCE_STOPPING) | BIT(INSTANCE_STOPPED),
+	[INSTANCE_RUNNING] = BIT(INSTANCE_STOPPING) | BIT(INSTANCE_SHUTTING_DOWN) | BIT(INSTANCE_STOPPED),
+	[INSTANCE_STOPPING] = BIT(INSTANCE_STOPPED) | BIT(INSTANCE_SHUTTING_DOWN),
+	[INSTANCE_STOPPED] = BIT(INSTANCE_PENDING) | BIT(INSTANCE_SHUTTING_DOWN) | BIT(INSTANCE_TERMINATED),
+	[INSTANCE_SHUTTING_DOWN] = BIT(INSTANCE_TERMINATED),
+	[INSTANCE_TERMINATED] = 0,
+};
+const struct state_machine state_instance = { "instance", instance_names, instance_codes, INSTANCE_STATE_MAX, instance_legal };
+
+static const char *const volume_names[] = {
+	[VOLUME_CREATING] = "creating", [VOLUME_AVAILABLE] = "available", [VOLUME_IN_USE] = "in-use",
+	[VOLUME_DELETING] = "deleting", [VOLUME_ERROR] = "error",
+};
+static const unsigned volume_legal[] = {
+	[VOLUME_CREATING] = BIT(VOLUME_AVAILABLE) | BIT(VOLUME_IN_USE) | BIT(VOLUME_ERROR) | BIT(VOLUME_DELETING),
+	[VOLUME_AVAILABLE] = BIT(VOLUME_IN_USE) | BIT(VOLUME_DELETING) | BIT(VOLUME_ERROR),
+	[VOLUME_IN_USE] = BIT(VOLUME_AVAILABLE) | BIT(VOLUME_DELETING) | BIT(VOLUME_ERROR),
+	[VOLUME_DELETING] = BIT(VOLUME_ERROR),
+	[VOLUME_ERROR] = BIT(VOLUME_DELETING),
+};
+const struct state_machine state_volume = { "volume", volume_names, NULL, VOLUME_STATE_MAX, volume_legal };
+
+static const char *const image_names[] = {
+	[IMAGE_PENDING] = "pending", [IMAGE_AVAILABLE] = "available", [IMAGE_FAILED] = "failed",
+	[IMAGE_DEREGISTERED] = "deregistered",
+};
+static const unsigned image_legal[] = {
+	[IMAGE_PENDING] = BIT(IMAGE_AVAILABLE) | BIT(IMAGE_FAILED) | BIT(IMAGE_DEREGISTERED),
+	[IMAGE_AVAILABLE] = BIT(IMAGE_DEREGISTERED) | BIT(IMAGE_FAILED),
+	[IMAGE_FAILED] = BIT(IMAGE_AVAILABLE) | BIT(IMAGE_DEREGISTERED),
+	[IMAGE_DEREGISTERED] = 0,
+};
+const struct state_machine state_image = { "image", image_names, NULL, IMAGE_STATE_MAX, image_legal };
+
+const char *state_name(const struct resource *r)
+{
+	const struct state_machine *m = kind_info(r->kind)->machine;
+
+	return m ? m->names[r->state] : "";
+}
+
+int state_parse(const struct state_machine *machine, const char *name)
+{
+	for (int i = 0; i < machine->n; i++)
+		if (strcmp(machine->names[i], name) == 0)
+			return i;
+	return -1;
+}
+
+void state_init(struct resource *r, int state)
+{
+	r->state = state;
+	json_object_set_new(r->spec, "since",
+			    json_pack("{s:I, s:I, s:s}", "wall", (json_int_t)mc_clock_wall(), "boot",
+				      (json_int_t)mc_clock_boot(), "boot_id", mc_clock_boot_id()));
+}
+
+int64_t state_since(const struct resource *r)
+{
+	return mc_json_int(mc_json_obj(r->spec, "since"), "wall", r->created);
+}
+
+/* How long the state lasted: by the boot clock within one boot, else by the wall. */
+static int64_t lasted(const json_t *since, int64_t wall_now)
+{
+	int64_t n;
+
+	if (strcmp(mc_json_str(since, "boot_id", ""), mc_clock_boot_id()) == 0)
+		n = mc_clock_boot() - mc_json_int(since, "boot", 0);
+	else
+		n = wall_now - mc_json_int(since, "wall", wall_now);
+	return n > 0 ? n : 0;
+}
+
+int state_set(struct store_tx *tx, struct resource *r, int state)
+{
+	const struct state_machine *m = kind_info(r->kind)->machine;
+	mc_auto_json json_t *detail = NULL;
+	const json_t *since = mc_json_obj(r->spec, "since");
+	int64_t now = mc_clock_wall();
+
+	if (r->state == state)
+		return 0;
+	if (!(m->legal[r->state] & BIT(state))) {
+		mc_log(MC_LOG_ERROR, "state", "illegal transition refused", "id", r->id, "from",
+		       m->names[r->state], "to", m->names[state], NULL);
+		return -1;
+	}
+	mc_logf(MC_LOG_INFO, "state", "%s %s -> %s", r->id, m->names[r->state], m->names[state]);
+	detail = json_pack("{s:s*, s:s*}", "InstanceType", mc_json_str(r->doc, "InstanceType", NULL),
+			   "VolumeType", mc_json_str(r->doc, "VolumeType", NULL));
+	store_add_usage(tx, r, m->names[r->state], mc_json_int(since, "wall", r->created), now,
+			lasted(since, now), detail);
+	state_init(r, state);
+	return 0;
+}

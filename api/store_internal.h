@@ -1,0 +1,66 @@
+/* Shared by store.c (memory) and store_db.c (SQLite) alone. */
+#ifndef MC_API_STORE_INTERNAL_H
+#define MC_API_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <uthash.h>
+
+#include "api/store.h"
+
+struct entry { /* by id */
+	struct resource *r;
+	UT_hash_handle hh;
+};
+
+struct kind_list { /* by order of creation */
+	struct resource **items;
+	size_t n, cap;
+};
+
+struct usage {
+	char *id, *account, *region, *az, *kind, *state, *tags, *detail;
+	int64_t started, ended, duration;
+	struct usage *next;
+};
+
+struct token {
+	char *scope, *token, *digest, *result;
+	struct token *next;
+};
+
+struct store {
+	sqlite3 *db;
+	pthread_rwlock_t lock;   /* the memory; held for writing only while a commit is published */
+	pthread_mutex_t writer;  /* one write transaction at a time, and the database */
+	struct entry *by_id;
+	struct kind_list kinds[KIND_MAX];
+	json_t *facts;
+	json_t *keys;            /* {access key id: {secret, account}} */
+	char *default_key;
+	int64_t next_seq;
+	store_changed_fn *changed;
+	void *changed_ctx;
+};
+
+struct store_tx {
+	struct store *store;
+	bool writing;
+	struct resource **inserted; /* new ones, in order */
+	size_t n_inserted;
+	struct resource **edited;   /* the published ones that have ->next or are ->gone */
+	size_t n_edited;
+	json_t *facts;              /* changed ones */
+	struct usage *usage;
+	struct token *tokens;
+};
+
+/* store_db.c */
+sqlite3 *store_db_open(const char *path, mc_err **err);
+int store_db_load(struct store *s, mc_err **err);
+int store_db_write(struct store_tx *tx, mc_err **err);
+
+/* store.c */
+void store_publish(struct store *s, struct resource *r);
+
+#endif

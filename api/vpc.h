@@ -1,0 +1,29 @@
+/* VPCs: their generation, their default furniture, the document netd wants. */
+#ifndef MC_API_VPC_H
+#define MC_API_VPC_H
+
+#include "api/api.h"
+#include "api/store.h"
+
+/* Something that netd must know changed: the next generation. */
+int64_t vpc_touch(struct store_tx *tx, const char *vpc_id);
+int64_t vpc_generation(struct store_tx *tx, const char *vpc_id);
+
+/* The whole wanted VPC of docs/ipc.md, from the store. NULL where the VPC is unknown. New reference. */
+json_t *vpc_document(struct store_tx *tx, const char *vpc_id);
+
+/* A default VPC with all AWS gives it (subnet per AZ, gateway, route table, ACL,
+ * default group, DHCP options). */
+void vpc_create_default(struct store_tx *tx, const char *account, const char *region);
+
+/* Make the region's default VPC and images if this account was never here. 0, or -1 and *err. */
+int region_ensure(struct api *api, const char *account, const char *region, mc_err **err);
+
+/* A free private address of the subnet / a free public one of the pool:
+ * allocated text, NULL where there is none. */
+char *address_free_private(struct store_tx *tx, const struct resource *subnet);
+char *address_free_public(struct store_tx *tx, const char *pool);
+/* How many addresses of the subnet are free (five are reserved). */
+int64_t address_count_free(struct store_tx *tx, const struct resource *subnet);
+
+#endif
