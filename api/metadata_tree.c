@@ -133,7 +133,7 @@ struct leaf {
 #define NIC(path, member) { path, LEAF_NIC, NULL, offsetof(struct metadata_nic, member), NULL }
 #define MADE(path, fn) { path, LEAF_MADE, NULL, 0, fn }
 
-/* Below meta-data/, of the instance and its primary interface. Listings are in this order: AWS's. */
+/* Below meta-data/, of the instance and its primary interface. */
 static const struct leaf instance_leaves[] = {
 	GUEST("ami-id", image),
 	MADE("ami-launch-index", p_launch_index),
@@ -148,18 +148,12 @@ static const struct leaf instance_leaves[] = {
 	MADE("local-hostname", p_private_name),
 	NIC("local-ipv4", ip),
 	NIC("mac", mac),
-};
-/* network/ stands here in a listing */
-static const struct leaf instance_leaves_2[] = {
 	GUEST("placement/availability-zone", zone),
 	MADE("placement/availability-zone-id", p_zone_id),
 	GUEST("placement/region", region),
 	CONSTANT("profile", "default-hvm"),
 	MADE("public-hostname", p_public_name),
 	NIC("public-ipv4", public_ip),
-};
-/* public-keys/ */
-static const struct leaf instance_leaves_3[] = {
 	GUEST("reservation-id", reservation),
 	NIC("security-groups", group_names),
 	CONSTANT("services/domain", "amazonaws.com"),
@@ -171,9 +165,6 @@ static const struct leaf instance_leaves_3[] = {
 static const struct leaf nic_leaves[] = {
 	MADE("device-number", p_device_index),
 	NIC("interface-id", id),
-};
-/* ipv4-associations/ */
-static const struct leaf nic_leaves_2[] = {
 	MADE("local-hostname", p_private_name),
 	NIC("local-ipv4s", ip),
 	NIC("mac", mac),
@@ -251,7 +242,6 @@ static void put_nics(json_t *meta, const struct metadata_guest *g)
 		PUT_LEAVES(dir, nic_leaves, g, nic);
 		if (nic->public_ip)
 			put(subdir(dir, "ipv4-associations"), nic->public_ip, nic->ip);
-		PUT_LEAVES(dir, nic_leaves_2, g, nic);
 	}
 }
 
@@ -343,9 +333,7 @@ json_t *metadata_tree(const struct metadata_guest *g)
 	meta = subdir(tree, "meta-data");
 	PUT_LEAVES(meta, instance_leaves, g, primary);
 	put_nics(meta, g);
-	PUT_LEAVES(meta, instance_leaves_2, g, primary);
 	put_public_key(meta, g);
-	PUT_LEAVES(meta, instance_leaves_3, g, primary);
 	put_tags(meta, g);
 	if (data)
 		json_object_set_new_nocheck(tree, "user-data", data);
@@ -371,20 +359,29 @@ static const json_t *child(const json_t *dir, const char *name, size_t n)
 	return NULL;
 }
 
-/* One entry a line; directories end with a slash, but neither a version's own
- * (AWS's habit) nor the numbered keys. */
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* One entry a line, sorted; directories end with a slash, but neither a version's
+ * own (AWS's habit) nor the numbered keys. */
 static char *listing(const json_t *dir, bool top, size_t *ret_len)
 {
+	size_t n = 0;
+	mc_autofree const char **names = mc_alloc((json_object_size(dir) + 1) * sizeof(*names));
 	char *text = NULL;
 	FILE *out = open_memstream(&text, ret_len);
-	const char *key, *newline = "";
+	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)dir, key, value) {
-		bool slash = json_is_object(value) && !top && !strchr(key, '=');
+	json_object_foreach((json_t *)dir, key, value)
+		names[n++] = key;
+	qsort(names, n, sizeof(*names), by_name);
+	for (size_t i = 0; i < n; i++) {
+		bool slash = json_is_object(json_object_get(dir, names[i])) && !top && !strchr(names[i], '=');
 
-		fprintf(out, "%s%s%s", newline, key, slash ? "/" : "");
-		newline = "\n";
+		fprintf(out, "%s%s%s", i ? "\n" : "", names[i], slash ? "/" : "");
 	}
 	fclose(out);
 	return text;
