@@ -229,14 +229,16 @@ static int route_news_open(void) {
         return fd;
 }
 
-/* Returns at news of an address or a route, else after the delay. */
-static void news_wait(int news, int delay_ms) {
+/* True at news of an address or a route, false after the delay. */
+static bool news_wait(int news, int delay_ms) {
         struct pollfd wait = { .fd = news, .events = POLLIN };
         char message[4096];
 
-        if (poll(&wait, 1, delay_ms) > 0)
-                while (recv(news, message, sizeof(message), 0) > 0)
-                        continue;
+        if (poll(&wait, 1, delay_ms) <= 0)
+                return false;
+        while (recv(news, message, sizeof(message), 0) > 0)
+                continue;
+        return true;
 }
 
 static int fetch_waiting(struct answer *a, char *const paths[], int dir) {
@@ -244,8 +246,9 @@ static int fetch_waiting(struct answer *a, char *const paths[], int dir) {
         int delay_ms = RETRY_MIN_MS, result;
 
         while ((result = fetch_all(a, paths, dir)) == EXIT_NO_ANSWER) {
-                news_wait(news, delay_ms);
-                if (delay_ms < RETRY_MAX_MS)
+                if (news_wait(news, delay_ms))
+                        delay_ms = RETRY_MIN_MS;
+                else if (delay_ms < RETRY_MAX_MS)
                         delay_ms *= 2;
         }
         (void) close(news);
