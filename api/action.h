@@ -54,6 +54,7 @@ struct action {
 	action_fn *fn;
 	unsigned flags;
 	action_fn *backend; /* second phase: no transaction; reads call->job */
+	action_fn *replay;  /* a repeated ClientToken: call->job is the first answer; NULL: answer it again */
 };
 
 /* The row, or NULL. */

@@ -10,7 +10,9 @@ struct filter {
 	const char *name, *path;
 };
 
-/* What AWS shows of the resource: a new reference, or NULL to leave it out. */
+/* What AWS shows of the resource: a new reference, or NULL to leave it out. It
+ * shows what doc has as doc has it (filters look there first), and values shared
+ * with doc are never changed in place. */
 typedef json_t *describe_view(struct call *call, const struct resource *r);
 
 struct describe {
@@ -24,6 +26,8 @@ struct describe {
 	describe_view *view;
 	int page_min, page_max;       /* MaxResults; 0: not paginated */
 	bool ids_with_page_refused;
+	/* May a name mean this one? NULL: any of that name. */
+	bool (*named)(struct call *call, const struct resource *r);
 };
 
 /* Fill call->out = {LIST: [...], NextToken?}. 0 or action_fail. */
@@ -37,8 +41,9 @@ bool describe_matches(struct call *call, const struct filter *table, const json_
 /* Glob with * and ? and backslash escapes, as EC2 filters have it. */
 bool describe_glob(const char *pattern, const char *text);
 
-/* Pages over an array of {seq, item}: see describe.c; *ret_after is the seq of the
- * NextToken (0 at the start), *ret_limit the page size (0: all). 0 or action_fail. */
+/* Pages over items in ascending order of a positive number `seq`: *ret_after is the seq
+ * of the last item before NextToken (0 at the start), *ret_limit the page size (0: all).
+ * 0 or action_fail. describe_token is the NextToken after seq, allocated. */
 int describe_page(struct call *call, int min, int max, int64_t *ret_after, int64_t *ret_limit);
 char *describe_token(const struct call *call, int64_t seq);
 

@@ -16,11 +16,16 @@ static const struct mc_field manifest_fields[] = {
 	{ .name = "name", .type = MC_FIELD_STRING, .required = true, .min = 3, .max = 128 },
 	{ .name = "description", .type = MC_FIELD_STRING, .max = 255 },
 	{ .name = "architecture", .type = MC_FIELD_STRING, .required = true },
-	{ .name = "virtual_bytes", .type = MC_FIELD_INTEGER, .required = true, .min = 1, .max = INT64_MAX },
+	{ .name = "virtual_size", .type = MC_FIELD_INTEGER, .required = true, .min = 1, .max = INT64_MAX },
 	{ .name = "sha256", .type = MC_FIELD_STRING, .required = true, .min = 64, .max = 64 },
 	{ .name = "root_device", .type = MC_FIELD_STRING, .required = true },
 	{ .name = "boot_mode", .type = MC_FIELD_STRING },
-	{ .name = "user", .type = MC_FIELD_STRING },
+	{ .name = "default_user", .type = MC_FIELD_STRING },
+	{ .name = "virtualization_type", .type = MC_FIELD_STRING },
+	{ .name = "file", .type = MC_FIELD_STRING },
+	{ .name = "format", .type = MC_FIELD_STRING },
+	{ .name = "size", .type = MC_FIELD_INTEGER },
+	{ .name = "build", .type = MC_FIELD_STRING },
 	{ .name = "min_memory_mib", .type = MC_FIELD_INTEGER, .min = 1, .max = 1 << 20 },
 	{ 0 },
 };
@@ -41,7 +46,7 @@ static void describe_image(struct resource *r, const json_t *m)
 {
 	char now[MC_ISO8601_LEN];
 	mc_autofree char *location = mc_strf("minicloud/%s", mc_json_str(m, "name", ""));
-	int64_t gib = (mc_json_int(m, "virtual_bytes", 0) + (1 << 30) - 1) >> 30;
+	int64_t gib = (mc_json_int(m, "virtual_size", 0) + (1 << 30) - 1) >> 30;
 
 	mc_clock_iso8601(r->created, now);
 	json_object_update_new(r->doc, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b}",
@@ -69,7 +74,7 @@ static void offer_one(struct api *api, struct store_tx *tx, const char *region, 
 	/* All regions of this host stand on one stored copy. */
 	json_object_update_new(r->spec, json_pack("{s:s, s:s, s:s, s:I, s:I}", "source", file, "sha256", sha256, "stored",
 		first ? mc_json_str(first->spec, "stored", first->id) : r->id, "virtual_bytes",
-		(json_int_t)mc_json_int(m, "virtual_bytes", 0), "min_memory_mib", (json_int_t)mc_json_int(m, "min_memory_mib", 0)));
+		(json_int_t)mc_json_int(m, "virtual_size", 0), "min_memory_mib", (json_int_t)mc_json_int(m, "min_memory_mib", 0)));
 	state_init(r, IMAGE_PENDING);
 }
 

@@ -1,0 +1,372 @@
+/* DescribeInstances and the actions that move an instance between states. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/backend.h"
+#include "api/describe.h"
+#include "api/instance.h"
+#include "api/run_instances.h"
+#include "api/state.h"
+#include "api/vpc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/json.h"
+
+/* --- describing ----------------------------------------------------------- */
+
+static const struct filter instance_filters[] = {
+	{ "affinity", "Placement.Affinity" },
+	{ "architecture", "Architecture" },
+	{ "availability-zone", "Placement.AvailabilityZone" },
+	{ "block-device-mapping.attach-time", "BlockDeviceMappings.Ebs.AttachTime" },
+	{ "block-device-mapping.delete-on-termination", "BlockDeviceMappings.Ebs.DeleteOnTermination" },
+	{ "block-device-mapping.device-name", "BlockDeviceMappings.DeviceName" },
+	{ "block-device-mapping.status", "BlockDeviceMappings.Ebs.Status" },
+	{ "block-device-mapping.volume-id", "BlockDeviceMappings.Ebs.VolumeId" },
+	{ "client-token", "ClientToken" },
+	{ "dns-name", "PublicDnsName" },
+	{ "hypervisor", "Hypervisor" },
+	{ "image-id", "ImageId" },
+	{ "instance-id", "InstanceId" },
+	{ "instance-lifecycle", "InstanceLifecycle" },
+	{ "instance-state-code", "State.Code" },
+	{ "instance-state-name", "State.Name" },
+	{ "instance-type", "InstanceType" },
+	{ "instance.group-id", "SecurityGroups.GroupId" },
+	{ "instance.group-name", "SecurityGroups.GroupName" },
+	{ "ip-address", "PublicIpAddress" },
+	{ "key-name", "KeyName" },
+	{ "launch-index", "AmiLaunchIndex" },
+	{ "launch-time", "LaunchTime" },
+	{ "metadata-options.http-tokens", "MetadataOptions.HttpTokens" },
+	{ "monitoring-state", "Monitoring.State" },
+	{ "network-interface.addresses.private-ip-address", "NetworkInterfaces.PrivateIpAddress" },
+	{ "network-interface.addresses.association.public-ip", "NetworkInterfaces.Association.PublicIp" },
+	{ "network-interface.association.public-ip", "NetworkInterfaces.Association.PublicIp" },
+	{ "network-interface.attachment.device-index", "NetworkInterfaces.Attachment.DeviceIndex" },
+	{ "network-interface.group-id", "NetworkInterfaces.Groups.GroupId" },
+	{ "network-interface.group-name", "NetworkInterfaces.Groups.GroupName" },
+	{ "network-interface.mac-address", "NetworkInterfaces.MacAddress" },
+	{ "network-interface.network-interface-id", "NetworkInterfaces.NetworkInterfaceId" },
+	{ "network-interface.subnet-id", "NetworkInterfaces.SubnetId" },
+	{ "network-interface.vpc-id", "NetworkInterfaces.VpcId" },
+	{ "owner-id", "OwnerId" },
+	{ "placement-group-name", "Placement.GroupName" },
+	{ "platform", "Platform" },
+	{ "platform-details", "PlatformDetails" },
+	{ "private-dns-name", "PrivateDnsName" },
+	{ "private-ip-address", "PrivateIpAddress" },
+	{ "reason", "StateTransitionReason" },
+	{ "reservation-id", "ReservationId" },
+	{ "root-device-name", "RootDeviceName" },
+	{ "root-device-type", "RootDeviceType" },
+	{ "source-dest-check", "SourceDestCheck" },
+	{ "state-reason-code", "StateReason.Code" },
+	{ "state-reason-message", "StateReason.Message" },
+	{ "subnet-id", "SubnetId" },
+	{ "tenancy", "Placement.Tenancy" },
+	{ "virtualization-type", "VirtualizationType" },
+	{ "vpc-id", "VpcId" },
+	{ 0 },
+};
+
+/* The instances of r's reservation in the list. Those of one reservation are made
+ * in one transaction and so lie side by side: only the last can be it. */
+static json_t *reservation_in(json_t *list, const struct resource *r)
+{
+	const char *id = mc_json_str(r->spec, "reservation", "");
+	json_t *one = json_array_get(list, json_array_size(list) - 1);
+
+	if (one && strcmp(mc_json_str(one, "ReservationId", ""), id) == 0)
+		return mc_json_arr(one, "Instances");
+	one = json_pack("{s:s, s:s, s:[], s:[]}", "ReservationId", id, "OwnerId", r->account, "Groups", "Instances");
+	json_array_append_new(list, one);
+	return mc_json_arr(one, "Instances");
+}
+
+static bool passes(struct call *call, const struct resource *r, const json_t *view)
+{
+	mc_auto_json json_t *probe = NULL;
+
+	if (json_array_size(mc_json_arr(call->in, "Filters")) == 0)
+		return true;
+	probe = json_copy((json_t *)view);
+	json_object_set(probe, "ReservationId", json_object_get(r->spec, "reservation"));
+	json_object_set_new(probe, "OwnerId", json_string(r->account));
+	return describe_matches(call, instance_filters, probe, r);
+}
+
+static int check_ids(struct call *call, const json_t *ids)
+{
+	json_t *id;
+	size_t i;
+
+	json_array_foreach(ids, i, id)
+		if (!action_resource(call, KIND_INSTANCE, json_string_value(id)))
+			return 1;
+	return 0;
+}
+
+static json_t *described_instance(struct call *call, const struct resource *r)
+{
+	json_t *view = instance_view(call, r);
+
+	if (passes(call, r, view))
+		return view;
+	json_decref(view);
+	return NULL;
+}
+
+static int describe_instances(struct call *call)
+{
+	const json_t *ids = mc_json_arr(call->in, "InstanceIds");
+	struct store_iter it = store_iter(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region);
+	mc_auto_json json_t *list = json_array();
+	const struct resource *r;
+	int64_t after, limit, n = 0, last = 0;
+
+	if (json_array_size(ids) && json_object_get(call->in, "MaxResults"))
+		return action_fail(call, API_PARAMETER_COMBINATION,
+				   "The parameter instancesSet cannot be used with the parameter maxResults");
+	if (check_ids(call, ids) || describe_check_filters(call, instance_filters) ||
+	    describe_page(call, 5, 1000, &after, &limit))
+		return 1;
+	call->out = json_object();
+	while ((r = store_next(&it))) {
+		json_t *view;
+
+		if (r->seq <= after || (json_array_size(ids) && !mc_json_has_str(ids, r->id)))
+			continue;
+		view = described_instance(call, r);
+		if (!view)
+			continue;
+		if (limit && n == limit) {
+			mc_autofree char *token = describe_token(call, last);
+
+			json_decref(view);
+			json_object_set_new(call->out, "NextToken", json_string(token));
+			break;
+		}
+		json_array_append_new(reservation_in(list, r), view);
+		last = r->seq;
+		n++;
+	}
+	json_object_set(call->out, "Reservations", list);
+	return 0;
+}
+
+/* --- status --------------------------------------------------------------- */
+
+static const struct filter status_filters[] = {
+	{ "availability-zone", "AvailabilityZone" },
+	{ "instance-state-code", "InstanceState.Code" },
+	{ "instance-state-name", "InstanceState.Name" },
+	{ "instance-status.status", "InstanceStatus.Status" },
+	{ "instance-status.reachability", "InstanceStatus.Details.Status" },
+	{ "system-status.status", "SystemStatus.Status" },
+	{ "system-status.reachability", "SystemStatus.Details.Status" },
+	{ 0 },
+};
+
+static json_t *check_doc(bool running)
+{
+	return json_pack("{s:s, s:[{s:s, s:s}]}", "Status", running ? "ok" : "not-applicable", "Details", "Name", "reachability",
+			 "Status", running ? "passed" : "not-applicable");
+}
+
+static json_t *status_view(struct call *call, const struct resource *r)
+{
+	bool running = r->state == INSTANCE_RUNNING;
+
+	if (!running && !mc_json_bool(call->in, "IncludeAllInstances", false))
+		return NULL;
+	if (!running) {
+		json_t *none = json_pack("{s:s}", "Status", "not-applicable");
+
+		return json_pack("{s:s, s:s, s:o, s:O, s:o}", "AvailabilityZone", r->az, "InstanceId", r->id, "InstanceState",
+				 instance_state_doc(r->state), "InstanceStatus", none, "SystemStatus", none);
+	}
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "AvailabilityZone", r->az, "InstanceId", r->id, "InstanceState",
+			 instance_state_doc(r->state), "InstanceStatus", check_doc(true), "SystemStatus", check_doc(true));
+}
+
+static int describe_instance_status(struct call *call)
+{
+	static const struct describe d = {
+		.kind = KIND_INSTANCE, .list = "InstanceStatuses", .ids = "InstanceIds", .filters = status_filters,
+		.view = status_view, .page_min = 5, .page_max = 1000, .ids_with_page_refused = true,
+	};
+
+	return describe_run(call, &d);
+}
+
+/* --- state changes -------------------------------------------------------- */
+
+struct change_plan {
+	const char *list;                        /* "StoppingInstances" */
+	const char *verb;                        /* in the error: "stopped" */
+	unsigned from, noop;                     /* bits of states */
+	int (*apply)(struct call *call, struct resource *r); /* 0 or action_fail */
+};
+
+#define BIT(s) (1u << (s))
+
+static int check_change(struct call *call, const struct change_plan *p, const json_t *ids)
+{
+	json_t *id;
+	size_t i;
+
+	if (json_array_size(ids) == 0)
+		return action_fail(call, API_MISSING_PARAMETER, "InstanceId");
+	json_array_foreach(ids, i, id) {
+		const struct resource *r = action_resource(call, KIND_INSTANCE, json_string_value(id));
+
+		if (!r)
+			return 1;
+		if (!((p->from | p->noop) & BIT(r->state)))
+			return action_fail(call, API_INCORRECT_INSTANCE_STATE, r->id, p->verb);
+	}
+	return 0;
+}
+
+/* All of them or none: the first error drops the transaction. */
+static int change_states(struct call *call, const struct change_plan *p)
+{
+	const json_t *ids = mc_json_arr(call->in, "InstanceIds");
+	mc_auto_json json_t *list = json_array();
+	json_t *id;
+	size_t i;
+
+	if (check_change(call, p, ids))
+		return 1;
+	json_array_foreach(ids, i, id) {
+		struct resource *r = store_edit(call->tx, json_string_value(id));
+		json_t *before = instance_state_doc(r->state);
+		int failed = p->from & BIT(r->state) ? p->apply(call, r) : 0;
+
+		if (failed) {
+			json_decref(before);
+			return failed;
+		}
+		json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "InstanceId", r->id, "CurrentState",
+						      instance_state_doc(r->state), "PreviousState", before));
+	}
+	call->out = json_pack("{s:O}", p->list, list);
+	return 0;
+}
+
+static int apply_stop(struct call *call, struct resource *r)
+{
+	instance_set_reason(r, "Client.UserInitiatedShutdown", "User initiated shutdown");
+	instance_set_transition(r, "User initiated");
+	if (mc_json_bool(call->in, "Force", false) || mc_json_bool(call->in, "SkipOsShutdown", false))
+		json_object_set_new(r->spec, "force", json_true());
+	state_set(call->tx, r, INSTANCE_STOPPING);
+	return 0;
+}
+
+static int stop_instances(struct call *call)
+{
+	static const struct change_plan plan = {
+		"StoppingInstances", "stopped", BIT(INSTANCE_RUNNING),
+		BIT(INSTANCE_STOPPING) | BIT(INSTANCE_STOPPED), apply_stop,
+	};
+
+	if (mc_json_bool(call->in, "Hibernate", false))
+		return action_fail(call, API_UNSUPPORTED, "The instance is not configured for hibernation.");
+	return change_states(call, &plan);
+}
+
+static int apply_start(struct call *call, struct resource *r)
+{
+	char now[MC_ISO8601_LEN];
+	int failed = run_instances_lend_public(call, r);
+
+	if (failed)
+		return failed;
+	mc_clock_iso8601(mc_clock_wall(), now);
+	json_object_set_new(r->doc, "LaunchTime", json_string(now));
+	json_object_set_new(r->spec, "transition_reason", json_string(""));
+	json_object_del(r->spec, "state_reason");
+	json_object_del(r->spec, "attempts");
+	state_set(call->tx, r, INSTANCE_PENDING);
+	return 0;
+}
+
+static int start_instances(struct call *call)
+{
+	static const struct change_plan plan = {
+		"StartingInstances", "started", BIT(INSTANCE_STOPPED), BIT(INSTANCE_PENDING) | BIT(INSTANCE_RUNNING), apply_start,
+	};
+
+	return change_states(call, &plan);
+}
+
+static int apply_terminate(struct call *call, struct resource *r)
+{
+	if (mc_json_bool(r->spec, "disable_api_termination", false))
+		return action_fail(call, API_TERMINATION_PROTECTED, r->id);
+	instance_set_reason(r, "Client.UserInitiatedShutdown", "User initiated shutdown");
+	instance_set_transition(r, "User initiated");
+	json_object_del(r->spec, "failed");
+	if (mc_json_bool(call->in, "Force", false) || mc_json_bool(call->in, "SkipOsShutdown", false))
+		json_object_set_new(r->spec, "force", json_true());
+	state_set(call->tx, r, INSTANCE_SHUTTING_DOWN);
+	return 0;
+}
+
+static int terminate_instances(struct call *call)
+{
+	static const struct change_plan plan = {
+		"TerminatingInstances", "terminated",
+		BIT(INSTANCE_PENDING) | BIT(INSTANCE_RUNNING) | BIT(INSTANCE_STOPPING) | BIT(INSTANCE_STOPPED),
+		BIT(INSTANCE_SHUTTING_DOWN) | BIT(INSTANCE_TERMINATED), apply_terminate,
+	};
+
+	return change_states(call, &plan);
+}
+
+/* --- reboot --------------------------------------------------------------- */
+
+static int reboot_instances(struct call *call)
+{
+	static const struct change_plan plan = { .verb = "rebooted", .from = BIT(INSTANCE_RUNNING) };
+	const json_t *ids = mc_json_arr(call->in, "InstanceIds");
+
+	if (check_change(call, &plan, ids))
+		return 1;
+	call->job = json_deep_copy(ids);
+	return 0;
+}
+
+static int reboot_backend(struct call *call)
+{
+	json_t *id;
+	size_t i;
+
+	json_array_foreach(call->job, i, id) {
+		mc_auto_json json_t *body = json_pack("{s:b}", "hard", 0);
+		int o = backend_call(call->api, BACKEND_HYPERVISOR, "POST", body, NULL, &call->err, "/v1/instances/%s/reboot",
+				     json_string_value(id));
+
+		if (o == MC_IPC_UNAVAILABLE)
+			return action_fail(call, API_UNAVAILABLE);
+		if (o == MC_IPC_NOT_FOUND || o == MC_IPC_CONFLICT)
+			return action_fail(call, API_INCORRECT_INSTANCE_STATE, json_string_value(id), "rebooted");
+		if (o != MC_IPC_OK)
+			return -1;
+	}
+	return 0;
+}
+
+const struct action actions_instance[] = {
+	{ .service = "ec2", .name = "RunInstances", .fn = run_instances, .flags = ACTION_WRITE, .replay = run_instances_replay },
+	{ .service = "ec2", .name = "DescribeInstances", .fn = describe_instances },
+	{ .service = "ec2", .name = "DescribeInstanceStatus", .fn = describe_instance_status },
+	{ .service = "ec2", .name = "StartInstances", .fn = start_instances, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "StopInstances", .fn = stop_instances, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "TerminateInstances", .fn = terminate_instances, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "RebootInstances", .fn = reboot_instances, .flags = ACTION_BACKEND, .backend = reboot_backend },
+	{ 0 },
+};

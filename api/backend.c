@@ -1,0 +1,33 @@
+#include "api/backend.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+
+/* Imports and snapshots are long; everything else is far below this. */
+#define PATIENCE_MS 600000
+
+int backend_call(struct api *api, enum backend b, const char *method, const json_t *body,
+		 json_t **ret_answer, mc_err **err, const char *path, ...)
+{
+	const char *const sockets[] = {
+		[BACKEND_HYPERVISOR] = api->config.hypervisor,
+		[BACKEND_NETD] = api->config.netd,
+		[BACKEND_STORAGED] = api->config.storaged,
+	};
+	mc_autofree char *full = NULL;
+	va_list ap;
+
+	va_start(ap, path);
+	if (vasprintf(&full, path, ap) < 0)
+		abort();
+	va_end(ap);
+	return mc_ipc_call(sockets[b], method, full, body, PATIENCE_MS, ret_answer, err);
+}
+
+bool backend_transient(int outcome)
+{
+	return outcome == MC_IPC_UNAVAILABLE;
+}

@@ -1,0 +1,242 @@
+#include "api/engine.h"
+
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/reconciler.h"
+#include "api/vpc.h"
+#include "api/waiters.h"
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#define AREA "engine"
+
+struct engine_call *engine_call_new(struct api *api)
+{
+	struct engine_call *ec = mc_alloc(sizeof(*ec));
+
+	mc_random_uuid(ec->request_id);
+	ec->call.api = api;
+	ec->call.caller = &ec->caller;
+	ec->call.request_id = ec->request_id;
+	return ec;
+}
+
+void engine_call_free(struct engine_call *ec)
+{
+	if (!ec)
+		return;
+	json_decref(ec->in);
+	json_decref(ec->call.out);
+	json_decref(ec->call.job);
+	free(ec->call.error_code);
+	free(ec->call.error_message);
+	mc_err_free(ec->call.err);
+	free(ec);
+}
+
+/* --- outcomes ----------------------------------------------------------- */
+
+int action_fail(struct call *call, enum api_error error, ...)
+{
+	va_list ap;
+	char *text;
+
+	free(call->error_code);
+	free(call->error_message);
+	call->error = error;
+	va_start(ap, error);
+	if (strcmp(api_error_code(error), "%s") == 0)
+		call->error_code = mc_strdup(va_arg(ap, const char *));
+	else
+		call->error_code = mc_strdup(api_error_code(error));
+	if (vasprintf(&text, api_error_format(error), ap) < 0)
+		abort();
+	va_end(ap);
+	call->error_message = text;
+	return 1;
+}
+
+const struct resource *action_resource(struct call *call, enum kind kind, const char *id)
+{
+	const struct kind_info *k = kind_info(kind);
+	const struct resource *r;
+
+	if (!id || !mc_id_valid(k->prefix, id)) {
+		action_fail(call, API_MALFORMED_ID, k->malformed, id ? id : "", k->prefix);
+		return NULL;
+	}
+	/* Images are public: any account of the region sees them. */
+	r = store_find(call->tx, kind, kind == KIND_IMAGE ? NULL : call->caller->account, call->caller->region, id);
+	if (!r) {
+		mc_autofree char *text = mc_strf("The %s '%s' does not exist", k->noun, id);
+
+		action_fail(call, API_NOT_FOUND, k->not_found, text);
+	}
+	return r;
+}
+
+/* --- client tokens ------------------------------------------------------ */
+
+static char *digest_of(const json_t *in)
+{
+	mc_auto_json json_t *copy = json_copy((json_t *)in);
+	mc_autofree char *text = NULL;
+	unsigned char md[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+	char *hex;
+
+	json_object_del(copy, "ClientToken");
+	text = json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS);
+	EVP_Digest(text, strlen(text), md, &n, EVP_sha256(), NULL);
+	hex = mc_alloc(2 * n + 1);
+	for (unsigned i = 0; i < n; i++)
+		snprintf(hex + 2 * i, 3, "%02x", md[i]);
+	return hex;
+}
+
+static char *token_scope(const struct engine_call *ec)
+{
+	return mc_strf("%s/%s/%s", ec->caller.account, ec->caller.region, ec->action->name);
+}
+
+/* 1: this token was used and the call is answered (or failed); 0: it is new. */
+static int token_seen(struct engine_call *ec, const char *token)
+{
+	mc_autofree char *scope = token_scope(ec);
+	mc_autofree char *now = digest_of(ec->in);
+	mc_autofree char *then = NULL;
+	int r = store_token_get(ec->call.tx, scope, token, &then, &ec->call.job, &ec->call.err);
+
+	if (r <= 0)
+		return r;
+	if (strcmp(now, then) != 0)
+		return action_fail(&ec->call, API_IDEMPOTENT_MISMATCH, token);
+	if (ec->action->replay)
+		return ec->action->replay(&ec->call) < 0 ? -1 : 1;
+	ec->call.out = MC_STEAL(ec->call.job);
+	return 1;
+}
+
+static void token_note(struct engine_call *ec, const char *token)
+{
+	mc_autofree char *scope = token_scope(ec);
+	mc_autofree char *digest = digest_of(ec->in);
+
+	store_token_put(ec->call.tx, scope, token, digest, ec->call.out ? ec->call.out : json_null());
+}
+
+/* --- running ------------------------------------------------------------ */
+
+static enum engine_result failed(struct engine_call *ec)
+{
+	mc_log(MC_LOG_ERROR, AREA, "action failed", "action", ec->action ? ec->action->name : "-", "reason",
+	       mc_err_msg(ec->call.err), NULL);
+	action_fail(&ec->call, API_INTERNAL);
+	return ENGINE_DONE;
+}
+
+static int write_action(struct engine_call *ec)
+{
+	const char *token = mc_json_str(ec->in, "ClientToken", NULL);
+	int r;
+
+	if (token && *token) {
+		r = token_seen(ec, token);
+		if (r != 0)
+			return r < 0 ? -1 : 1;
+	}
+	r = ec->action->fn(&ec->call);
+	if (r == 0 && token && *token)
+		token_note(ec, token);
+	return r;
+}
+
+static int in_transaction(struct engine_call *ec)
+{
+	struct call *call = &ec->call;
+	bool writing = ec->action->flags & ACTION_WRITE;
+	int r;
+
+	call->tx = writing ? store_write(call->api->store) : store_read(call->api->store);
+	r = writing ? write_action(ec) : ec->action->fn(call);
+	if (writing && r == 0) {
+		r = store_commit(call->tx, &call->err);
+		call->tx = NULL;
+		return r;
+	}
+	store_end(call->tx);
+	call->tx = NULL;
+	return r;
+}
+
+/* What is refused before any action runs: 0 or action_fail. */
+static int gate(struct engine_call *ec, const char *service, const struct model_operation *op)
+{
+	const char *name = model_operation_name(op);
+
+	ec->action = action_find(service, name);
+	if (!ec->action)
+		return action_fail(&ec->call, API_UNSUPPORTED_OPERATION, name);
+	if (!api_region_known(ec->call.api, ec->caller.region))
+		return action_fail(&ec->call, API_BLOCKED_REGION, ec->caller.region);
+	if (!(ec->action->flags & ACTION_GLOBAL) &&
+	    region_ensure(ec->call.api, ec->caller.account, ec->caller.region, &ec->call.err) < 0)
+		return -1;
+	if (mc_json_bool(ec->in, "DryRun", false))
+		return action_fail(&ec->call, API_DRY_RUN);
+	return 0;
+}
+
+enum engine_result engine_run(struct engine_call *ec, const char *service, const struct model_operation *op)
+{
+	int r;
+
+	ec->call.op = op;
+	ec->call.in = ec->in;
+	r = gate(ec, service, op);
+	if (r == 0)
+		r = in_transaction(ec);
+	if (r < 0)
+		return failed(ec);
+	if (ec->call.error)
+		return ENGINE_DONE;
+	return ec->call.wait_vpc[0] || ec->action->flags & ACTION_BACKEND ? ENGINE_WAIT : ENGINE_DONE;
+}
+
+/* --- waiting ------------------------------------------------------------ */
+
+static void waited(void *ctx, bool applied)
+{
+	struct engine_call *ec = ctx;
+
+	if (!applied)
+		action_fail(&ec->call, API_UNAVAILABLE);
+	ec->done(ec);
+}
+
+static void backend_phase(void *ctx)
+{
+	struct engine_call *ec = ctx;
+
+	mc_log_set_request_id(ec->request_id);
+	if (ec->action->backend(&ec->call) < 0)
+		failed(ec);
+	ec->done(ec);
+}
+
+void engine_wait(struct engine_call *ec, void (*done)(struct engine_call *ec))
+{
+	struct api *api = ec->call.api;
+
+	ec->done = done;
+	if (ec->call.wait_vpc[0])
+		waiters_add(api->waiters, ec->call.wait_vpc, ec->call.wait_generation, waited, ec);
+	else
+		reconciler_call(api->reconciler, backend_phase, ec);
+}

@@ -1,0 +1,17 @@
+/* What actions and steps share about instances. */
+#ifndef MC_API_INSTANCE_H
+#define MC_API_INSTANCE_H
+
+#include "api/action.h"
+
+/* StateReason {Code, "Code: message"} (EC2 API reference, StateReason). */
+void instance_set_reason(struct resource *r, const char *code, const char *message);
+/* StateTransitionReason "User initiated (2026-11-21 04:00:00 GMT)". */
+void instance_set_transition(struct resource *r, const char *who);
+
+/* The Instance of DescribeInstances. New reference. */
+json_t *instance_view(struct call *call, const struct resource *r);
+/* {Code, Name} of a state. New reference. */
+json_t *instance_state_doc(int state);
+
+#endif

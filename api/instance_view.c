@@ -1,0 +1,184 @@
+/* What DescribeInstances shows: the row joined with its interfaces, volumes and groups. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/instance.h"
+#include "api/state.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/json.h"
+
+json_t *instance_state_doc(int state)
+{
+	return json_pack("{s:i, s:s}", "Code", state_instance.codes[state], "Name", state_instance.names[state]);
+}
+
+static char *private_dns(const struct resource *r, const char *ip)
+{
+	mc_autofree char *dashed = mc_strdup(ip);
+
+	for (char *c = dashed; *c; c++)
+		if (*c == '.')
+			*c = '-';
+	if (strcmp(r->region, "us-east-1") == 0)
+		return mc_strf("ip-%s.ec2.internal", dashed);
+	return mc_strf("ip-%s.%s.compute.internal", dashed, r->region);
+}
+
+static char *public_dns(const struct resource *r, const char *ip)
+{
+	mc_autofree char *dashed = mc_strdup(ip);
+
+	for (char *c = dashed; *c; c++)
+		if (*c == '.')
+			*c = '-';
+	if (strcmp(r->region, "us-east-1") == 0)
+		return mc_strf("ec2-%s.compute-1.amazonaws.com", dashed);
+	return mc_strf("ec2-%s.%s.compute.amazonaws.com", dashed, r->region);
+}
+
+static json_t *groups_view(struct call *call, const struct resource *eni)
+{
+	json_t *list = json_array(), *id;
+	size_t i;
+
+	json_array_foreach(mc_json_arr(eni->spec, "groups"), i, id) {
+		const struct resource *g = store_get(call->tx, json_string_value(id));
+
+		if (g)
+			json_array_append_new(list, json_pack("{s:s, s:s}", "GroupId", g->id, "GroupName",
+							      mc_json_str(g->doc, "GroupName", "")));
+	}
+	return list;
+}
+
+static json_t *association(const struct resource *r, const char *ip)
+{
+	mc_autofree char *dns = public_dns(r, ip);
+
+	return json_pack("{s:s, s:s, s:s}", "IpOwnerId", "amazon", "PublicDnsName", dns, "PublicIp", ip);
+}
+
+static json_t *interface_view(struct call *call, const struct resource *inst, const struct resource *eni)
+{
+	const char *ip = mc_json_str(eni->spec, "ip", ""), *public_ip = mc_json_str(eni->spec, "public_ip", NULL);
+	mc_autofree char *dns = private_dns(inst, ip);
+	mc_autofree char *attachment = mc_strf("eni-attach-%s", strchr(eni->id, '-') + 1);
+	char since[MC_ISO8601_LEN];
+	json_t *doc;
+
+	mc_clock_iso8601(eni->created, since);
+	doc = json_pack("{s:{s:s, s:s, s:b, s:i, s:s, s:i}, s:s, s:o, s:[], s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s}",
+		"Attachment", "AttachTime", since, "AttachmentId", attachment, "DeleteOnTermination",
+		mc_json_bool(eni->spec, "delete_on_termination", true), "DeviceIndex", (int)mc_json_int(eni->spec, "device_index", 0),
+		"Status", "attached", "NetworkCardIndex", 0,
+		"Description", mc_json_str(eni->doc, "Description", ""), "Groups", groups_view(call, eni), "Ipv6Addresses",
+		"MacAddress", mc_json_str(eni->spec, "mac", ""), "NetworkInterfaceId", eni->id, "OwnerId", eni->account,
+		"PrivateDnsName", dns, "PrivateIpAddress", ip, "SourceDestCheck", mc_json_bool(eni->spec, "source_dest_check", true),
+		"Status", "in-use", "SubnetId", mc_json_str(eni->spec, "subnet", ""), "VpcId", eni->parent, "InterfaceType", "interface");
+	json_object_set_new(doc, "PrivateIpAddresses", json_pack("[{s:b, s:s, s:s, s:o*}]", "Primary", 1, "PrivateDnsName", dns,
+		"PrivateIpAddress", ip, "Association", public_ip ? association(inst, public_ip) : NULL));
+	if (public_ip)
+		json_object_set_new(doc, "Association", association(inst, public_ip));
+	return doc;
+}
+
+static void add_network(struct call *call, const struct resource *r, json_t *doc)
+{
+	json_t *list = json_array(), *id;
+	size_t i;
+
+	json_object_set_new(doc, "NetworkInterfaces", list);
+	json_object_set_new(doc, "PrivateDnsName", json_string(""));
+	json_object_set_new(doc, "PublicDnsName", json_string(""));
+	json_array_foreach(mc_json_arr(r->spec, "enis"), i, id) {
+		const struct resource *eni = store_get(call->tx, json_string_value(id));
+		json_t *view;
+
+		if (!eni)
+			continue;
+		view = interface_view(call, r, eni);
+		json_array_append_new(list, view);
+		if (json_array_size(list) > 1)
+			continue;
+		json_object_set(doc, "PrivateIpAddress", json_object_get(view, "PrivateIpAddress"));
+		json_object_set(doc, "PrivateDnsName", json_object_get(view, "PrivateDnsName"));
+		json_object_set(doc, "SubnetId", json_object_get(view, "SubnetId"));
+		json_object_set(doc, "VpcId", json_object_get(view, "VpcId"));
+		json_object_set(doc, "SecurityGroups", json_object_get(view, "Groups"));
+		json_object_set(doc, "SourceDestCheck", json_object_get(view, "SourceDestCheck"));
+		if (mc_json_obj(view, "Association")) {
+			json_object_set(doc, "PublicIpAddress", json_object_get(mc_json_obj(view, "Association"), "PublicIp"));
+			json_object_set(doc, "PublicDnsName", json_object_get(mc_json_obj(view, "Association"), "PublicDnsName"));
+		}
+	}
+	if (!json_object_get(doc, "SecurityGroups"))
+		json_object_set_new(doc, "SecurityGroups", json_array());
+}
+
+static void add_volumes(struct call *call, const struct resource *r, json_t *doc)
+{
+	json_t *list = json_array(), *entry;
+	size_t i;
+
+	json_object_set_new(doc, "BlockDeviceMappings", list);
+	json_array_foreach(mc_json_arr(r->spec, "volumes"), i, entry) {
+		const struct resource *vol = store_get(call->tx, mc_json_str(entry, "id", NULL));
+
+		if (vol && vol->state == VOLUME_IN_USE)
+			json_array_append_new(list, json_pack("{s:s, s:{s:s, s:b, s:s, s:s}}", "DeviceName",
+				mc_json_str(entry, "device", ""), "Ebs", "AttachTime", mc_json_str(entry, "attached", ""),
+				"DeleteOnTermination", mc_json_bool(entry, "delete_on_termination", true), "Status", "attached",
+				"VolumeId", vol->id));
+	}
+}
+
+static void add_state(const struct resource *r, json_t *doc)
+{
+	json_t *reason = mc_json_obj(r->spec, "state_reason");
+
+	json_object_set_new(doc, "State", instance_state_doc(r->state));
+	json_object_set_new(doc, "StateTransitionReason", json_string(mc_json_str(r->spec, "transition_reason", "")));
+	if (reason && r->state != INSTANCE_RUNNING)
+		json_object_set(doc, "StateReason", reason);
+}
+
+static json_t *metadata_options(const struct resource *r)
+{
+	const json_t *o = mc_json_obj(r->spec, "metadata_options");
+
+	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "State", "applied", "HttpTokens", mc_json_str(o, "HttpTokens", "required"),
+			 "HttpPutResponseHopLimit", (json_int_t)mc_json_int(o, "HttpPutResponseHopLimit", 2), "HttpEndpoint",
+			 mc_json_str(o, "HttpEndpoint", "enabled"), "HttpProtocolIpv6", "disabled", "InstanceMetadataTags", "disabled");
+}
+
+/* What never changes for an instance of this cloud. */
+static json_t *constant_part(struct call *call, const struct resource *r)
+{
+	const json_t *type = json_object_get(call->api->types, mc_json_str(r->doc, "InstanceType", ""));
+
+	return json_pack("{s:{s:s}, s:[], s:b, s:b, s:s, s:s, s:s, s:{s:I, s:i}, s:{s:b}, s:s, s:s, s:{s:s}, s:{s:b}, s:{s:s, s:b, s:b}, s:s}",
+		"Monitoring", "State", "disabled", "ProductCodes", "EbsOptimized", 0, "EnaSupport", 0, "Hypervisor", "xen",
+		"RootDeviceType", "ebs", "VirtualizationType", "hvm", "CpuOptions", "CoreCount",
+		(json_int_t)mc_json_int(type, "vcpus", 1), "ThreadsPerCore", 1, "HibernationOptions", "Configured", 0,
+		"PlatformDetails", "Linux/UNIX", "UsageOperation", "RunInstances", "CapacityReservationSpecification",
+		"CapacityReservationPreference", "open", "EnclaveOptions", "Enabled", 0, "PrivateDnsNameOptions", "HostnameType",
+		"ip-name", "EnableResourceNameDnsARecord", 0, "EnableResourceNameDnsAAAARecord", 0, "CurrentInstanceBootMode", "legacy-bios");
+}
+
+json_t *instance_view(struct call *call, const struct resource *r)
+{
+	json_t *doc = json_copy(r->doc);
+	json_t *tags = resource_tag_list(r);
+
+	json_object_update_new(doc, constant_part(call, r));
+	json_object_set_new(doc, "Placement", json_pack("{s:s, s:s, s:s}", "AvailabilityZone", r->az, "GroupName", "", "Tenancy", "default"));
+	json_object_set_new(doc, "MetadataOptions", metadata_options(r));
+	add_state(r, doc);
+	add_network(call, r, doc);
+	add_volumes(call, r, doc);
+	if (tags)
+		json_object_set_new(doc, "Tags", tags);
+	return doc;
+}

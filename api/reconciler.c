@@ -1,0 +1,296 @@
+#include "api/reconciler.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <uthash.h>
+
+#include "api/waiters.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/log.h"
+
+#define AREA "reconciler"
+#define TICK (1 * MC_SECOND)      /* how often waiting requests are checked for lateness */
+#define MAX_PAUSE (30 * MC_SECOND)
+
+struct item {
+	char id[MC_ID_LEN];
+	int64_t due; /* boot clock */
+	bool busy, again;
+	unsigned failures;
+	UT_hash_handle hh;
+};
+
+struct job {
+	void (*fn)(void *ctx);
+	void *ctx;
+	struct job *next;
+};
+
+struct reconciler {
+	struct api *api;
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	struct item *items;
+	struct job *first, **last;
+	bool stopping;
+	pthread_t *threads;
+	unsigned n;
+};
+
+static step_fn *const steps[KIND_MAX] = {
+	[KIND_INSTANCE] = step_instance,
+	[KIND_VPC] = step_vpc,
+	[KIND_VOLUME] = step_volume,
+	[KIND_IMAGE] = step_image,
+};
+
+static step_fn *step_of(const char *id)
+{
+	enum kind kind = kind_by_id(id);
+
+	return kind == KIND_MAX ? NULL : steps[kind];
+}
+
+/* --- the queue (under the mutex) ------------------------------------------- */
+
+static struct item *next_item(struct reconciler *r, int64_t now, int64_t *ret_due)
+{
+	struct item *best = NULL;
+
+	*ret_due = now + TICK;
+	for (struct item *i = r->items; i; i = i->hh.next) {
+		if (i->busy)
+			continue;
+		if (i->due <= now && (!best || i->due < best->due))
+			best = i;
+		if (i->due < *ret_due)
+			*ret_due = i->due;
+	}
+	return best;
+}
+
+static void settle(struct reconciler *r, struct item *i, int result, int64_t delay)
+{
+	int64_t now = mc_clock_boot();
+
+	i->busy = false;
+	if (result < 0) {
+		delay = (MC_SECOND / 5) << (i->failures < 8 ? i->failures : 8);
+		i->failures++;
+	} else {
+		i->failures = 0;
+	}
+	if (delay > MAX_PAUSE && result < 0)
+		delay = MAX_PAUSE;
+	if (i->again || result == STEP_AGAIN) {
+		i->again = false;
+		i->due = now;
+	} else if (result == STEP_DONE) {
+		HASH_DEL(r->items, i);
+		free(i);
+	} else {
+		i->due = now + delay;
+	}
+}
+
+static void wait_until(struct reconciler *r, int64_t due, int64_t now)
+{
+	struct timespec ts;
+	int64_t left = due > now ? due - now : 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	left += ts.tv_nsec;
+	ts.tv_sec += left / MC_SECOND;
+	ts.tv_nsec = left % MC_SECOND;
+	pthread_cond_timedwait(&r->cond, &r->mutex, &ts);
+}
+
+/* --- the workers ------------------------------------------------------------ */
+
+static int run_step(struct reconciler *r, const char *id, int64_t *ret_delay)
+{
+	mc_err *err = NULL;
+	int result;
+
+	mc_log_set_request_id(id);
+	result = step_of(id)(r->api, id, ret_delay, &err);
+	if (result < 0)
+		mc_log(MC_LOG_WARNING, AREA, "step failed, will be tried again", "id", id, "reason", mc_err_msg(err), NULL);
+	mc_err_free(err);
+	mc_log_set_request_id(NULL);
+	return result;
+}
+
+static void run_job(struct reconciler *r)
+{
+	struct job *job = r->first;
+
+	r->first = job->next;
+	if (!r->first)
+		r->last = &r->first;
+	pthread_mutex_unlock(&r->mutex);
+	job->fn(job->ctx);
+	mc_log_set_request_id(NULL);
+	free(job);
+	pthread_mutex_lock(&r->mutex);
+}
+
+static void run_item(struct reconciler *r, struct item *i)
+{
+	int64_t delay = 0;
+	int result;
+
+	i->busy = true;
+	i->again = false;
+	pthread_mutex_unlock(&r->mutex);
+	result = run_step(r, i->id, &delay);
+	pthread_mutex_lock(&r->mutex);
+	settle(r, i, result, delay);
+}
+
+static void *worker(void *arg)
+{
+	struct reconciler *r = arg;
+
+	pthread_mutex_lock(&r->mutex);
+	while (!r->stopping) {
+		int64_t due, now = mc_clock_boot();
+		struct item *i;
+
+		if (r->first) {
+			run_job(r);
+			continue;
+		}
+		i = next_item(r, now, &due);
+		if (i) {
+			run_item(r, i);
+			continue;
+		}
+		pthread_mutex_unlock(&r->mutex);
+		waiters_expire(r->api->waiters);
+		pthread_mutex_lock(&r->mutex);
+		/* What came while the mutex was free has changed `due` or the jobs. */
+		if (!r->first && !r->stopping && !next_item(r, mc_clock_boot(), &due))
+			wait_until(r, due, mc_clock_boot());
+	}
+	pthread_mutex_unlock(&r->mutex);
+	return NULL;
+}
+
+/* --- outside ---------------------------------------------------------------- */
+
+void reconciler_wake(struct reconciler *r, const char *id, int64_t delay)
+{
+	struct item *i;
+	int64_t due = mc_clock_boot() + delay;
+
+	if (!step_of(id))
+		return;
+	pthread_mutex_lock(&r->mutex);
+	HASH_FIND_STR(r->items, id, i);
+	if (!i) {
+		i = mc_alloc(sizeof(*i));
+		strncpy(i->id, id, sizeof(i->id) - 1);
+		i->due = due;
+		HASH_ADD_STR(r->items, id, i);
+	} else if (i->busy) {
+		i->again = true;
+	} else if (due < i->due) {
+		i->due = due;
+	}
+	pthread_cond_signal(&r->cond);
+	pthread_mutex_unlock(&r->mutex);
+}
+
+static void wake_kind(struct reconciler *r, enum kind kind)
+{
+	struct store_tx *tx = store_read(r->api->store);
+	struct store_iter it = store_iter(tx, kind, NULL, NULL);
+	const struct resource *res;
+
+	while ((res = store_next(&it)))
+		reconciler_wake(r, res->id, 0);
+	store_end(tx);
+}
+
+void reconciler_wake_all(struct reconciler *r)
+{
+	for (int k = 0; k < KIND_MAX; k++)
+		if (steps[k])
+			wake_kind(r, (enum kind)k);
+}
+
+void reconciler_call(struct reconciler *r, void (*fn)(void *ctx), void *ctx)
+{
+	struct job *job = mc_alloc(sizeof(*job));
+
+	job->fn = fn;
+	job->ctx = ctx;
+	pthread_mutex_lock(&r->mutex);
+	*r->last = job;
+	r->last = &job->next;
+	pthread_cond_signal(&r->cond);
+	pthread_mutex_unlock(&r->mutex);
+}
+
+static void on_change(void *ctx, enum kind kind, const char *id)
+{
+	(void)kind;
+	reconciler_wake(ctx, id, 0);
+}
+
+struct reconciler *reconciler_start(struct api *api, unsigned workers, mc_err **err)
+{
+	struct reconciler *r = mc_alloc(sizeof(*r));
+	pthread_condattr_t attr;
+
+	r->api = api;
+	r->last = &r->first;
+	pthread_mutex_init(&r->mutex, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->cond, &attr);
+	pthread_condattr_destroy(&attr);
+	r->threads = mc_alloc(workers * sizeof(*r->threads));
+	store_on_change(api->store, on_change, r);
+	for (; r->n < workers; r->n++)
+		if ((errno = pthread_create(&r->threads[r->n], NULL, worker, r))) {
+			mc_err_set(err, errno, "cannot start a worker");
+			reconciler_stop(r);
+			return NULL;
+		}
+	return r;
+}
+
+void reconciler_stop(struct reconciler *r)
+{
+	struct item *i, *tmp;
+
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->mutex);
+	r->stopping = true;
+	pthread_cond_broadcast(&r->cond);
+	pthread_mutex_unlock(&r->mutex);
+	for (unsigned n = 0; n < r->n; n++)
+		pthread_join(r->threads[n], NULL);
+	store_on_change(r->api->store, NULL, NULL);
+	HASH_ITER(hh, r->items, i, tmp) {
+		HASH_DEL(r->items, i);
+		free(i);
+	}
+	while (r->first) {
+		struct job *next = r->first->next;
+
+		free(r->first);
+		r->first = next;
+	}
+	pthread_cond_destroy(&r->cond);
+	pthread_mutex_destroy(&r->mutex);
+	free(r->threads);
+	free(r);
+}

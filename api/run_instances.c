@@ -1,0 +1,473 @@
+#include "api/run_instances.h"
+
+#include <arpa/inet.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/describe.h"
+#include "api/instance.h"
+#include "api/state.h"
+#include "api/vpc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/json.h"
+
+#define MAX_USER_DATA 16384
+#define GROUPS_PER_INTERFACE 5
+#define DEFAULT_TYPE "m1.small" /* EC2 API reference, RunInstances */
+
+/* The request, checked and with its references followed. */
+struct plan {
+	const struct resource *image, *subnet;
+	const char *type, *key_name, *public_key, *private_ip, *user_data, *behavior;
+	json_t *groups;     /* ids, owned */
+	const json_t *nic;  /* NetworkInterfaces[0], or NULL */
+	bool lend_public, root_delete;
+	int64_t root_gib, count;
+	const char *root_type;
+};
+
+/* --- checking the request ------------------------------------------------- */
+
+static int check_image(struct call *call, struct plan *p)
+{
+	const char *id = mc_json_str(call->in, "ImageId", NULL);
+
+	if (!id)
+		return action_fail(call, API_MISSING_PARAMETER, "ImageId");
+	p->image = action_resource(call, KIND_IMAGE, id);
+	if (!p->image)
+		return 1;
+	if (p->image->state != IMAGE_AVAILABLE)
+		return action_fail(call, API_AMI_UNAVAILABLE, id);
+	return 0;
+}
+
+static int check_type(struct call *call, struct plan *p)
+{
+	mc_autofree char *text = NULL;
+
+	p->type = mc_json_str(call->in, "InstanceType", DEFAULT_TYPE);
+	if (json_object_get(call->api->types, p->type))
+		return 0;
+	text = mc_strf("Invalid value '%s' for InstanceType.", p->type);
+	return action_fail(call, API_INVALID_PARAMETER, text);
+}
+
+static int64_t live_instances(struct call *call)
+{
+	struct store_iter it = store_iter(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region);
+	const struct resource *r;
+	int64_t n = 0;
+
+	while ((r = store_next(&it)))
+		n += r->state != INSTANCE_TERMINATED;
+	return n;
+}
+
+static int check_count(struct call *call, struct plan *p)
+{
+	int64_t min = mc_json_int(call->in, "MinCount", 1), max = mc_json_int(call->in, "MaxCount", 1);
+	int64_t quota = call->api->config.quota_instances, room = quota - live_instances(call);
+
+	if (min < 1 || max < 1)
+		return action_fail(call, API_INVALID_PARAMETER,
+				   "Value for parameter minCount or maxCount is invalid: it must be at least 1.");
+	if (min > max)
+		return action_fail(call, API_PARAMETER_COMBINATION, "MinCount must not be greater than MaxCount.");
+	if (min > room)
+		return action_fail(call, API_INSTANCE_LIMIT, (long long)min, (int)quota);
+	p->count = max < room ? max : room;
+	return 0;
+}
+
+static int check_key(struct call *call, struct plan *p)
+{
+	struct store_iter it = store_iter(call->tx, KIND_KEY_PAIR, call->caller->account, call->caller->region);
+	const struct resource *r;
+	mc_autofree char *text = NULL;
+
+	p->key_name = mc_json_str(call->in, "KeyName", NULL);
+	if (!p->key_name)
+		return 0;
+	while ((r = store_next(&it)))
+		if (strcmp(mc_json_str(r->doc, "KeyName", ""), p->key_name) == 0) {
+			p->public_key = mc_json_str(r->spec, "public_key", NULL);
+			return 0;
+		}
+	text = mc_strf("The key pair '%s' does not exist", p->key_name);
+	return action_fail(call, API_NOT_FOUND, "InvalidKeyPair.NotFound", text);
+}
+
+static const struct resource *default_subnet(struct call *call, const char *az)
+{
+	struct store_iter it = store_iter(call->tx, KIND_SUBNET, call->caller->account, call->caller->region);
+	const struct resource *r;
+
+	while ((r = store_next(&it)))
+		if (mc_json_bool(r->doc, "DefaultForAz", false) && (!az || strcmp(r->az, az) == 0))
+			return r;
+	return NULL;
+}
+
+static bool zone_exists(const struct call *call, const char *az)
+{
+	size_t n = strlen(call->caller->region);
+
+	return strncmp(az, call->caller->region, n) == 0 && az[n] >= 'a' && az[n] <= 'c' && !az[n + 1];
+}
+
+static int check_subnet(struct call *call, struct plan *p)
+{
+	const char *id = mc_json_str(p->nic, "SubnetId", mc_json_str(call->in, "SubnetId", NULL));
+	const char *az = mc_json_str(mc_json_obj(call->in, "Placement"), "AvailabilityZone", NULL);
+
+	if (az && !zone_exists(call, az))
+		return action_fail(call, API_INVALID_ZONE, az);
+	if (id) {
+		p->subnet = action_resource(call, KIND_SUBNET, id);
+		if (p->subnet && az && strcmp(az, p->subnet->az) != 0)
+			return action_fail(call, API_PARAMETER_COMBINATION, "The subnet and the availability zone do not fit together.");
+		return p->subnet ? 0 : 1;
+	}
+	p->subnet = default_subnet(call, az);
+	return p->subnet ? 0 : action_fail(call, API_NOT_FOUND, "MissingInput",
+					   "No subnets found for the default VPC. Please specify a subnet.");
+}
+
+static const struct resource *group_by_name(struct call *call, const char *vpc, const char *name)
+{
+	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP, call->caller->account, call->caller->region);
+	const struct resource *r;
+
+	while ((r = store_next(&it)))
+		if (strcmp(r->parent, vpc) == 0 && strcmp(mc_json_str(r->doc, "GroupName", ""), name) == 0)
+			return r;
+	return NULL;
+}
+
+static int add_group_id(struct call *call, struct plan *p, const char *id)
+{
+	const struct resource *g = action_resource(call, KIND_SECURITY_GROUP, id);
+
+	if (!g)
+		return 1;
+	if (strcmp(g->parent, p->subnet->parent) != 0)
+		return action_fail(call, API_INVALID_PARAMETER, "The security group and the subnet belong to different networks.");
+	if (!mc_json_has_str(p->groups, id))
+		json_array_append_new(p->groups, json_string(id));
+	return 0;
+}
+
+static int add_group_name(struct call *call, struct plan *p, const char *name)
+{
+	const struct resource *g = group_by_name(call, p->subnet->parent, name);
+	mc_autofree char *text = NULL;
+
+	if (g)
+		return add_group_id(call, p, g->id);
+	text = mc_strf("The security group '%s' does not exist in VPC '%s'", name, p->subnet->parent);
+	return action_fail(call, API_NOT_FOUND, "InvalidGroup.NotFound", text);
+}
+
+static int check_groups(struct call *call, struct plan *p)
+{
+	const json_t *ids = p->nic ? mc_json_arr(p->nic, "Groups") : mc_json_arr(call->in, "SecurityGroupIds");
+	const json_t *names = p->nic ? NULL : mc_json_arr(call->in, "SecurityGroups");
+	json_t *one;
+	size_t i;
+
+	p->groups = json_array();
+	json_array_foreach(ids, i, one)
+		if (add_group_id(call, p, json_string_value(one)))
+			return 1;
+	json_array_foreach(names, i, one)
+		if (add_group_name(call, p, json_string_value(one)))
+			return 1;
+	if (json_array_size(p->groups) == 0 && add_group_name(call, p, "default"))
+		return 1;
+	if (json_array_size(p->groups) > GROUPS_PER_INTERFACE)
+		return action_fail(call, API_GROUPS_PER_INTERFACE_LIMIT);
+	return 0;
+}
+
+static int check_interface(struct call *call, struct plan *p)
+{
+	const json_t *list = mc_json_arr(call->in, "NetworkInterfaces");
+
+	if (json_array_size(list) == 0)
+		return 0;
+	p->nic = json_array_get(list, 0);
+	if (json_array_size(list) > 1 || mc_json_str(p->nic, "NetworkInterfaceId", NULL) || mc_json_int(p->nic, "DeviceIndex", 0) != 0)
+		return action_fail(call, API_UNSUPPORTED, "Only one new network interface at device index 0 is supported at launch yet.");
+	if (json_object_get(call->in, "SubnetId") || json_array_size(mc_json_arr(call->in, "SecurityGroupIds")) ||
+	    json_array_size(mc_json_arr(call->in, "SecurityGroups")))
+		return action_fail(call, API_PARAMETER_COMBINATION,
+				   "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request");
+	return 0;
+}
+
+/* Is this address of the subnet free and none of the five reserved ones? */
+static bool address_usable(struct call *call, const struct resource *subnet, const char *ip)
+{
+	struct store_iter it = store_iter(call->tx, KIND_NETWORK_INTERFACE, subnet->account, subnet->region);
+	const struct resource *eni;
+	const char *cidr = mc_json_str(subnet->doc, "CidrBlock", "0.0.0.0/32");
+	mc_autofree char *base_text = strndup(cidr, strcspn(cidr, "/"));
+	uint32_t size = 1u << (32 - strtol(strchr(cidr, '/') + 1, NULL, 10)), base, address;
+	struct in_addr a;
+
+	if (inet_pton(AF_INET, base_text, &a) != 1)
+		return false;
+	base = ntohl(a.s_addr);
+	if (inet_pton(AF_INET, ip, &a) != 1)
+		return false;
+	address = ntohl(a.s_addr);
+	if (address < base + 4 || address - base + 1 >= size)
+		return false;
+	while ((eni = store_next(&it)))
+		if (strcmp(mc_json_str(eni->spec, "subnet", ""), subnet->id) == 0 && strcmp(mc_json_str(eni->spec, "ip", ""), ip) == 0)
+			return false;
+	return true;
+}
+
+static int check_addresses(struct call *call, struct plan *p)
+{
+	bool gives = mc_json_bool(p->subnet->doc, "MapPublicIpOnLaunch", false);
+	int64_t room = address_count_free(call->tx, p->subnet);
+	mc_autofree char *text = NULL;
+
+	p->lend_public = mc_json_bool(p->nic, "AssociatePublicIpAddress", gives);
+	p->private_ip = mc_json_str(p->nic, "PrivateIpAddress", mc_json_str(call->in, "PrivateIpAddress", NULL));
+	if (room < mc_json_int(call->in, "MinCount", 1))
+		return action_fail(call, API_INSUFFICIENT_ADDRESSES, p->subnet->id);
+	if (p->count > room)
+		p->count = room;
+	if (!p->private_ip)
+		return 0;
+	if (p->count > 1)
+		return action_fail(call, API_PARAMETER_COMBINATION, "A private IP address cannot be given for more than one instance.");
+	if (address_usable(call, p->subnet, p->private_ip))
+		return 0;
+	text = mc_strf("Address %s is not available in subnet %s", p->private_ip, p->subnet->id);
+	return action_fail(call, API_INVALID_PARAMETER, text);
+}
+
+static int check_user_data(struct call *call, struct plan *p)
+{
+	const char *text = mc_json_str(call->in, "UserData", NULL);
+	size_t n = text ? strlen(text) : 0;
+	mc_autofree unsigned char *out = NULL;
+
+	if (n == 0)
+		return 0;
+	out = mc_alloc(n + 4);
+	if (n % 4 || EVP_DecodeBlock(out, (const unsigned char *)text, (int)n) < 0)
+		return action_fail(call, API_USER_DATA);
+	if (n / 4 * 3 > MAX_USER_DATA + 2)
+		return action_fail(call, API_INVALID_PARAMETER, "User data is limited to 16384 bytes");
+	p->user_data = text;
+	return 0;
+}
+
+static int check_behavior(struct call *call, struct plan *p)
+{
+	p->behavior = mc_json_str(call->in, "InstanceInitiatedShutdownBehavior", "stop");
+	if (strcmp(p->behavior, "stop") != 0 && strcmp(p->behavior, "terminate") != 0)
+		return action_fail(call, API_INVALID_PARAMETER, "Value for parameter instanceInitiatedShutdownBehavior is invalid.");
+	return 0;
+}
+
+static int check_root_mapping(struct call *call, struct plan *p, const json_t *m)
+{
+	const json_t *ebs = mc_json_obj(m, "Ebs");
+	int64_t size = mc_json_int(ebs, "VolumeSize", p->root_gib);
+	mc_autofree char *text = NULL;
+
+	if (strcmp(mc_json_str(m, "DeviceName", ""), mc_json_str(p->image->doc, "RootDeviceName", "")) != 0)
+		return action_fail(call, API_UNSUPPORTED, "Only the root device can be mapped at launch yet.");
+	if (size < p->root_gib || size > 16384) {
+		text = mc_strf("Volume of size %lldGB is smaller than snapshot, expect size >= %lldGB", (long long)size,
+			       (long long)p->root_gib);
+		return action_fail(call, API_NOT_FOUND, "InvalidBlockDeviceMapping", text);
+	}
+	if (mc_json_bool(ebs, "Encrypted", false))
+		return action_fail(call, API_UNSUPPORTED, "Encrypted volumes are not supported yet.");
+	p->root_gib = size;
+	p->root_type = mc_json_str(ebs, "VolumeType", p->root_type);
+	p->root_delete = mc_json_bool(ebs, "DeleteOnTermination", true);
+	return 0;
+}
+
+static int check_volumes(struct call *call, struct plan *p)
+{
+	json_t *m, *image_ebs = mc_json_obj(json_array_get(mc_json_arr(p->image->doc, "BlockDeviceMappings"), 0), "Ebs");
+	size_t i;
+
+	p->root_gib = mc_json_int(image_ebs, "VolumeSize", 1);
+	p->root_type = mc_json_str(image_ebs, "VolumeType", "gp2");
+	p->root_delete = true;
+	json_array_foreach(mc_json_arr(call->in, "BlockDeviceMappings"), i, m)
+		if (check_root_mapping(call, p, m))
+			return 1;
+	return 0;
+}
+
+static int make_plan(struct call *call, struct plan *p)
+{
+	static const char *const taggable[] = { "instance", "volume", "network-interface", NULL };
+
+	if (check_image(call, p) || check_type(call, p) || check_count(call, p) || check_key(call, p) ||
+	    check_interface(call, p) || check_subnet(call, p) || check_groups(call, p) || check_addresses(call, p) ||
+	    check_user_data(call, p) || check_behavior(call, p) || check_volumes(call, p))
+		return 1;
+	return action_check_tag_types(call, taggable);
+}
+
+/* --- making the rows ------------------------------------------------------ */
+
+static int lend(struct call *call, struct resource *eni)
+{
+	mc_autofree char *ip = address_free_public(call->tx, call->api->config.public_pool);
+
+	if (!ip)
+		return action_fail(call, API_INSUFFICIENT_CAPACITY, "There are no free public addresses.");
+	json_object_set_new(eni->spec, "public_ip", json_string(ip));
+	return 0;
+}
+
+static int make_interface(struct call *call, const struct plan *p, struct resource *inst)
+{
+	struct resource *eni = store_insert(call->tx, KIND_NETWORK_INTERFACE, inst->account, inst->region);
+	mc_autofree char *ip = p->private_ip ? mc_strdup(p->private_ip) : address_free_private(call->tx, p->subnet);
+	char mac[MC_MAC_LEN];
+
+	if (!ip)
+		return action_fail(call, API_INSUFFICIENT_ADDRESSES, p->subnet->id);
+	mc_id_mac(eni->id, mac);
+	eni->parent = mc_strdup(inst->parent);
+	eni->az = mc_strdup(inst->az);
+	eni->host = mc_strdup(inst->host);
+	json_object_set_new(eni->doc, "Description", json_string(mc_json_str(p->nic, "Description", "")));
+	json_object_update_new(eni->spec, json_pack("{s:s, s:s, s:O, s:s, s:s, s:i, s:b, s:b, s:b}", "ip", ip, "mac", mac, "groups",
+		p->groups, "subnet", p->subnet->id, "instance", inst->id, "device_index", 0, "delete_on_termination",
+		mc_json_bool(p->nic, "DeleteOnTermination", true), "source_dest_check", 1, "auto_public", p->lend_public));
+	json_array_append_new(mc_json_arr(inst->spec, "enis"), json_string(eni->id));
+	if (p->lend_public && lend(call, eni))
+		return 1;
+	json_object_set_new(eni->spec, "generation", json_integer(vpc_generation(call->tx, inst->parent) + 1));
+	return action_apply_tags(call, "network-interface", eni);
+}
+
+static int make_root_volume(struct call *call, const struct plan *p, struct resource *inst)
+{
+	struct resource *vol = store_insert(call->tx, KIND_VOLUME, inst->account, inst->region);
+	const char *device = mc_json_str(p->image->doc, "RootDeviceName", "/dev/xvda");
+	char now[MC_ISO8601_LEN];
+
+	mc_clock_iso8601(vol->created, now);
+	vol->az = mc_strdup(inst->az);
+	vol->host = mc_strdup(inst->host);
+	json_object_update_new(vol->doc, json_pack("{s:I, s:s, s:b, s:b, s:s}", "Size", (json_int_t)p->root_gib, "VolumeType",
+		p->root_type, "Encrypted", 0, "MultiAttachEnabled", 0, "SnapshotId", ""));
+	json_object_update_new(vol->spec, json_pack("{s:s, s:s, s:s, s:b, s:s}", "image",
+		mc_json_str(p->image->spec, "stored", p->image->id), "instance", inst->id, "device", device,
+		"delete_on_termination", p->root_delete, "attached", now));
+	state_init(vol, VOLUME_CREATING);
+	json_array_append_new(mc_json_arr(inst->spec, "volumes"), json_pack("{s:s, s:s, s:b, s:s}", "id", vol->id, "device", device,
+		"delete_on_termination", p->root_delete, "attached", now));
+	return action_apply_tags(call, "volume", vol);
+}
+
+static void fill_instance(struct call *call, const struct plan *p, struct resource *r, const char *reservation, int index)
+{
+	const json_t *options = mc_json_obj(call->in, "MetadataOptions");
+	char now[MC_ISO8601_LEN];
+
+	mc_clock_iso8601(r->created, now);
+	r->az = mc_strdup(p->subnet->az);
+	r->host = mc_strdup("local");
+	r->parent = mc_strdup(p->subnet->parent);
+	json_object_update_new(r->doc, json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s*, s:s}", "InstanceId", r->id, "ImageId",
+		p->image->id, "InstanceType", p->type, "AmiLaunchIndex", index, "LaunchTime", now, "Architecture",
+		mc_json_str(p->image->doc, "Architecture", "x86_64"), "RootDeviceName",
+		mc_json_str(p->image->doc, "RootDeviceName", "/dev/xvda"), "ClientToken", mc_json_str(call->in, "ClientToken", ""),
+		"KeyName", p->key_name, "UsageOperationUpdateTime", now));
+	json_object_update_new(r->spec, json_pack("{s:s, s:[], s:[], s:s*, s:s, s:s*, s:i, s:b, s:s}", "reservation", reservation, "enis",
+		"volumes", "user_data", p->user_data, "shutdown_behavior", p->behavior, "public_key", p->public_key, "launch_index",
+		index, "disable_api_termination", mc_json_bool(call->in, "DisableApiTermination", false), "transition_reason", ""));
+	json_object_set_new(r->spec, "metadata_options", json_pack("{s:s, s:s, s:I}", "HttpTokens",
+		mc_json_str(options, "HttpTokens", call->api->config.imds_v1 ? "optional" : "required"), "HttpEndpoint",
+		mc_json_str(options, "HttpEndpoint", "enabled"), "HttpPutResponseHopLimit",
+		(json_int_t)mc_json_int(options, "HttpPutResponseHopLimit", 2)));
+	state_init(r, INSTANCE_PENDING);
+}
+
+static int make_instance(struct call *call, const struct plan *p, const char *reservation, int index, json_t *list)
+{
+	struct resource *r = store_insert(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region);
+	const char *accelerator = mc_json_str(call->api->accelerator, "accelerator", NULL);
+
+	fill_instance(call, p, r, reservation, index);
+	if (action_apply_tags(call, "instance", r) || make_interface(call, p, r) || make_root_volume(call, p, r))
+		return 1;
+	if (accelerator)
+		json_object_set_new(r->tags, "minicloud:accelerator", json_string(accelerator));
+	json_array_append_new(list, instance_view(call, r));
+	return 0;
+}
+
+static json_t *reservation_doc(struct call *call, const char *id, json_t *instances)
+{
+	return json_pack("{s:s, s:s, s:[], s:o}", "ReservationId", id, "OwnerId", call->caller->account, "Groups", "Instances",
+			 instances);
+}
+
+int run_instances(struct call *call)
+{
+	struct plan p = { 0 };
+	mc_auto_json json_t *list = json_array();
+	mc_auto_json json_t *groups = NULL;
+	char reservation[MC_ID_LEN];
+	int failed = make_plan(call, &p);
+
+	groups = p.groups;
+	mc_id_new("r", reservation);
+	for (int i = 0; !failed && i < p.count; i++)
+		failed = make_instance(call, &p, reservation, i, list);
+	if (failed)
+		return failed;
+	vpc_touch(call->tx, p.subnet->parent);
+	call->out = reservation_doc(call, reservation, json_incref(list));
+	return 0;
+}
+
+/* The same token again: the same reservation, as it is now. */
+int run_instances_replay(struct call *call)
+{
+	const char *id = mc_json_str(call->job, "ReservationId", "");
+	struct store_iter it = store_iter(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region);
+	const struct resource *r;
+	json_t *list = json_array();
+
+	while ((r = store_next(&it)))
+		if (strcmp(mc_json_str(r->spec, "reservation", ""), id) == 0)
+			json_array_append_new(list, instance_view(call, r));
+	call->out = reservation_doc(call, id, list);
+	return 0;
+}
+
+int run_instances_lend_public(struct call *call, const struct resource *inst)
+{
+	const char *id = mc_json_at(mc_json_arr(inst->spec, "enis"), 0);
+	struct resource *eni = id ? store_edit(call->tx, id) : NULL;
+
+	if (!eni || !mc_json_bool(eni->spec, "auto_public", false) || mc_json_str(eni->spec, "public_ip", NULL))
+		return 0;
+	if (lend(call, eni))
+		return 1;
+	json_object_set_new(eni->spec, "generation", json_integer(vpc_touch(call->tx, inst->parent)));
+	return 0;
+}

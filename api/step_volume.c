@@ -1,0 +1,151 @@
+/* Volumes and images: storaged has, or has no more, what the store says. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/backend.h"
+#include "api/reconciler.h"
+#include "api/state.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/log.h"
+
+static struct resource *snapshot(struct api *api, const char *id)
+{
+	struct store_tx *tx = store_read(api->store);
+	const struct resource *r = store_get(tx, id);
+	struct resource *copy = r ? resource_clone(r) : NULL;
+
+	store_end(tx);
+	return copy;
+}
+
+static void wake_owner(struct api *api, const struct resource *volume)
+{
+	const char *instance = mc_json_str(volume->spec, "instance", NULL);
+
+	if (instance)
+		reconciler_wake(api->reconciler, instance, 0);
+}
+
+/* --- volumes ------------------------------------------------------------ */
+
+static int record_volume(struct api *api, const struct resource *v, const json_t *answer, const char *error,
+			 mc_err **err)
+{
+	struct store_tx *tx = store_write(api->store);
+	struct resource *r = store_edit(tx, v->id);
+
+	if (!r || r->state != VOLUME_CREATING) {
+		store_end(tx);
+		return STEP_AGAIN;
+	}
+	if (error) {
+		json_object_set_new(r->spec, "error", json_string(error));
+		state_set(tx, r, VOLUME_ERROR);
+	} else {
+		json_object_set_new(r->spec, "path", json_string(mc_json_str(answer, "path", "")));
+		json_object_set_new(r->spec, "format", json_string(mc_json_str(answer, "format", "qcow2")));
+		state_set(tx, r, mc_json_str(r->spec, "instance", NULL) ? VOLUME_IN_USE : VOLUME_AVAILABLE);
+	}
+	return store_commit(tx, err) < 0 ? -1 : STEP_DONE;
+}
+
+static int create_volume(struct api *api, const struct resource *v, mc_err **err)
+{
+	mc_auto_json json_t *answer = NULL;
+	mc_auto_json json_t *body = json_pack("{s:I, s:s*}", "size_gib", (json_int_t)mc_json_int(v->doc, "Size", 1), "image",
+					      mc_json_str(v->spec, "image", NULL));
+	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, &answer, err, "/v1/volumes/%s", v->id);
+	mc_autofree char *error = NULL;
+	int r;
+
+	if (o < 0 || o == MC_IPC_INTERNAL || backend_transient(o))
+		return -1;
+	if (o != MC_IPC_OK) {
+		error = mc_strf("%s: %s", mc_ipc_outcome_name((enum mc_ipc_outcome)o), err ? mc_err_msg(*err) : "");
+		mc_log(MC_LOG_WARNING, "volume", "cannot be made", "id", v->id, "reason", error, NULL);
+		mc_err_clear(err);
+	}
+	r = record_volume(api, v, answer, error, err);
+	wake_owner(api, v);
+	return r;
+}
+
+static int delete_volume(struct api *api, const struct resource *v, mc_err **err)
+{
+	int o = backend_call(api, BACKEND_STORAGED, "DELETE", NULL, NULL, err, "/v1/volumes/%s", v->id);
+	struct store_tx *tx;
+
+	if (o != MC_IPC_OK && o != MC_IPC_NOT_FOUND)
+		return -1;
+	mc_err_clear(err);
+	tx = store_write(api->store);
+	store_delete(tx, v->id);
+	if (store_commit(tx, err) < 0)
+		return -1;
+	wake_owner(api, v);
+	return STEP_DONE;
+}
+
+int step_volume(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)
+{
+	struct resource *v = snapshot(api, id);
+	int r = STEP_DONE;
+
+	(void)ret_delay;
+	if (v && v->state == VOLUME_CREATING)
+		r = create_volume(api, v, err);
+	else if (v && v->state == VOLUME_DELETING)
+		r = delete_volume(api, v, err);
+	resource_free(v);
+	return r;
+}
+
+/* --- images ------------------------------------------------------------- */
+
+static int record_image(struct api *api, const char *id, const char *error, mc_err **err)
+{
+	struct store_tx *tx = store_write(api->store);
+	struct resource *r = store_edit(tx, id);
+
+	if (!r || r->state != IMAGE_PENDING) {
+		store_end(tx);
+		return STEP_AGAIN;
+	}
+	if (error)
+		json_object_set_new(r->spec, "state_reason", json_string(error));
+	state_set(tx, r, error ? IMAGE_FAILED : IMAGE_AVAILABLE);
+	return store_commit(tx, err) < 0 ? -1 : STEP_DONE;
+}
+
+static int import_image(struct api *api, const struct resource *image, mc_err **err)
+{
+	mc_auto_json json_t *body = json_pack("{s:s, s:s*}", "source", mc_json_str(image->spec, "source", ""), "sha256",
+					      mc_json_str(image->spec, "sha256", NULL));
+	const char *stored = mc_json_str(image->spec, "stored", image->id);
+	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, NULL, err, "/v1/images/%s", stored);
+	mc_autofree char *error = NULL;
+
+	if (o < 0 || o == MC_IPC_INTERNAL || backend_transient(o))
+		return -1;
+	if (o != MC_IPC_OK) {
+		error = mc_strf("Client.InvalidParameterValue: %s", err ? mc_err_msg(*err) : "");
+		mc_log(MC_LOG_WARNING, "image", "import refused", "id", image->id, "reason", error, NULL);
+		mc_err_clear(err);
+	}
+	return record_image(api, image->id, error, err);
+}
+
+int step_image(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)
+{
+	struct resource *image = snapshot(api, id);
+	int r = STEP_DONE;
+
+	(void)ret_delay;
+	if (image && image->state == IMAGE_PENDING)
+		r = import_image(api, image, err);
+	resource_free(image);
+	return r;
+}
