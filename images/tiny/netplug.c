@@ -129,7 +129,8 @@ static void interface_changed(struct netplug *n, const struct ifinfomsg *link, c
                 *i = (struct interface) { .index = link->ifi_index };
         }
         snprintf(i->name, sizeof(i->name), "%s", name);
-        carrier_set(i, link->ifi_flags & IFF_UP && link->ifi_flags & IFF_RUNNING);
+        /* not IFF_RUNNING: the kernel sets that up to a second later */
+        carrier_set(i, link->ifi_flags & IFF_UP && link->ifi_flags & IFF_LOWER_UP);
 }
 
 static void interface_gone(struct netplug *n, int index) {
