@@ -1,0 +1,123 @@
+#include "storaged/check.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "storaged/qcow2.h"
+
+struct check {
+	const struct storage *storage;
+	void (*found)(void *ctx, const char *text);
+	void *ctx;
+	size_t findings;
+	json_t *names; /* file names that the records know */
+};
+
+static void finding(struct check *c, const char *who, const char *what)
+{
+	mc_autofree char *text = mc_strf("%s: %s", who, what);
+
+	c->findings++;
+	c->found(c->ctx, text);
+}
+
+static void check_header(struct check *c, const struct layer *layer, int fd)
+{
+	mc_autofree char *backing = layer->parent[0] ? store_name(layer->parent) : mc_strdup("");
+	mc_auto_err mc_err *err = NULL;
+	struct qcow2_header header;
+
+	if (qcow2_header_read(fd, &header, NULL, &err) < 0)
+		finding(c, layer->id, mc_err_msg(err));
+	else if (strcmp(header.backing, backing) != 0)
+		finding(c, layer->id, "its header names another backing file than the records");
+	else if (header.virtual_bytes != (uint64_t)layer->virtual_bytes)
+		finding(c, layer->id, "its header has another size than the records");
+	else if (header.corrupt)
+		finding(c, layer->id, "it is marked corrupt");
+}
+
+static void check_mode(struct check *c, const struct layer *layer, int fd)
+{
+	mode_t want = layer->state == LAYER_FROZEN ? STORE_MODE_FROZEN : STORE_MODE_TOP;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || (st.st_mode & 07777) != want)
+		finding(c, layer->id, "its file has the wrong mode");
+	else if (c->storage->store.group != (gid_t)-1 && st.st_gid != c->storage->store.group)
+		finding(c, layer->id, "its file has the wrong group");
+}
+
+static int check_layer(void *ctx, const struct layer *layer)
+{
+	struct check *c = ctx;
+	mc_autofree char *name = store_name(layer->id);
+	mc_auto_fd int fd = openat(c->storage->store.dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	json_object_set_new(c->names, name, json_true());
+	if (layer->state == LAYER_CREATING || layer->state == LAYER_DELETING) {
+		finding(c, layer->id, "half-made; the next start of storaged removes it");
+	} else if (fd < 0) {
+		finding(c, layer->id, "its file is missing or cannot be read");
+	} else {
+		check_header(c, layer, fd);
+		check_mode(c, layer, fd);
+	}
+	return 0;
+}
+
+static int check_volume(void *ctx, const struct volume *v)
+{
+	struct check *c = ctx;
+
+	if (v->layer.state != LAYER_READY)
+		finding(c, v->id, "its layer is not a writable one");
+	if (v->layer.virtual_bytes != v->size_gib << 30)
+		finding(c, v->id, "its layer has another size");
+	return 0;
+}
+
+static int check_image(void *ctx, const struct image *i)
+{
+	if (i->layer.state != LAYER_FROZEN)
+		finding(ctx, i->id, "its layer is not frozen");
+	return 0;
+}
+
+/* Files without a record may be data of an older database: reported, never removed. */
+static int check_files(struct check *c, mc_err **err)
+{
+	DIR *dir = opendir(c->storage->store.dir);
+	const struct dirent *e;
+
+	if (!dir)
+		return mc_err_set(err, errno, "cannot list %s", c->storage->store.dir);
+	while ((e = readdir(dir)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    !json_object_get(c->names, e->d_name))
+			finding(c, e->d_name, "no record of this file");
+	closedir(dir);
+	return 0;
+}
+
+int check_run(struct storage *storage, void (*found)(void *ctx, const char *text), void *ctx,
+	      size_t *ret_findings, mc_err **err)
+{
+	mc_auto_json json_t *names = json_object();
+	struct check c = {.storage = storage, .found = found, .ctx = ctx, .names = names};
+
+	if (graph_layers(storage->graph, check_layer, &c, err) < 0 ||
+	    graph_volumes(storage->graph, check_volume, &c, err) < 0 ||
+	    graph_images(storage->graph, check_image, &c, err) < 0 || check_files(&c, err) < 0)
+		return -1;
+	*ret_findings = c.findings;
+	return 0;
+}

@@ -1,0 +1,14 @@
+#ifndef MC_STORAGED_CONFIG_H
+#define MC_STORAGED_CONFIG_H
+
+#include "common/config.h"
+
+struct storaged_config {
+	char *socket, *allow, *log_level;
+	char *store, *database, *import_dir, *disk_group;
+	long reserve_percent, reserve_mib, import_timeout, threads;
+};
+
+extern const struct mc_program storaged_program;
+
+#endif

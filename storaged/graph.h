@@ -1,0 +1,84 @@
+/* Storaged's records: which layer stands on which, and who owns what.
+ *
+ * A layer is one qcow2 file in the store. `frozen` ones are shared and never
+ * written again, a `ready` one is the writable top of one volume. `creating` and
+ * `deleting` layers are half-made: storage_recover() finishes or removes them. */
+#ifndef MC_STORAGED_GRAPH_H
+#define MC_STORAGED_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/id.h"
+
+enum layer_state { LAYER_CREATING, LAYER_READY, LAYER_FROZEN, LAYER_DELETING, LAYER_STATE_MAX };
+const char *layer_state_name(enum layer_state state);
+/* LAYER_STATE_MAX for an unknown word. */
+enum layer_state layer_state_parse(const char *word);
+
+struct layer {
+	char id[MC_ID_LEN];
+	char parent[MC_ID_LEN]; /* "" for a base */
+	enum layer_state state;
+	int64_t virtual_bytes;
+};
+
+#define SHA256_LEN 65 /* in hex, and the NUL */
+
+struct volume {
+	char id[MC_ID_LEN];
+	char image[MC_ID_LEN]; /* "" for an empty one */
+	int64_t size_gib;
+	struct layer layer;
+};
+
+struct image {
+	char id[MC_ID_LEN];
+	char sha256[SHA256_LEN]; /* of the file it was made from */
+	char *source;            /* its path; image_deinit() frees it */
+	struct layer layer;
+};
+
+void image_deinit(struct image *image);
+
+struct graph;
+
+/* Open or create the database file. NULL and *err. All functions below are thread-safe. */
+struct graph *graph_open(const char *path, mc_err **err);
+void graph_close(struct graph *graph);
+
+/* Each of these: 0, or -1 and *err; the find functions 1 where there is no such row. */
+int graph_volume_find(struct graph *graph, const char *id, struct volume *ret, mc_err **err);
+int graph_image_find(struct graph *graph, const char *id, struct image *ret, mc_err **err);
+int graph_layer_find(struct graph *graph, const char *id, struct layer *ret, mc_err **err);
+
+/* A row in state creating. 1 when parent is given and is no frozen layer. */
+int graph_layer_begin(struct graph *graph, const struct layer *layer, mc_err **err);
+
+/* The layer's file is whole: make it ready (frozen) and record the volume (image) in one step. */
+int graph_volume_add(struct graph *graph, const struct volume *volume, mc_err **err);
+int graph_image_add(struct graph *graph, const struct image *image, mc_err **err);
+
+/* Drop the row and mark its layer deleting, if nothing else stands on that, in one
+ * step. 0: *ret_layer is now the caller's to delete; 1: there is nothing to delete. */
+int graph_volume_remove(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err);
+int graph_image_remove(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err);
+/* The same for a layer that lost its last child. */
+int graph_layer_release(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err);
+
+/* The file is gone: drop the row of a creating or deleting layer. */
+int graph_layer_forget(struct graph *graph, const char *id, mc_err **err);
+
+/* Calls for every row, in order of id; non-zero from fn ends with -1. fn must not call graph. */
+int graph_volumes(struct graph *graph, int (*fn)(void *ctx, const struct volume *volume), void *ctx,
+		  mc_err **err);
+int graph_images(struct graph *graph, int (*fn)(void *ctx, const struct image *image), void *ctx,
+		 mc_err **err);
+int graph_layers(struct graph *graph, int (*fn)(void *ctx, const struct layer *layer), void *ctx,
+		 mc_err **err);
+
+/* Did the last failing call fail because the disk is full? */
+bool graph_disk_full(struct graph *graph);
+
+#endif

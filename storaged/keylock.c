@@ -1,0 +1,74 @@
+#include "storaged/keylock.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fs.h"
+
+/* As many as there are server threads: a list is enough. */
+struct held {
+	const char *key;
+	struct held *next;
+};
+
+struct keylock {
+	pthread_mutex_t mutex;
+	pthread_cond_t released;
+	struct held *held;
+};
+
+struct keylock *keylock_new(void)
+{
+	struct keylock *lock = mc_alloc(sizeof(*lock));
+
+	pthread_mutex_init(&lock->mutex, NULL);
+	pthread_cond_init(&lock->released, NULL);
+	return lock;
+}
+
+void keylock_free(struct keylock *lock)
+{
+	if (!lock)
+		return;
+	pthread_cond_destroy(&lock->released);
+	pthread_mutex_destroy(&lock->mutex);
+	free(lock);
+}
+
+static struct held **find(struct keylock *lock, const char *key)
+{
+	struct held **h = &lock->held;
+
+	while (*h && strcmp((*h)->key, key) != 0)
+		h = &(*h)->next;
+	return h;
+}
+
+void keylock_lock(struct keylock *lock, const char *key)
+{
+	struct held *mine = mc_alloc(sizeof(*mine));
+
+	mine->key = key;
+	pthread_mutex_lock(&lock->mutex);
+	while (*find(lock, key))
+		pthread_cond_wait(&lock->released, &lock->mutex);
+	mine->next = lock->held;
+	lock->held = mine;
+	pthread_mutex_unlock(&lock->mutex);
+}
+
+void keylock_unlock(struct keylock *lock, const char *key)
+{
+	struct held **h, *mine;
+
+	pthread_mutex_lock(&lock->mutex);
+	h = find(lock, key);
+	mine = *h;
+	if (mine)
+		*h = mine->next;
+	pthread_cond_broadcast(&lock->released);
+	pthread_mutex_unlock(&lock->mutex);
+	free(mine);
+}

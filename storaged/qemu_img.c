@@ -1,0 +1,66 @@
+#include "storaged/qemu_img.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/spawn.h"
+
+#define QEMU_IMG "/usr/bin/qemu-img"
+#define CREATE_TIMEOUT_MS 60000
+
+/* What it said, first line, without the program's name. */
+static int first_line_length(const char **text)
+{
+	static const char prefix[] = "qemu-img: ";
+
+	if (strncmp(*text, prefix, sizeof(prefix) - 1) == 0)
+		*text += sizeof(prefix) - 1;
+	return (int)strcspn(*text, "\n");
+}
+
+int qemu_img_create(const char *path, const char *backing, uint64_t virtual_bytes, mc_err **err)
+{
+	mc_autofree char *size = mc_strf("%llu", (unsigned long long)virtual_bytes);
+	const char *const plain[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", path, size, NULL};
+	const char *const overlay[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", "-b", backing, "-F",
+				       "qcow2", path, size, NULL};
+	struct mc_spawn spawn = {.argv = backing ? overlay : plain, .timeout_ms = CREATE_TIMEOUT_MS};
+	mc_auto_spawn_result struct mc_spawn_result result = {0};
+
+	if (mc_spawn_run(&spawn, &result, err) < 0)
+		return -1;
+	if (result.status != 0) {
+		const char *text = result.errout;
+		int n = first_line_length(&text);
+
+		return mc_err_set(err, 0, "qemu-img create ended with %d: %.*s", result.status, n, text);
+	}
+	return 0;
+}
+
+int qemu_img_import(const struct sandbox *sandbox, const char *source, const char *target,
+		    uint64_t data_bytes, unsigned timeout_s, mc_err **err)
+{
+	static const char *const argv[] = {QEMU_IMG, "convert", "-q", "-f", "qcow2", "-O", "qcow2",
+					   SANDBOX_SOURCE, SANDBOX_TARGET, NULL};
+	struct sandbox_job job = {.argv = argv, .source = source, .target = target,
+				  .target_bytes = data_bytes, .timeout_s = timeout_s};
+	mc_auto_spawn_result struct mc_spawn_result result = {0};
+	const char *text;
+	int n;
+
+	if (sandbox_run(sandbox, &job, &result, err) < 0)
+		return -1;
+	text = result.errout;
+	n = first_line_length(&text);
+	if (result.timed_out)
+		mc_err_set(err, 0, "it could not be copied within %u s", timeout_s);
+	else if (result.status != 0)
+		mc_err_set(err, 0, "it cannot be copied: %.*s", n, text);
+	else
+		return QEMU_IMG_OK;
+	return strstr(text, "No space left") ? QEMU_IMG_NO_SPACE : QEMU_IMG_BAD_SOURCE;
+}

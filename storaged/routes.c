@@ -1,0 +1,104 @@
+#include "storaged/routes.h"
+
+#include <string.h>
+
+#include "storaged/image.h"
+#include "storaged/storage.h"
+#include "storaged/volume.h"
+
+#define SIZE_GIB_MAX 65536 /* 64 TiB */
+
+static bool check_image_id(const char *text)
+{
+	return mc_id_valid("ami", text);
+}
+
+static bool check_sha256(const char *text)
+{
+	return strlen(text) == SHA256_LEN - 1 && strspn(text, "0123456789abcdef") == SHA256_LEN - 1;
+}
+
+static const struct mc_field image_fields[] = {
+	{"source", MC_FIELD_STRING, true, 1, 4000, mc_check_path, NULL},
+	{"sha256", MC_FIELD_STRING, false, 0, 0, check_sha256, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static const struct mc_field volume_fields[] = {
+	{"size_gib", MC_FIELD_INTEGER, true, 1, SIZE_GIB_MAX, NULL, NULL},
+	{"image", MC_FIELD_STRING, false, 0, 0, check_image_id, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static int put_image(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return image_put(ctx, req->vars[0], mc_json_str(req->body, "source", ""),
+			 mc_json_str(req->body, "sha256", NULL), ret_body, err);
+}
+
+static int get_image(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return image_get(ctx, req->vars[0], ret_body, err);
+}
+
+static int delete_image(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)ret_body;
+	return image_delete(ctx, req->vars[0], err);
+}
+
+static int list_images(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)req;
+	return image_list(ctx, ret_body, err);
+}
+
+static int put_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return volume_put(ctx, req->vars[0], mc_json_int(req->body, "size_gib", 0),
+			  mc_json_str(req->body, "image", NULL), ret_body, err);
+}
+
+static int get_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return volume_get(ctx, req->vars[0], ret_body, err);
+}
+
+static int delete_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)ret_body;
+	return volume_delete(ctx, req->vars[0], err);
+}
+
+static int list_volumes(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)req;
+	return volume_list(ctx, ret_body, err);
+}
+
+static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	struct storage *storage = ctx;
+	struct store_space space;
+
+	(void)req;
+	if (store_space(&storage->store, &space, err) < 0)
+		return -1;
+	*ret_body = json_pack("{s:s, s:I, s:I, s:I}", "store", storage->store.dir, "total_bytes",
+			      (json_int_t)space.total_bytes, "free_bytes", (json_int_t)space.free_bytes,
+			      "reserve_bytes", (json_int_t)space.reserve_bytes);
+	return MC_IPC_OK;
+}
+
+const struct mc_ipc_route storaged_routes[] = {
+	{"GET", "/v1/images", {NULL}, NULL, list_images, NULL, "all images"},
+	{"PUT", "/v1/images/{}", {"ami"}, image_fields, put_image, NULL, "import an image"},
+	{"GET", "/v1/images/{}", {"ami"}, NULL, get_image, NULL, "one image"},
+	{"DELETE", "/v1/images/{}", {"ami"}, NULL, delete_image, NULL, "hide an image, free it when unused"},
+	{"GET", "/v1/volumes", {NULL}, NULL, list_volumes, NULL, "all volumes"},
+	{"PUT", "/v1/volumes/{}", {"vol"}, volume_fields, put_volume, NULL, "make a volume"},
+	{"GET", "/v1/volumes/{}", {"vol"}, NULL, get_volume, NULL, "one volume"},
+	{"DELETE", "/v1/volumes/{}", {"vol"}, NULL, delete_volume, NULL, "remove a volume"},
+	{"GET", "/v1/host", {NULL}, NULL, get_host, NULL, "room in the store"},
+	{NULL, NULL, {NULL}, NULL, NULL, NULL, NULL},
+};

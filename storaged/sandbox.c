@@ -1,0 +1,299 @@
+#include "storaged/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+
+#define ROOT "/tmp" /* covered by a tmpfs of the new mount namespace, then the root itself */
+#define NOBODY 65534
+#define ADDRESS_SPACE (2ULL << 30)
+#define TARGET_SLACK (64ULL << 20) /* tables of the target beside its data */
+#define OPEN_FILES 64
+#define SET_UP_FAILED 126 /* exit status of the child when it got no further than the set-up */
+
+struct sandbox {
+	struct sock_fprog filter;
+};
+
+/* --- the filter */
+
+/* All that qemu-img convert, glibc and the dynamic loader use (found with strace). */
+static const char *const allowed[] = {
+	"access", "arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close",
+	"close_range", "copy_file_range", "dup", "dup2", "dup3", "epoll_create1", "epoll_ctl",
+	"epoll_pwait", "epoll_wait", "eventfd2", "execve", "exit", "exit_group", "faccessat",
+	"faccessat2", "fadvise64", "fallocate", "fchmod", "fcntl", "fdatasync", "flock", "fstat",
+	"fstatfs", "fsync", "ftruncate", "futex", "get_mempolicy", "get_robust_list", "getcwd",
+	"getdents64", "getegid", "geteuid", "getgid", "getpid", "getppid", "getrandom", "getrlimit",
+	"getrusage", "gettid", "gettimeofday", "getuid", "lseek", "lstat", "madvise", "membarrier",
+	"mmap", "mprotect", "mremap", "munmap", "nanosleep", "newfstatat", "open", "openat", "pipe",
+	"pipe2", "poll", "ppoll", "pread64", "preadv", "prlimit64", "pselect6", "pwrite64", "pwritev",
+	"read", "readahead", "readlink", "readlinkat", "readv", "restart_syscall", "rseq",
+	"rt_sigaction", "rt_sigpending", "rt_sigprocmask", "rt_sigqueueinfo", "rt_sigreturn",
+	"rt_sigsuspend", "rt_sigtimedwait", "rt_tgsigqueueinfo", "sched_getaffinity",
+	"sched_getparam", "sched_getscheduler", "sched_yield", "select", "set_robust_list",
+	"set_tid_address", "sigaltstack", "signalfd4", "stat", "statfs", "statx", "sync_file_range",
+	"sysinfo", "tgkill", "timer_create", "timer_delete", "timer_settime", "timerfd_create",
+	"timerfd_settime", "umask", "uname", "unlink", "write", "writev",
+};
+
+static int filter_rules(scmp_filter_ctx ctx)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(allowed) && r == 0; i++) {
+		int number = seccomp_syscall_resolve_name(allowed[i]);
+
+		if (number >= 0) /* else this architecture has no such call */
+			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
+	}
+	if (r == 0) /* threads, but no new processes or namespaces */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				     SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_NEWUSER, CLONE_THREAD));
+	if (r == 0) /* its flags cannot be looked at: glibc then falls back to clone */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	if (r == 0) /* thread names */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+				     SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+	return r;
+}
+
+/* The filter as a program, so that the child has nothing to allocate. */
+static int filter_export(scmp_filter_ctx ctx, struct sock_fprog *ret, mc_err **err)
+{
+	mc_auto_fd int fd = memfd_create("filter", MFD_CLOEXEC);
+	struct stat st;
+	int r = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
+
+	if (r < 0 || fstat(fd, &st) < 0)
+		return mc_err_set(err, r < 0 ? -r : errno, "cannot build the system call filter");
+
+	mc_autofree void *code = mc_alloc((size_t)st.st_size);
+
+	if (pread(fd, code, (size_t)st.st_size, 0) != st.st_size)
+		return mc_err_set(err, EIO, "cannot read the system call filter");
+	ret->len = (unsigned short)((size_t)st.st_size / sizeof(struct sock_filter));
+	ret->filter = MC_STEAL(code);
+	return 0;
+}
+
+struct sandbox *sandbox_new(mc_err **err)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	struct sock_fprog filter;
+	struct sandbox *sandbox;
+	int r;
+
+	if (!ctx || filter_rules(ctx) < 0) {
+		seccomp_release(ctx);
+		mc_err_set(err, 0, "cannot build the system call filter");
+		return NULL;
+	}
+	r = filter_export(ctx, &filter, err);
+	seccomp_release(ctx);
+	if (r < 0)
+		return NULL;
+	sandbox = mc_alloc(sizeof(*sandbox));
+	sandbox->filter = filter;
+	return sandbox;
+}
+
+void sandbox_free(struct sandbox *sandbox)
+{
+	if (!sandbox)
+		return;
+	free(sandbox->filter.filter);
+	free(sandbox);
+}
+
+/* --- the child: runs between fork and exec, so system calls only */
+
+struct child {
+	const struct sandbox *sandbox;
+	const struct sandbox_job *job;
+	char uid_map[32], gid_map[32];
+};
+
+static int complain(const char *what)
+{
+	dprintf(2, "sandbox: %s: %s\n", what, strerror(errno));
+	return -1;
+}
+
+static int put(const char *path, const char *text)
+{
+	mc_auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+	size_t n = strlen(text);
+
+	return fd >= 0 && write(fd, text, n) == (ssize_t)n ? 0 : complain(path);
+}
+
+static int new_namespaces(const struct child *c)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC |
+		    CLONE_NEWUTS) < 0)
+		return complain("unshare (are unprivileged user namespaces off?)");
+	if (put("/proc/self/setgroups", "deny") < 0 || put("/proc/self/uid_map", c->uid_map) < 0 ||
+	    put("/proc/self/gid_map", c->gid_map) < 0)
+		return -1;
+	return 0;
+}
+
+/* Remount a bind mount read-only, keeping the flags the host locked on it. */
+static int make_read_only(const char *path)
+{
+	static const struct { unsigned long have, flag; } kept[] = {
+		{ST_NOSUID, MS_NOSUID}, {ST_NODEV, MS_NODEV}, {ST_NOEXEC, MS_NOEXEC},
+		{ST_NOATIME, MS_NOATIME}, {ST_NODIRATIME, MS_NODIRATIME}, {ST_RELATIME, MS_RELATIME},
+	};
+	unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY;
+	struct statvfs v;
+
+	if (statvfs(path, &v) < 0)
+		return complain(path);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(kept); i++)
+		if (v.f_flag & kept[i].have)
+			flags |= kept[i].flag;
+	return mount(NULL, path, NULL, flags, NULL) == 0 ? 0 : complain(path);
+}
+
+/* The libraries, as far as this Debian has the directory; links (/lib -> usr/lib) as links. */
+static int bind_system(const char *name, const char *inside)
+{
+	struct stat st;
+	char link[64];
+	ssize_t n;
+
+	if (lstat(name, &st) < 0)
+		return 0;
+	if (S_ISLNK(st.st_mode)) {
+		n = readlink(name, link, sizeof(link) - 1);
+		link[n > 0 ? n : 0] = '\0';
+		return n > 0 && symlink(link, inside) == 0 ? 0 : complain(inside);
+	}
+	if (mkdir(inside, 0755) < 0 || mount(name, inside, NULL, MS_BIND | MS_REC, NULL) < 0)
+		return complain(name);
+	return make_read_only(inside);
+}
+
+/* Bind what the descriptor (opened in this mount namespace) stands for. */
+static int bind_file(int fd, const char *inside)
+{
+	char by_fd[32];
+	mc_auto_fd int made = open(inside, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
+	if (made < 0 || mount(by_fd, inside, NULL, MS_BIND, NULL) < 0)
+		return complain(inside);
+	return 0;
+}
+
+static int new_root(const struct sandbox_job *job)
+{
+	/* The two may lie under ROOT: hold them before it is covered. */
+	mc_auto_fd int source = open(job->source, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	mc_auto_fd int target = open(job->target, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+
+	if (source < 0 || target < 0)
+		return complain("open the two files");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", ROOT, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=755") < 0)
+		return complain("mount a root");
+	if (bind_system("/usr", ROOT "/usr") < 0 || bind_system("/lib", ROOT "/lib") < 0 ||
+	    bind_system("/lib64", ROOT "/lib64") < 0)
+		return -1;
+	if (bind_file(source, ROOT SANDBOX_SOURCE) < 0 || make_read_only(ROOT SANDBOX_SOURCE) < 0 ||
+	    bind_file(target, ROOT SANDBOX_TARGET) < 0)
+		return -1;
+	/* pivot_root(".", "."): the old root ends up on top and is then let go. */
+	if (chdir(ROOT) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+	    chdir("/") < 0)
+		return complain("change the root");
+	return make_read_only("/");
+}
+
+static int set_limits(const struct sandbox_job *job)
+{
+	const struct { __rlimit_resource_t what; rlim_t most; } limits[] = {
+		{RLIMIT_AS, ADDRESS_SPACE}, {RLIMIT_CPU, job->timeout_s}, {RLIMIT_CORE, 0},
+		{RLIMIT_FSIZE, job->target_bytes + TARGET_SLACK}, {RLIMIT_NOFILE, OPEN_FILES},
+		{RLIMIT_MEMLOCK, 0},
+	};
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(limits); i++) {
+		struct rlimit l = {limits[i].most, limits[i].most};
+
+		if (setrlimit(limits[i].what, &l) < 0)
+			return complain("setrlimit");
+	}
+	return 0;
+}
+
+/* A pid namespace begins with the next fork: its first process goes on, we wait for it. */
+static int enter_pid_namespace(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		return complain("fork");
+	if (pid == 0)
+		return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : complain("prctl");
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			_exit(SET_UP_FAILED);
+	_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static int enter(void *arg)
+{
+	const struct child *c = arg;
+
+	if (new_namespaces(c) < 0 || enter_pid_namespace() < 0 || new_root(c->job) < 0 ||
+	    set_limits(c->job) < 0)
+		return -1;
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &c->sandbox->filter) < 0)
+		return complain("seccomp");
+	return 0;
+}
+
+int sandbox_run(const struct sandbox *sandbox, const struct sandbox_job *job,
+		struct mc_spawn_result *ret, mc_err **err)
+{
+	struct child c = {.sandbox = sandbox, .job = job};
+	struct mc_spawn spawn = {.argv = job->argv, .timeout_ms = job->timeout_s * 1000,
+				 .in_child = enter, .arg = &c};
+	struct mc_spawn_result result;
+
+	snprintf(c.uid_map, sizeof(c.uid_map), "%d %u 1", NOBODY, geteuid());
+	snprintf(c.gid_map, sizeof(c.gid_map), "%d %u 1", NOBODY, getegid());
+	if (mc_spawn_run(&spawn, &result, err) < 0)
+		return -1;
+	if (!result.timed_out && result.status == SET_UP_FAILED) {
+		mc_err_set(err, 0, "%.*s", (int)strcspn(result.errout, "\n"), result.errout);
+		mc_spawn_result_free(&result);
+		return -1;
+	}
+	*ret = result;
+	return 0;
+}

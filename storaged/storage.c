@@ -1,0 +1,133 @@
+#include "storaged/storage.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/ipc.h"
+#include "common/log.h"
+
+#define AREA "storage"
+#define MIB (1ULL << 20)
+
+static int make_parent(const char *path, mc_err **err)
+{
+	mc_autofree char *copy = mc_strdup(path);
+
+	return mc_fs_mkdirs(dirname(copy), 0700, err);
+}
+
+int storage_open(struct storage *storage, const struct storaged_config *config, mc_err **err)
+{
+	*storage = (struct storage){.config = config, .locks = keylock_new()};
+	storage->sandbox = sandbox_new(err);
+	if (!storage->sandbox || store_open(&storage->store, config, err) < 0 ||
+	    make_parent(config->database, err) < 0)
+		return -1;
+	storage->graph = graph_open(config->database, err);
+	return storage->graph ? 0 : mc_err_wrap(err, "%s", config->database);
+}
+
+void storage_close(struct storage *storage)
+{
+	graph_close(storage->graph);
+	store_close(&storage->store);
+	sandbox_free(storage->sandbox);
+	keylock_free(storage->locks);
+	*storage = (struct storage){0};
+}
+
+int storage_collect(struct storage *storage, const struct layer *layer, mc_err **err)
+{
+	struct layer now = *layer;
+	int r;
+
+	do {
+		char parent[MC_ID_LEN];
+
+		snprintf(parent, sizeof(parent), "%s", now.parent);
+		if (store_remove(&storage->store, now.id, err) < 0 ||
+		    graph_layer_forget(storage->graph, now.id, err) < 0)
+			return mc_err_wrap(err, "layer %s", now.id);
+		mc_log(MC_LOG_DEBUG, AREA, "layer removed", "layer", now.id, NULL);
+		/* The child is gone: does anything else stand on the parent? */
+		r = parent[0] ? graph_layer_release(storage->graph, parent, &now, err) : 1;
+	} while (r == 0);
+	return r < 0 ? -1 : 0;
+}
+
+void storage_abandon(struct storage *storage, const char *layer_id)
+{
+	mc_auto_err mc_err *err = NULL;
+
+	if (store_remove(&storage->store, layer_id, &err) < 0 ||
+	    graph_layer_forget(storage->graph, layer_id, &err) < 0)
+		mc_log(MC_LOG_DEBUG, AREA, "half-made layer stays until the next start", "layer", layer_id,
+		       "error", mc_err_msg(err), NULL);
+}
+
+int storage_room(const struct storage *storage, uint64_t bytes, mc_err **err)
+{
+	struct store_space space;
+
+	if (store_space(&storage->store, &space, err) < 0)
+		return -1;
+	if (space.free_bytes >= space.reserve_bytes && space.free_bytes - space.reserve_bytes >= bytes)
+		return MC_IPC_OK;
+	mc_err_set(err, 0, "the store has %llu MiB free, of which %llu MiB are kept in reserve; %llu MiB are needed",
+		   (unsigned long long)(space.free_bytes / MIB),
+		   (unsigned long long)(space.reserve_bytes / MIB),
+		   (unsigned long long)((bytes + MIB - 1) / MIB));
+	return MC_IPC_NO_CAPACITY;
+}
+
+/* --- recovery */
+
+struct layer_list {
+	struct layer *items;
+	size_t n;
+};
+
+static int keep_layer(void *ctx, const struct layer *layer)
+{
+	struct layer_list *list = ctx;
+
+	if (list->n % 64 == 0) {
+		list->items = realloc(list->items, (list->n + 64) * sizeof(*list->items));
+		if (!list->items)
+			abort();
+	}
+	list->items[list->n++] = *layer;
+	return 0;
+}
+
+static int recover_layer(struct storage *storage, const struct layer *layer, mc_err **err)
+{
+	struct layer removed = *layer;
+	int r = 0;
+
+	if (layer->state == LAYER_READY)
+		return 0;
+	/* A frozen layer may have lost its last user just before the end. */
+	if (layer->state == LAYER_FROZEN)
+		r = graph_layer_release(storage->graph, layer->id, &removed, err);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	mc_log(MC_LOG_INFO, AREA, "removing what an earlier run left", "layer", layer->id, "state",
+	       layer_state_name(layer->state), NULL);
+	return storage_collect(storage, &removed, err);
+}
+
+int storage_recover(struct storage *storage, mc_err **err)
+{
+	struct layer_list list = {0};
+	int r = graph_layers(storage->graph, keep_layer, &list, err);
+
+	for (size_t i = 0; i < list.n && r == 0; i++)
+		r = recover_layer(storage, &list.items[i], err);
+	free(list.items);
+	return r;
+}

@@ -1,0 +1,37 @@
+/* All of storaged's state in one place, and what keeps it true across crashes. */
+#ifndef MC_STORAGED_STORAGE_H
+#define MC_STORAGED_STORAGE_H
+
+#include "storaged/config.h"
+#include "storaged/graph.h"
+#include "storaged/keylock.h"
+#include "storaged/sandbox.h"
+#include "storaged/store.h"
+
+struct storage {
+	const struct storaged_config *config; /* borrowed */
+	struct store store;
+	struct graph *graph;
+	struct keylock *locks; /* by volume or image id */
+	struct sandbox *sandbox;
+};
+
+/* Open store and records. 0 or -1 and *err; close it in either case. */
+int storage_open(struct storage *storage, const struct storaged_config *config, mc_err **err);
+void storage_close(struct storage *storage);
+
+/* Remove what an earlier process left half-made. Call before serving. 0 or -1 and *err. */
+int storage_recover(struct storage *storage, mc_err **err);
+
+/* Remove the file and the row of a layer in state deleting, then those of its
+ * ancestors on which nothing stands any more. 0 or -1 and *err; what is left over
+ * is finished by storage_recover(). */
+int storage_collect(struct storage *storage, const struct layer *layer, mc_err **err);
+
+/* Throw away a layer whose creation failed; best effort, recover does the rest. */
+void storage_abandon(struct storage *storage, const char *layer_id);
+
+/* MC_IPC_OK, or MC_IPC_NO_CAPACITY with *err when `bytes` more would eat into the reserve; -1 and *err. */
+int storage_room(const struct storage *storage, uint64_t bytes, mc_err **err);
+
+#endif
