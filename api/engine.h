@@ -11,6 +11,7 @@ struct engine_call {
 	const struct action *action;
 	json_t *in;          /* owned */
 	char request_id[MC_UUID_LEN];
+	int status;          /* HTTP status of a refusal by the wire layer; 0: by the error table */
 	void (*done)(struct engine_call *ec);
 	void *ctx;           /* of the gateway */
 };

@@ -1,0 +1,246 @@
+#include "api/gateway.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "api/gateway_request.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/log.h"
+
+#define AREA "gateway"
+#define MAX_BODY (1u << 20)
+#define MAX_CONNECTIONS 1024
+#define IDLE_SECONDS 75
+#define THREADS 4
+
+struct gateway {
+	struct api *api;
+	struct MHD_Daemon *mhd;
+	bool local;
+};
+
+/* One HTTP request from its first byte to its answer. */
+struct exchange {
+	struct gateway *g;
+	struct MHD_Connection *connection;
+	char *uri;
+	struct gateway_request req;
+	size_t cap;
+	struct engine_call *ec;
+	int64_t began;
+	bool seen, waiting;
+};
+
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *c)
+{
+	struct exchange *x = mc_alloc(sizeof(*x));
+
+	x->g = cls;
+	x->connection = c;
+	x->uri = mc_strdup(uri);
+	x->began = mc_clock_boot();
+	return x;
+}
+
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct gateway_request *req = cls;
+
+	(void)kind;
+	if (req->n_headers == SIGV4_MAX_HEADERS)
+		return MHD_NO;
+	req->headers[req->n_headers++] = (struct sigv4_header){ .name = name, .value = value ? value : "" };
+	return MHD_YES;
+}
+
+static uid_t peer_uid(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return (uid_t)-1;
+	return cred.uid;
+}
+
+static void prepare(struct exchange *x, const char *method)
+{
+	char *mark = strchr(x->uri, '?');
+
+	if (mark)
+		*mark = '\0';
+	x->req.api = x->g->api;
+	x->req.method = method;
+	x->req.path = x->uri;
+	x->req.query = mark ? mark + 1 : "";
+	x->req.local = x->g->local;
+	x->req.peer_uid = x->g->local ? peer_uid(x->connection) : (uid_t)-1;
+	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_header, &x->req);
+}
+
+/* --- answering ---------------------------------------------------------- */
+
+static void log_request(const struct exchange *x, int status)
+{
+	mc_autofree char *took = mc_strf("%lldus", (long long)((mc_clock_boot() - x->began) / 1000));
+	mc_autofree char *code = mc_strf("%d", status);
+	const struct call *call = &x->ec->call;
+
+	mc_log_set_request_id(x->ec->request_id);
+	mc_log(MC_LOG_INFO, AREA, "request", "action", call->op ? model_operation_name(call->op) : x->req.path, "status", code,
+	       "error", call->error_code, "account", *x->ec->caller.account ? x->ec->caller.account : NULL, "took", took, NULL);
+	mc_log_set_request_id(NULL);
+}
+
+static enum MHD_Result answer(struct exchange *x)
+{
+	struct gateway_answer a = { 0 };
+	struct MHD_Response *r;
+	enum MHD_Result result;
+
+	gateway_request_answer(&x->req, x->ec, &a);
+	r = MHD_create_response_from_buffer(a.len, a.text, MHD_RESPMEM_MUST_FREE);
+	MHD_add_response_header(r, "Content-Type", a.type);
+	MHD_add_response_header(r, "x-amzn-RequestId", x->ec->request_id);
+	MHD_add_response_header(r, "Cache-Control", "no-cache, no-store");
+	log_request(x, a.status);
+	result = MHD_queue_response(x->connection, (unsigned)a.status, r);
+	MHD_destroy_response(r);
+	return result;
+}
+
+/* From a worker: the answer is there, MHD calls on_request once more. */
+static void on_ready(struct engine_call *ec)
+{
+	struct exchange *x = ec->ctx;
+
+	MHD_resume_connection(x->connection);
+}
+
+static enum MHD_Result handle(struct exchange *x)
+{
+	if (x->waiting)
+		return answer(x);
+	x->ec = engine_call_new(x->g->api);
+	x->ec->ctx = x;
+	if (gateway_request_run(&x->req, x->ec) == ENGINE_DONE)
+		return answer(x);
+	x->waiting = true;
+	MHD_suspend_connection(x->connection);
+	engine_wait(x->ec, on_ready);
+	return MHD_YES;
+}
+
+static bool take_body(struct exchange *x, const char *data, size_t n)
+{
+	if (x->req.body_len + n > MAX_BODY) {
+		x->req.too_large = true;
+		return true;
+	}
+	if (x->req.body_len + n + 1 > x->cap) {
+		size_t cap = (x->req.body_len + n) * 2 + 256;
+		char *grown = realloc(x->req.body, cap);
+
+		if (!grown)
+			return false;
+		x->req.body = grown;
+		x->cap = cap;
+	}
+	memcpy(x->req.body + x->req.body_len, data, n);
+	x->req.body_len += n;
+	return true;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+				  const char *version, const char *data, size_t *size, void **state)
+{
+	struct exchange *x = *state;
+
+	(void)cls, (void)c, (void)url, (void)version;
+	if (!x->seen) {
+		x->seen = true;
+		prepare(x, method);
+		return MHD_YES;
+	}
+	if (*size == 0)
+		return handle(x);
+	if (!take_body(x, data, *size))
+		return MHD_NO;
+	*size = 0;
+	return MHD_YES;
+}
+
+static void on_done(void *cls, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode why)
+{
+	struct exchange *x = *state;
+
+	(void)cls, (void)c, (void)why;
+	if (!x)
+		return;
+	engine_call_free(x->ec);
+	gateway_request_free(&x->req);
+	free(x->uri);
+	free(x);
+	*state = NULL;
+}
+
+/* --- life --------------------------------------------------------------- */
+
+struct gateway *gateway_start(struct api *api, int listen_fd, bool local, mc_err **err)
+{
+	struct gateway *g = mc_alloc(sizeof(*g));
+
+	g->api = api;
+	g->local = local;
+	g->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL,
+				  NULL, on_request, g, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
+				  g, MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
+				  MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+				  (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+	if (!g->mhd) {
+		mc_err_set(err, errno, "cannot start the HTTP server");
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+void gateway_stop(struct gateway *g)
+{
+	if (!g)
+		return;
+	/* A suspended connection cannot be stopped, so the daemon object is left to
+	 * the end of the process; no new request gets in. */
+	MHD_quiesce_daemon(g->mhd);
+}
+
+int gateway_listen(const char *address, mc_err **err)
+{
+	mc_autofree char *host = mc_strdup(address);
+	char *colon = strrchr(host, ':');
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
+	struct addrinfo *info = NULL;
+	mc_auto_fd int fd = -1;
+	int one = 1, bound;
+
+	if (!colon)
+		return mc_err_set(err, 0, "\"%s\" is not address:port", address);
+	*colon = '\0';
+	if (getaddrinfo(host, colon + 1, &hints, &info) != 0)
+		return mc_err_set(err, 0, "\"%s\" is not address:port", address);
+	fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	bound = fd >= 0 ? bind(fd, info->ai_addr, info->ai_addrlen) : -1;
+	freeaddrinfo(info);
+	if (bound < 0 || listen(fd, 256) < 0)
+		return mc_err_set(err, errno, "cannot listen on %s", address);
+	return MC_STEAL_FD(fd);
+}

@@ -1,0 +1,296 @@
+#include "api/gateway_request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/protocol/json.h"
+#include "api/protocol/query.h"
+#include "api/protocol/xml.h"
+#include "api/state.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#define DEFAULT_REGION "us-east-1"
+
+static const char *header(const struct gateway_request *req, const char *name)
+{
+	for (size_t i = 0; i < req->n_headers; i++)
+		if (strcasecmp(req->headers[i].name, name) == 0)
+			return req->headers[i].value;
+	return NULL;
+}
+
+/* A refusal of the wire layer becomes the call's outcome; its status is kept as is. */
+static int refuse(struct engine_call *ec, const struct protocol_error *e)
+{
+	free(ec->call.error_code);
+	free(ec->call.error_message);
+	ec->call.error = API_INVALID_PARAMETER;
+	ec->call.error_code = mc_strdup(e->code);
+	ec->call.error_message = mc_strdup(e->message);
+	ec->status = e->status;
+	return 1;
+}
+
+static int refuse_with(struct engine_call *ec, int status, const char *code, const char *message)
+{
+	struct protocol_error e;
+
+	protocol_error_set(&e, status, code, "%s", message);
+	return refuse(ec, &e);
+}
+
+/* --- who ----------------------------------------------------------------- */
+
+static void become_root(struct engine_call *ec, const char *account, const char *region, const char *key)
+{
+	struct caller *c = &ec->caller;
+
+	snprintf(c->account, sizeof(c->account), "%s", account);
+	snprintf(c->region, sizeof(c->region), "%s", region);
+	snprintf(c->access_key, sizeof(c->access_key), "%s", key);
+	snprintf(c->user_id, sizeof(c->user_id), "%s", account);
+	snprintf(c->arn, sizeof(c->arn), "arn:aws:iam::%s:root", account);
+}
+
+static int lookup_secret(void *ctx, const char *access_key, char *secret)
+{
+	struct access_key key;
+
+	if (store_access_key(ctx, access_key, &key) < 0)
+		return 1;
+	snprintf(secret, SIGV4_MAX_SECRET, "%s", key.secret);
+	return 0;
+}
+
+static int authenticate_signature(struct gateway_request *req, struct engine_call *ec)
+{
+	struct sigv4_request s = {
+		.method = req->method, .path = req->path, .query = req->query, .headers = req->headers,
+		.n_headers = req->n_headers, .body = req->body, .body_len = req->body_len, .now = mc_clock_wall(),
+		.default_service = "ec2",
+	};
+	struct sigv4_result result = { 0 };
+	struct access_key key = { 0 };
+	struct protocol_error e;
+
+	if (sigv4_verify(&s, lookup_secret, req->api->store, &result, &e) < 0)
+		return refuse(ec, &e);
+	store_access_key(req->api->store, result.access_key, &key);
+	snprintf(req->service, sizeof(req->service), "%s", result.service);
+	become_root(ec, key.account, result.region, result.access_key);
+	return 0;
+}
+
+static int authenticate(struct gateway_request *req, struct engine_call *ec)
+{
+	const char *region = header(req, "X-Minicloud-Region");
+	const char *target = header(req, "X-Amz-Target");
+
+	snprintf(req->service, sizeof(req->service), "ec2");
+	if (!req->local)
+		return authenticate_signature(req, ec);
+	if (req->peer_uid != 0)
+		return refuse_with(ec, 403, "UnauthorizedOperation", "Only root may use this socket.");
+	if (target && strchr(target, '.'))
+		snprintf(req->service, sizeof(req->service), "%.*s", (int)strcspn(target, "."), target);
+	become_root(ec, req->api->config.account, region && *region ? region : DEFAULT_REGION, "");
+	return 0;
+}
+
+/* --- our own pages on the unix socket --------------------------------------- */
+
+static char *credentials_page(struct gateway_request *req)
+{
+	struct access_key key;
+	mc_autofree char *endpoint = mc_strf("http://%s", req->api->config.listen);
+	mc_auto_json json_t *doc = NULL;
+
+	store_default_key(req->api->store, &key);
+	doc = json_pack("{s:s, s:s, s:s, s:s}", "access_key", key.id, "secret_key", key.secret, "region", DEFAULT_REGION,
+			"endpoint", endpoint);
+	return json_dumps(doc, JSON_COMPACT);
+}
+
+static char *health_page(struct gateway_request *req)
+{
+	mc_auto_json json_t *doc = json_pack("{s:s, s:O*}", "status", "ok", "host", req->api->accelerator);
+
+	return json_dumps(doc, JSON_COMPACT);
+}
+
+static char *metrics_page(struct gateway_request *req)
+{
+	struct store_tx *tx = store_read(req->api->store);
+	struct store_iter it = store_iter(tx, KIND_INSTANCE, NULL, NULL);
+	unsigned long counts[INSTANCE_STATE_MAX] = { 0 };
+	const struct resource *r;
+	char *buf = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&buf, &len);
+
+	while ((r = store_next(&it)))
+		counts[r->state]++;
+	store_end(tx);
+	fputs("# TYPE minicloud_instances gauge\n", f);
+	for (int i = 0; i < INSTANCE_STATE_MAX; i++)
+		fprintf(f, "minicloud_instances{state=\"%s\"} %lu\n", state_instance.names[i], counts[i]);
+	fprintf(f, "# TYPE minicloud_accelerator gauge\nminicloud_accelerator{type=\"%s\"} 1\n",
+		mc_json_str(req->api->accelerator, "accelerator", "unknown"));
+	fclose(f);
+	return buf;
+}
+
+static const struct page {
+	const char *path, *type;
+	char *(*make)(struct gateway_request *req);
+} pages[] = {
+	{ "/v1/credentials", "application/json", credentials_page },
+	{ "/v1/health", "application/json", health_page },
+	{ "/metrics", "text/plain; version=0.0.4", metrics_page },
+};
+
+static bool local_page(struct gateway_request *req)
+{
+	if (!req->local || strcmp(req->method, "GET") != 0)
+		return false;
+	for (size_t i = 0; i < MC_ARRAY_SIZE(pages); i++)
+		if (strcmp(req->path, pages[i].path) == 0) {
+			req->plain = pages[i].make(req);
+			req->plain_type = pages[i].type;
+			return true;
+		}
+	return false;
+}
+
+/* --- what ---------------------------------------------------------------- */
+
+static int read_form(struct gateway_request *req, struct engine_call *ec)
+{
+	struct protocol_error e;
+
+	if (protocol_form_parse(&req->form, req->query, strlen(req->query), &e) < 0 ||
+	    protocol_form_parse(&req->form, req->body ? req->body : "", req->body_len, &e) < 0)
+		return refuse(ec, &e);
+	return 0;
+}
+
+static const char *operation_name(struct gateway_request *req, struct engine_call *ec)
+{
+	const char *target = header(req, "X-Amz-Target");
+	const char *name;
+
+	req->json = target != NULL;
+	if (target)
+		return protocol_json_target(target);
+	if (read_form(req, ec))
+		return NULL;
+	name = protocol_form_get(&req->form, "Action");
+	if (!name)
+		refuse_with(ec, 400, "MissingAction", "The request must contain the parameter Action");
+	return name;
+}
+
+static const struct model_operation *find_operation(struct gateway_request *req, struct engine_call *ec)
+{
+	const char *name = operation_name(req, ec);
+	const struct model_operation *op;
+
+	if (!name)
+		return NULL;
+	op = model_operation(model_service(req->service), name);
+	if (!op)
+		action_fail(&ec->call, API_INVALID_ACTION, name);
+	return op;
+}
+
+static int decode(struct gateway_request *req, struct engine_call *ec, const struct model_operation *op)
+{
+	struct protocol_error e;
+	int r = req->json ? protocol_json_decode(op, req->body ? req->body : "", req->body_len, &ec->in, &e)
+			  : protocol_query_decode(op, req->form.params, req->form.n, &ec->in, &e);
+
+	return r < 0 ? refuse(ec, &e) : 0;
+}
+
+enum engine_result gateway_request_run(struct gateway_request *req, struct engine_call *ec)
+{
+	const struct model_operation *op;
+
+	mc_log_set_request_id(ec->request_id);
+	if (req->too_large) {
+		refuse_with(ec, 413, "RequestEntityTooLarge", "The request is larger than this service takes.");
+		return ENGINE_DONE;
+	}
+	if (strcmp(req->method, "GET") != 0 && strcmp(req->method, "POST") != 0) {
+		refuse_with(ec, 405, "MethodNotAllowed", "The method is not allowed here.");
+		return ENGINE_DONE;
+	}
+	if (authenticate(req, ec) || local_page(req))
+		return ENGINE_DONE;
+	op = find_operation(req, ec);
+	ec->call.op = op;
+	if (!op || decode(req, ec, op))
+		return ENGINE_DONE;
+	return engine_run(ec, req->service, op);
+}
+
+/* --- the answer ------------------------------------------------------------ */
+
+static void answer_error(struct gateway_request *req, struct engine_call *ec, struct gateway_answer *ret)
+{
+	const struct call *call = &ec->call;
+
+	ret->status = ec->status ? ec->status : api_error_status(call->error);
+	ret->text = req->json ? protocol_json_error(call->error_code, call->error_message)
+			      : protocol_xml_error(model_service(req->service), ret->status, call->error_code,
+						   call->error_message, ec->request_id);
+	ret->len = strlen(ret->text);
+}
+
+static void answer_document(struct gateway_request *req, struct engine_call *ec, struct gateway_answer *ret)
+{
+	mc_auto_err mc_err *err = NULL;
+
+	ret->status = 200;
+	if (req->json) {
+		ret->text = ec->call.out ? json_dumps(ec->call.out, JSON_COMPACT) : mc_strdup("{}");
+		ret->len = strlen(ret->text);
+		return;
+	}
+	ret->text = protocol_xml_answer(ec->call.op, ec->call.out, ec->request_id, &ret->len, &err);
+	if (ret->text)
+		return;
+	mc_log(MC_LOG_ERROR, "gateway", "answer cannot be encoded", "reason", mc_err_msg(err), NULL);
+	action_fail(&ec->call, API_INTERNAL);
+	answer_error(req, ec, ret);
+}
+
+void gateway_request_answer(struct gateway_request *req, struct engine_call *ec, struct gateway_answer *ret)
+{
+	ret->type = req->json ? "application/x-amz-json-1.1" : "text/xml;charset=UTF-8";
+	if (ec->call.error) {
+		answer_error(req, ec, ret);
+		return;
+	}
+	if (req->plain) {
+		ret->status = 200;
+		ret->type = req->plain_type;
+		ret->text = MC_STEAL(req->plain);
+		ret->len = strlen(ret->text);
+		return;
+	}
+	answer_document(req, ec, ret);
+}
+
+void gateway_request_free(struct gateway_request *req)
+{
+	free(req->body);
+	free(req->plain);
+	protocol_form_free(&req->form);
+}

@@ -1,0 +1,40 @@
+/* From an HTTP request to an engine call and back to text. */
+#ifndef MC_API_GATEWAY_REQUEST_H
+#define MC_API_GATEWAY_REQUEST_H
+
+#include <sys/types.h>
+
+#include "api/engine.h"
+#include "api/protocol/form.h"
+#include "api/protocol/sigv4.h"
+
+struct gateway_request {
+	struct api *api;
+	const char *method, *path, *query;
+	struct sigv4_header headers[SIGV4_MAX_HEADERS];
+	size_t n_headers;
+	char *body; /* owned */
+	size_t body_len;
+	bool too_large, local;
+	uid_t peer_uid;
+	/* worked out on the way */
+	bool json;
+	char service[64];
+	struct protocol_form form;
+	char *plain; /* an answer of our own (credentials, metrics), owned */
+	const char *plain_type;
+};
+
+struct gateway_answer {
+	int status;
+	const char *type;
+	char *text; /* allocated */
+	size_t len;
+};
+
+/* Authenticate, decode, run. The outcome, errors included, is in ec. */
+enum engine_result gateway_request_run(struct gateway_request *req, struct engine_call *ec);
+void gateway_request_answer(struct gateway_request *req, struct engine_call *ec, struct gateway_answer *ret);
+void gateway_request_free(struct gateway_request *req);
+
+#endif

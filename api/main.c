@@ -1,0 +1,145 @@
+/* minicloud-api: the front door, the truth, and the workers that make it so. */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/backend.h"
+#include "api/gateway.h"
+#include "api/image_catalog.h"
+#include "api/instance_type.h"
+#include "api/metadata.h"
+#include "api/reconciler.h"
+#include "api/vpc.h"
+#include "api/waiters.h"
+#include "common/cleanup.h"
+#include "common/config.h"
+#include "common/daemon.h"
+#include "common/ipc.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#define AREA "api"
+#define AT(member) offsetof(struct api_config, member)
+
+static const struct mc_option options[] = {
+	{ "api", "socket", MC_OPT_PATH, AT(socket), "%R/minicloud.sock", 0, 0, "unix socket for the minicloud command" },
+	{ "api", "listen", MC_OPT_STRING, AT(listen), "127.0.0.1:8775", 0, 0, "address:port of the AWS API" },
+	{ "api", "database", MC_OPT_PATH, AT(database), "%H/api/minicloud.db", 0, 0, "the database of record" },
+	{ "api", "images_dir", MC_OPT_PATH, AT(images_dir), "%H/images-src", 0, 0, "NAME.qcow2 and NAME.json of the images on offer" },
+	{ "api", "regions", MC_OPT_STRING, AT(regions), "us-east-1,us-west-2,eu-west-1,ap-northeast-2", 0, 0, "region names served by this host" },
+	{ "api", "account", MC_OPT_STRING, AT(account), "123456789012", 0, 0, "the default account" },
+	{ "api", "public_pool", MC_OPT_STRING, AT(public_pool), "203.0.113.0/24", 0, 0, "public addresses; the same as netd's" },
+	{ "api", "hypervisor", MC_OPT_PATH, AT(hypervisor), "%R/hypervisor.sock", 0, 0, "the hypervisor daemon's socket" },
+	{ "api", "netd", MC_OPT_PATH, AT(netd), "%R/netd.sock", 0, 0, "the network daemon's socket" },
+	{ "api", "netd_fd", MC_OPT_PATH, AT(netd_fd), "%R/netd-fd.sock", 0, 0, "the network daemon's descriptor socket" },
+	{ "api", "storaged", MC_OPT_PATH, AT(storaged), "%R/storaged.sock", 0, 0, "the storage daemon's socket" },
+	{ "api", "instance_types", MC_OPT_PATH, AT(instance_types), "/usr/share/minicloud/instance-types.json", 0, 0, "file of the instance types" },
+	{ "api", "quota_instances", MC_OPT_INT, AT(quota_instances), "64", 1, 1000000, "instances per account and region" },
+	{ "api", "quota_groups", MC_OPT_INT, AT(quota_groups), "500", 1, 1000000, "security groups per account and region" },
+	{ "api", "quota_rules", MC_OPT_INT, AT(quota_rules), "60", 1, 1000, "rules per security group and direction" },
+	{ "api", "stop_timeout", MC_OPT_INT, AT(stop_timeout), "120", 1, 3600, "seconds a guest may take to shut down at stop" },
+	{ "api", "terminate_timeout", MC_OPT_INT, AT(terminate_timeout), "20", 0, 3600, "seconds a guest may take to shut down at terminate" },
+	{ "api", "workers", MC_OPT_INT, AT(workers), "8", 1, 64, "reconcile workers" },
+	{ "api", "imds_v1", MC_OPT_BOOL, AT(imds_v1), "no", 0, 0, "let instances use version 1 of the metadata service" },
+	{ "api", "log_level", MC_OPT_STRING, AT(log_level), "info", 0, 0, "error, warning, info or debug" },
+	{ 0 },
+};
+
+static const struct mc_program program = {
+	"minicloud-api", "The API daemon of minicloud: the EC2 API, the database of record, the reconciler.", options,
+};
+
+struct doors {
+	int tcp_fd, local_fd;
+	struct gateway *tcp, *local;
+};
+
+/* What the hypervisor runs on is worth saying aloud once. It may come up later. */
+static void look_at_host(struct api *api)
+{
+	mc_auto_err mc_err *err = NULL;
+
+	if (backend_call(api, BACKEND_HYPERVISOR, "GET", NULL, &api->accelerator, &err, "/v1/host") != MC_IPC_OK) {
+		mc_log(MC_LOG_WARNING, AREA, "the hypervisor daemon does not answer yet", "reason", mc_err_msg(err), NULL);
+		return;
+	}
+	mc_log(MC_LOG_INFO, AREA, "accelerator", "type", mc_json_str(api->accelerator, "accelerator", "unknown"), "reason",
+	       mc_json_str(api->accelerator, "reason", NULL), NULL);
+}
+
+static int open_doors(struct api *api, struct doors *d, mc_err **err)
+{
+	d->local_fd = mc_ipc_listen(api->config.socket, 0660, (gid_t)-1, err);
+	d->tcp_fd = d->local_fd < 0 ? -1 : gateway_listen(api->config.listen, err);
+	if (d->tcp_fd < 0)
+		return -1;
+	d->local = gateway_start(api, d->local_fd, true, err);
+	d->tcp = d->local ? gateway_start(api, d->tcp_fd, false, err) : NULL;
+	return d->tcp ? 0 : -1;
+}
+
+static int start(struct api *api, struct doors *d, mc_err **err)
+{
+	int level = mc_log_level_parse(api->config.log_level);
+
+	if (level < 0)
+		return mc_err_set(err, 0, "log_level \"%s\" is none of error, warning, info, debug", api->config.log_level);
+	mc_log_set_level((enum mc_log_level)level);
+	json_object_seed(0); /* before there are threads */
+	api->types = instance_types_load(api->config.instance_types, err);
+	api->store = api->types ? store_open(api->config.database, err) : NULL;
+	if (!api->store)
+		return -1;
+	api->waiters = waiters_new();
+	api->metadata = metadata_start(api, err);
+	if (!api->metadata)
+		return -1;
+	look_at_host(api);
+	api->reconciler = reconciler_start(api, (unsigned)api->config.workers, err);
+	if (!api->reconciler || region_ensure(api, api->config.account, "us-east-1", err) < 0 ||
+	    image_catalog_refresh(api, err) < 0 || events_start(api, err) < 0)
+		return -1;
+	return open_doors(api, d, err);
+}
+
+static void on_hup(void *ctx)
+{
+	mc_auto_err mc_err *err = NULL;
+
+	if (image_catalog_refresh(ctx, &err) < 0)
+		mc_log(MC_LOG_ERROR, AREA, "cannot refresh the images", "reason", mc_err_msg(err), NULL);
+}
+
+/* The workers finish their step; what was not finished is found at the next start. */
+static void stop(struct api *api, struct doors *d)
+{
+	mc_daemon_notify("STOPPING=1");
+	gateway_stop(d->tcp);
+	gateway_stop(d->local);
+	unlink(api->config.socket);
+	reconciler_stop(api->reconciler);
+}
+
+int main(int argc, char **argv)
+{
+	static struct api api;
+	struct doors doors = { -1, -1, NULL, NULL };
+	mc_auto_err mc_err *err = NULL;
+	int mode;
+
+	mc_daemon_init();
+	mode = mc_config_load(&program, argc, argv, &api.config, &err);
+	if (mode == MC_CONFIG_EXIT)
+		return 0;
+	if (mode < 0 || start(&api, &doors, &err) < 0)
+		return mc_daemon_fail(AREA, err);
+	mc_log(MC_LOG_INFO, AREA, "ready", "listen", api.config.listen, "socket", api.config.socket, NULL);
+	mc_daemon_notify("READY=1");
+	mc_daemon_wait(on_hup, &api);
+	mc_log(MC_LOG_INFO, AREA, "stopping", NULL);
+	stop(&api, &doors);
+	/* Threads that wait on sockets end with the process; the database is consistent at every moment. */
+	_exit(0);
+}
