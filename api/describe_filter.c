@@ -169,6 +169,11 @@ static bool tags_match(const struct clause *c, const json_t *tags)
 	return false;
 }
 
+static bool is_state(const char *path)
+{
+	return strcmp(path, "State") == 0 || strcmp(path, "State.Name") == 0;
+}
+
 bool clauses_may_match(const struct clauses *c, const struct resource *r)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -179,7 +184,7 @@ bool clauses_may_match(const struct clauses *c, const struct resource *r)
 			return false;
 		if (v && !json_is_array(v) && !json_is_object(v) && !scalar_matches(v, at->values))
 			return false;
-		if (!at->tag && kind_info(r->kind)->machine && strcmp(at->row->path, "State.Name") == 0 &&
+		if (!at->tag && kind_info(r->kind)->machine && is_state(at->row->path) &&
 		    !text_matches(state_name(r), at->values))
 			return false;
 	}

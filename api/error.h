@@ -52,7 +52,11 @@
 	X(USER_DATA, 400, "InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.") \
 	X(INVALID_ZONE, 400, "InvalidParameterValue", "Invalid availability zone: [%s]") \
 	X(INVALID_TYPE, 400, "InvalidInstanceType", "The following supplied instance types do not exist: [%s]") \
-	X(VPC_IN_USE, 400, "DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted.")
+	X(VPC_IN_USE, 400, "DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted.") \
+	X(MISSING, 400, "MissingParameter", "%s") \
+	X(INVALID_ID, 400, "InvalidID", "The ID '%s' is not valid") \
+	X(VPC_UNSPECIFIED, 400, "VPCIdNotSpecified", "No default VPC for this user") \
+	X(USER_ID, 400, "InvalidUserID.Malformed", "Invalid user id: \"%s\"")
 
 enum api_error {
 	API_OK,
