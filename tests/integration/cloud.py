@@ -1,0 +1,297 @@
+"""A whole cloud in a temporary directory, and the clients that talk to it."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+import boto3
+import botocore.auth
+import botocore.awsrequest
+import botocore.config
+import botocore.credentials
+import botocore.exceptions
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+LAUNCHER = ROOT / "deploy" / "launcher"
+IMAGES = ROOT / "build" / "images"
+DAEMONS = ("api", "hypervisor", "netd", "storaged")
+REGION = "us-east-1"
+OTHER_REGION = "eu-west-1"
+DEBIAN_AWS = "/usr/bin/aws"
+BOOT_S = 120       # a guest without KVM on a busy machine
+SHORT_S = 30
+
+
+def run(*command, check=True, timeout=120, **options):
+    """A program's end: its CompletedProcess with text output."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, check=False, timeout=timeout, **options)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(str(w) for w in command)}: status {done.returncode}\n"
+                             f"{done.stdout}\n{done.stderr}")
+    return done
+
+
+def wait_until(what, condition, timeout):
+    """Ask until the answer is true, as clients of the API do; the answer."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(0.2)
+
+
+def can_connect(address, port, timeout=1.5):
+    """The seconds that a TCP connection took, or None where it did not come about."""
+    began = time.monotonic()
+    try:
+        with socket.create_connection((address, port), timeout=timeout):
+            return time.monotonic() - began
+    except OSError:
+        return None
+
+
+def error_of(call, *arguments, **keywords):
+    """The (code, HTTP status, message) that a boto3 call fails with."""
+    try:
+        answer = call(*arguments, **keywords)
+    except botocore.exceptions.ClientError as e:
+        return (e.response["Error"]["Code"], e.response["ResponseMetadata"]["HTTPStatusCode"],
+                e.response["Error"]["Message"])
+    raise AssertionError(f"no error but {answer}")
+
+
+class Cloud:
+    """Started by start(); everything of it lives in one directory with a short name."""
+
+    def __init__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="mc", dir="/tmp"))
+        self.directory.chmod(0o755)  # the daemons' users pass through it
+        self.home, self.run = self.directory / "h", self.directory / "r"
+        self.running = False
+        self.endpoint = self.key_id = self.secret = None
+        self.own = self.directory / "client"
+        self.own.mkdir()
+
+    # --- life
+
+    def launcher(self, command, *arguments, check=True):
+        return run(LAUNCHER, command, *arguments, "--home", self.home, "--run", self.run,
+                   "--bin", ROOT / "build", "--private-libvirtd", check=check, timeout=300)
+
+    def start(self):
+        self.prepare_home()
+        try:
+            self.launcher("start")
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.logs()}") from None
+        self.running = True
+        self.read_credentials()
+
+    def prepare_home(self):
+        """The tiny image where the API daemon looks for images."""
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        run(ROOT / "images" / "build-tiny", IMAGES, timeout=600)
+        source = self.home / "images-src"
+        source.mkdir(parents=True)
+        (self.home / ".minicloud").write_text("minicloud\n", encoding="ascii")
+        for suffix in (".qcow2", ".json"):
+            shutil.copy(IMAGES / f"minicloud-tiny{suffix}", source)
+
+    def read_credentials(self):
+        text = run(ROOT / "build" / "minicloud", "env", env=self.environment()).stdout
+        exports = dict(re.findall(r"^export (\w+)=(\S*)$", text, flags=re.M))
+        self.endpoint = exports["AWS_ENDPOINT_URL"]
+        self.key_id, self.secret = exports["AWS_ACCESS_KEY_ID"], exports["AWS_SECRET_ACCESS_KEY"]
+        assert exports["AWS_DEFAULT_REGION"] == REGION
+
+    def stop(self):
+        self.launcher("stop")
+        self.running = False
+
+    def purge(self):
+        self.launcher("stop", "--purge", "--grace", "0")
+        self.running = False
+
+    def logs(self):
+        parts = []
+        for path in sorted(self.home.glob("log/*.log")):
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            parts.append(f"---- {path.name}\n" + "\n".join(lines[-40:]))
+        return "\n".join(parts)
+
+    def forget(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # --- the daemons
+
+    def pid(self, daemon):
+        return int(self.launcher("pid", daemon).stdout)
+
+    def socket_call(self, daemon, method, path, body=None):
+        """Ask a daemon over its unix socket: (HTTP status, document)."""
+        connection = http.client.HTTPConnection("d", timeout=30)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(30)
+        connection.sock.connect(str(self.run / f"{daemon}.sock"))
+        with contextlib.closing(connection):
+            connection.request(method, path, json.dumps(body) if body is not None else None,
+                               {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read() or b"{}")
+
+    # --- clients
+
+    def environment(self, **more):
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "BOTO"))}
+        keep.update(MINICLOUD_HOME=str(self.home), MINICLOUD_RUN=str(self.run), HOME=str(self.own),
+                    AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null",
+                    AWS_EC2_METADATA_DISABLED="true", AWS_PAGER="", NO_PROXY="*")
+        if self.key_id:
+            keep.update(AWS_ACCESS_KEY_ID=self.key_id, AWS_SECRET_ACCESS_KEY=self.secret,
+                        AWS_DEFAULT_REGION=REGION)
+        keep.update(more)
+        return keep
+
+    def client(self, service="ec2", region=REGION, key_id=None, secret=None):
+        config = botocore.config.Config(retries={"max_attempts": 1}, read_timeout=40, proxies={})
+        return boto3.session.Session().client(
+            service, region_name=region, endpoint_url=self.endpoint, config=config,
+            aws_access_key_id=key_id or self.key_id, aws_secret_access_key=secret or self.secret)
+
+    def aws(self, *words, program=DEBIAN_AWS, region=REGION, check=True):
+        """Run the real AWS CLI; its JSON answer (the CompletedProcess with check=False)."""
+        command, environment = [program], self.environment(AWS_DEFAULT_REGION=region)
+        if program == DEBIAN_AWS:  # too old to know AWS_ENDPOINT_URL
+            command += ["--endpoint-url", self.endpoint]
+        else:
+            environment["AWS_ENDPOINT_URL"] = self.endpoint
+        done = run(*command, "--output", "json", *words, env=environment, check=check)
+        if not check:
+            return done
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def minicloud(self, *words, check=True):
+        """Run our own client on the unix socket."""
+        return run(ROOT / "build" / "minicloud", *words, env=self.environment(), check=check)
+
+    def raw(self, parameters, *, region=REGION, service="ec2", secret=None, key_id=None, headers=None,
+            body=None, method="POST", path="/"):
+        """A request signed as the SDKs sign it, with any content: (status, text)."""
+        data = urllib.parse.urlencode(parameters).encode() if body is None else body
+        request = botocore.awsrequest.AWSRequest(
+            method=method, url=self.endpoint + path, data=data,
+            headers={"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", **(headers or {})})
+        credentials = botocore.credentials.Credentials(key_id or self.key_id, secret or self.secret)
+        botocore.auth.SigV4Auth(credentials, service, region).add_auth(request)
+        return self.plain(method, path, data, dict(request.headers.items()))
+
+    def plain(self, method, path, data=None, headers=None):
+        """An HTTP request as it is, unsigned: (status, text)."""
+        host = urllib.parse.urlsplit(self.endpoint).netloc
+        with contextlib.closing(http.client.HTTPConnection(host, timeout=30)) as connection:
+            connection.request(method, path, data, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
+
+    # --- instances
+
+    def tiny_image(self, region=REGION):
+        """The id of the tiny image, once it can be launched."""
+        def available():
+            images = self.client(region=region).describe_images(
+                Filters=[{"Name": "name", "Values": ["*tiny*"]}, {"Name": "state", "Values": ["available"]}])
+            return images["Images"]
+        return wait_until("the tiny image is available", available, SHORT_S)[0]["ImageId"]
+
+    def instance(self, instance_id, region=REGION):
+        answer = self.client(region=region).describe_instances(InstanceIds=[instance_id])
+        return answer["Reservations"][0]["Instances"][0]
+
+    def wait_state(self, instance_id, state, timeout=BOOT_S, seen=None):
+        """Wait for the state; the instance. The states on the way are added to seen."""
+        def reached():
+            instance = self.instance(instance_id)
+            name = instance["State"]["Name"]
+            if seen is not None and (not seen or seen[-1] != name):
+                seen.append(name)
+            if name == "terminated" and state != name:
+                raise AssertionError(f"{instance_id} terminated: {instance.get('StateReason')}\n{self.logs()}")
+            return instance if name == state else None
+        return wait_until(f"{instance_id} is {state}", reached, timeout)
+
+    def domains(self):
+        """The ids of the instances that the hypervisor knows."""
+        return {i["id"] for i in self.socket_call("hypervisor", "GET", "/v1/instances")[1]["instances"]}
+
+    def volumes(self):
+        return {v["id"]: v for v in self.socket_call("storaged", "GET", "/v1/volumes")[1]["volumes"]}
+
+    def plugged(self, vpc_id):
+        """The ids of the VPC's interfaces in netd."""
+        status, vpc = self.socket_call("netd", "GET", f"/v1/vpcs/{vpc_id}")
+        return {e["id"] for e in vpc["enis"]} if status == 200 else set()
+
+
+class Guest:
+    """An instance that can be logged into."""
+
+    def __init__(self, cloud, instance_id, key_file):
+        self.cloud, self.id, self.key_file = cloud, instance_id, key_file
+
+    @property
+    def described(self):
+        return self.cloud.instance(self.id)
+
+    @property
+    def public_ip(self):
+        return self.described["PublicIpAddress"]
+
+    @property
+    def private_ip(self):
+        return self.described["PrivateIpAddress"]
+
+    def ssh(self, command, check=True, timeout=60, address=None, stdin=None):
+        """Run a command in the guest; its output (the CompletedProcess with check=False)."""
+        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
+                   "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes", "-F", "none"]
+        done = run("ssh", "-i", self.key_file, *options, f"ec2-user@{address or self.public_ip}", command,
+                   check=check, timeout=timeout,
+                   **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}))
+        return done.stdout if check else done
+
+    def wait_ssh(self, timeout=BOOT_S):
+        """Wait until a login works."""
+        address = self.public_ip
+
+        def answers():
+            return (can_connect(address, 22) is not None and
+                    self.ssh("true", check=False, address=address).returncode == 0)
+        try:
+            wait_until(f"SSH to {self.id} at {address}", answers, timeout)
+        except AssertionError as e:
+            console = self.cloud.client().get_console_output(InstanceId=self.id).get("Output", "")
+            raise AssertionError(f"{e}\n{console[-3000:]}\n{self.cloud.logs()}") from None
+
+    def wait_ready(self, timeout=BOOT_S):
+        """Wait until all that is done at boot is done, user data included."""
+        self.wait_ssh(timeout)
+        wait_until(f"{self.id} is ready",
+                   lambda: self.ssh("test -e /run/minicloud/ready", check=False).returncode == 0, SHORT_S)
+
+    def count_pings_in(self):
+        """How many echo requests have reached the guest's IP layer."""
+        names, values = [line.split() for line in self.ssh("grep ^Icmp: /proc/net/snmp").splitlines()]
+        return int(values[names.index("InEchos")])

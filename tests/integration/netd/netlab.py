@@ -1,0 +1,432 @@
+"""An outer network namespace with netd in it, and fake guests: a veth whose end in netd's
+root namespace is named like a tap, and whose other end is eth0 in a namespace of its own."""
+import contextlib
+import ctypes
+import http.client
+import json
+import os
+import pwd
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
+NETD = os.environ.get("MINICLOUD_NETD", os.path.join(ROOT, "build/minicloud-netd"))
+CAPS = "+net_admin,+sys_admin,+net_bind_service,+net_raw"
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result):
+    if result != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+@contextlib.contextmanager
+def inside(ns_fd):
+    """Sockets made here belong to that namespace for good."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        check(libc.setns(ns_fd, CLONE_NEWNET))
+        yield
+    finally:
+        check(libc.setns(home, CLONE_NEWNET))
+        os.close(home)
+
+
+def new_namespace():
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        check(libc.unshare(CLONE_NEWNET))
+        return os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    finally:
+        check(libc.setns(home, CLONE_NEWNET))
+        os.close(home)
+
+
+def new_id(prefix):
+    return "%s-%017x" % (prefix, random.getrandbits(68))
+
+
+def mac_of(eni):
+    low = int(eni.split("-")[1][-10:], 16)
+    return "06:" + ":".join("%02x" % (low >> s & 255) for s in (32, 24, 16, 8, 0))
+
+
+def tap_of(eni):
+    return "mt" + eni.split("-")[1][:13]
+
+
+def wait_for(what, timeout=5):
+    """The first true answer of what(); polls, for conditions that give no event."""
+    end = time.monotonic() + timeout
+    while True:
+        answer = what()
+        if answer or time.monotonic() > end:
+            return answer
+        time.sleep(0.005)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("d", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(30)
+        self.sock.connect(self.path)
+
+
+class World:
+    """The outer namespaces, netd's run directory and the daemon itself."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="netd-test-")
+        self.run = os.path.join(self.dir, "run")
+        os.mkdir(self.run)
+        self.uid = self.user_id()
+        os.chmod(self.dir, 0o755)
+        os.chown(self.run, self.uid, self.uid)
+        self.holder = subprocess.Popen(
+            ["unshare", "-n", "-m", "--propagation", "private", "sleep", "infinity"])
+        wait_for(lambda: self.ns_of(self.holder.pid) != self.ns_of(os.getpid()))
+        self.ns = os.open("/proc/%d/ns/net" % self.holder.pid, os.O_RDONLY)
+        self.sh("ip", "link", "set", "lo", "up")
+        self.netd = None
+        self.guests = []
+        self.log = open(os.path.join(self.dir, "netd.log"), "ab")
+
+    @staticmethod
+    def user_id():
+        try:
+            return pwd.getpwnam("minicloud-netd").pw_uid
+        except KeyError:
+            return 61234
+
+    @staticmethod
+    def ns_of(pid):
+        return os.readlink("/proc/%d/ns/net" % pid)
+
+    def enter(self, *argv):
+        return ["nsenter", "-t", str(self.holder.pid), "-n", "-m", *argv]
+
+    def sh(self, *argv, ok=True):
+        done = subprocess.run(self.enter(*argv), capture_output=True, text=True)
+        if ok and done.returncode != 0:
+            raise RuntimeError("%s: %s" % (argv, done.stderr))
+        return done.stdout
+
+    def in_vpc(self, vpc, *argv, ok=True):
+        return self.sh("nsenter", "--net=%s/netns/%s" % (self.run, vpc), *argv, ok=ok)
+
+    def command(self, *flags):
+        return self.enter(
+            "setpriv", "--reuid=%d" % self.uid, "--regid=%d" % self.uid, "--clear-groups",
+            "--inh-caps=-all," + CAPS, "--bounding-set=-all," + CAPS, "--ambient-caps=-all," + CAPS,
+            "env", "MINICLOUD_RUN=" + self.run, "MINICLOUD_HOME=" + self.dir,
+            NETD, "--config=/dev/null", "--allow=root", *flags)
+
+    def start(self, *flags):
+        self.netd = subprocess.Popen(self.command(*flags), stderr=self.log)
+        assert wait_for(self.answers), self.logged()
+
+    def answers(self):
+        if self.netd.poll() is not None:
+            raise RuntimeError("netd ended: " + self.logged())
+        try:
+            return self.call("GET", "/v1/health")[0] == 200
+        except OSError:
+            return False
+
+    def stop(self, sig=signal.SIGTERM):
+        self.netd.send_signal(sig)
+        self.netd.wait(10)
+        self.netd = None
+
+    def logged(self):
+        with open(self.log.name) as f:
+            return f.read()
+
+    def call(self, method, path, body=None):
+        conn = UnixConnection(os.path.join(self.run, "netd.sock"))
+        try:
+            conn.request(method, path, None if body is None else json.dumps(body))
+            answer = conn.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text.startswith(b"{") else text
+        finally:
+            conn.close()
+
+    def ok(self, method, path, body=None):
+        status, answer = self.call(method, path, body)
+        assert status == 200, (status, answer, self.logged()[-2000:])
+        return answer
+
+    def metadata(self, vpc):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(os.path.join(self.run, "netd-fd.sock"))
+            s.sendall(json.dumps({"op": "metadata", "vpc": vpc}).encode() + b"\n")
+            text, fds, _, _ = socket.recv_fds(s, 4096, 1)
+            answer = json.loads(text)
+            return answer, socket.socket(fileno=fds[0]) if fds else None
+
+    def processes(self):
+        """dnsmasq processes of this world."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                with open("/proc/%s/cmdline" % pid, "rb") as f:
+                    if b"--conf-file=" + self.run.encode() in f.read():
+                        found.append(int(pid))
+        return found
+
+    def close(self):
+        for guest in self.guests:
+            guest.close()
+        if self.netd and self.netd.poll() is None:
+            self.stop()
+        subprocess.run(self.command("--teardown"), stderr=self.log)
+        self.holder.kill()
+        self.holder.wait()
+        os.close(self.ns)
+        self.log.close()
+        shutil.rmtree(self.dir)
+
+
+class Vpc:
+    """A wanted VPC document with one subnet, and its guests."""
+
+    def __init__(self, world, cidr="172.31.0.0/16", subnet="172.31.0.0/20"):
+        self.world = world
+        self.id = new_id("vpc")
+        self.subnet = new_id("subnet")
+        self.base = subnet.rsplit(".", 1)[0]
+        self.doc = {
+            "generation": 0, "cidrs": [cidr], "domain": "ec2.internal", "igw": True,
+            "subnets": [{"id": self.subnet, "cidr": subnet,
+                         "routes": [{"destination": "0.0.0.0/0", "target": "igw"}]}],
+            "security_groups": [], "enis": []}
+        self.all_out = [{"protocol": "all", "cidr": "0.0.0.0/0"}]
+
+    def group(self, ingress=(), egress=None):
+        sg = {"id": new_id("sg"), "ingress": list(ingress),
+              "egress": self.all_out if egress is None else egress}
+        self.doc["security_groups"].append(sg)
+        return sg
+
+    def eni(self, host, *groups, public_ip=None, **more):
+        eni = {"id": new_id("eni"), "subnet": self.subnet, "ip": "%s.%d" % (self.base, host),
+               "groups": [g["id"] for g in groups], **more}
+        eni["mac"] = mac_of(eni["id"])
+        if public_ip:
+            eni["public_ip"] = public_ip
+        self.doc["enis"].append(eni)
+        return eni
+
+    def put(self):
+        return self.world.ok("PUT", "/v1/vpcs/" + self.id, self.doc)
+
+    def plug(self, eni):
+        return self.world.call("POST", "/v1/vpcs/%s/enis/%s/plug" % (self.id, eni["id"]), {})
+
+    def guest(self, eni, configure=True):
+        guest = Guest(self.world, eni, self.base + ".1")
+        status, answer = self.plug(eni)
+        assert status == 200, answer
+        if configure:
+            guest.configure()
+        return guest
+
+    def delete(self):
+        return self.world.ok("DELETE", "/v1/vpcs/" + self.id)
+
+
+class Guest:
+    def __init__(self, world, eni, gateway):
+        self.world, self.eni, self.ip, self.mac = world, eni, eni["ip"], eni["mac"]
+        self.gateway = gateway
+        self.ns = new_namespace()
+        self.path = "/proc/%d/fd/%d" % (os.getpid(), self.ns)
+        world.guests.append(self)
+        world.sh("ip", "link", "add", tap_of(eni["id"]), "type", "veth", "peer", "name", "eth0",
+                 "address", self.mac, "netns", self.path)
+        self.ip_cmd("link", "set", "lo", "up")
+        self.ip_cmd("link", "set", "eth0", "up")
+        self.opened = []
+
+    def ip_cmd(self, *argv):
+        subprocess.run(["nsenter", "--net=" + self.path, "ip", *argv], check=True, pass_fds=[self.ns])
+
+    def configure(self, ip=None):
+        self.ip_cmd("addr", "add", (ip or self.ip) + "/20", "dev", "eth0")
+        self.ip_cmd("route", "add", "default", "via", self.gateway)
+
+    def socket(self, *kind):
+        with inside(self.ns):
+            s = socket.socket(*kind)
+        s.settimeout(0.3)
+        self.opened.append(s)
+        return s
+
+    def listen(self, port):
+        s = self.socket(socket.AF_INET, socket.SOCK_STREAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("0.0.0.0", port))
+        s.listen(8)
+        return s
+
+    def udp(self, port=0):
+        s = self.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind(("0.0.0.0", port))
+        return s
+
+    def connect(self, host, port, timeout=0.3):
+        """A connected socket, or None."""
+        s = self.socket(socket.AF_INET, socket.SOCK_STREAM)
+        s.settimeout(timeout)
+        try:
+            s.connect((host, port))
+            return s
+        except OSError:
+            s.close()
+            return None
+
+    def ping(self, host, timeout=0.3):
+        return ping(self.ns, host, timeout)
+
+    def packet(self):
+        s = self.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+        s.bind(("eth0", 0x0003))
+        return s
+
+    def close(self):
+        for s in self.opened:
+            s.close()
+        self.opened.clear()
+        if self.ns >= 0:
+            os.close(self.ns)
+            self.ns = -1
+
+
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def icmp_echo(ident):
+    head = struct.pack("!BBHHH", 8, 0, 0, ident, 1)
+    return struct.pack("!BBHHH", 8, 0, checksum(head), ident, 1)
+
+
+def ping(ns, host, timeout=0.3):
+    ident = random.randrange(1, 65535)
+    with inside(ns):
+        s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    with s:
+        s.settimeout(timeout)
+        try:
+            s.sendto(icmp_echo(ident), (host, 0))
+            while True:
+                data = s.recv(1500)[20:]
+                if data[0] == 0 and struct.unpack("!H", data[4:6])[0] == ident:
+                    return True
+        except OSError:
+            return False
+
+
+def mac_bytes(mac):
+    return bytes.fromhex(mac.replace(":", ""))
+
+
+def udp_frame(src_mac, dst_mac, src, dst, sport, dport, payload):
+    udp = struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0,
+                     socket.inet_aton(src), socket.inet_aton(dst))
+    ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+    return mac_bytes(dst_mac) + mac_bytes(src_mac) + b"\x08\x00" + ip + udp
+
+
+def dhcp_message(mac, kind, xid, options=b""):
+    head = struct.pack("!BBBBIHH", 1, 1, 6, 0, xid, 0, 0) + bytes(16) + mac_bytes(mac) + bytes(10)
+    return head + bytes(192) + b"\x63\x82\x53\x63" + bytes([53, 1, kind]) + options + b"\xff"
+
+
+def dhcp_options(data):
+    options, at = {}, 240
+    while at < len(data) and data[at] != 255:
+        if data[at] == 0:
+            at += 1
+            continue
+        options[data[at]] = data[at + 2:at + 2 + data[at + 1]]
+        at += 2 + data[at + 1]
+    return options
+
+
+def dhcp_exchange(s, mac, kind, options, timeout):
+    """(yiaddr, options) of the answer, or None."""
+    xid = random.getrandbits(32)
+    s.send(udp_frame(mac, "ff:ff:ff:ff:ff:ff", "0.0.0.0", "255.255.255.255", 68, 67,
+                     dhcp_message(mac, kind, xid, options)))
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        try:
+            data = s.recv(2000)
+        except TimeoutError:
+            continue
+        if data[12:14] == b"\x08\x00" and data[23] == 17 and data[34:36] == b"\x00\x43" and \
+           data[46:50] == struct.pack("!I", xid):
+            return socket.inet_ntoa(data[58:62]), dhcp_options(data[42:])
+    return None
+
+
+def dhcp(guest, mac=None, timeout=2.0):
+    """A real client's DISCOVER and REQUEST; (address, options) or None."""
+    mac = mac or guest.mac
+    with guest.packet() as s:
+        s.settimeout(0.1)
+        ask = bytes([55, 8, 1, 3, 6, 12, 15, 26, 51, 54])
+        offer = dhcp_exchange(s, mac, 1, ask, timeout)
+        if not offer:
+            return None
+        wanted = bytes([50, 4]) + socket.inet_aton(offer[0]) + bytes([54, 4]) + offer[1][54] + ask
+        ack = dhcp_exchange(s, mac, 3, wanted, timeout)
+        return ack if ack and ack[1][53] == b"\x05" else None
+
+
+def dns(guest, name, server, kind=1):
+    """Addresses (or the name, for kind 12) of the answer, [] for none, None for silence."""
+    query = struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0)
+    query += b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
+    query += struct.pack("!HH", kind, 1)
+    s = guest.udp()
+    s.settimeout(1)
+    s.sendto(query, (server, 53))
+    try:
+        data = s.recv(2000)
+    except OSError:
+        return None
+    answers, at, found = struct.unpack("!H", data[6:8])[0], len(query), []
+    for _ in range(answers):
+        at += 2
+        rtype, _, _, size = struct.unpack("!HHIH", data[at:at + 10])
+        at += 10
+        found.append(socket.inet_ntoa(data[at:at + 4]) if rtype == 1 else
+                     label_text(data[at:at + size]))
+        at += size
+    return found
+
+
+def label_text(data):
+    parts = []
+    while data and data[0] and data[0] < 64:
+        parts.append(data[1:1 + data[0]].decode())
+        data = data[1 + data[0]:]
+    return ".".join(parts)

@@ -1,0 +1,135 @@
+"""Security groups and the guard, seen from outside and from inside the guests."""
+
+import pytest
+
+from cloud import can_connect, error_of, wait_until
+
+PORT = 8080
+AT_ONCE_S = 0.9  # a lost first SYN is sent again after one second
+
+
+@pytest.fixture(scope="module")
+def served(pair):
+    """The first guest serves a page on PORT; nothing lets it in yet."""
+    guest = pair[0]
+    guest.ssh(f"mkdir -p www && echo page > www/index.html && (httpd -p {PORT} -h www || true)")
+    assert guest.ssh(f"wget -q -T 3 -O - http://127.0.0.1:{PORT}/").strip() == "page"
+    return guest
+
+
+@pytest.fixture
+def group(ec2, pair, cloud):
+    """The shared instances' group; its rules are put back afterwards."""
+    group_id = pair[0].described["SecurityGroups"][0]["GroupId"]
+
+    def rules():
+        shown = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group_id]}])
+        return {r["SecurityGroupRuleId"]: r for r in shown["SecurityGroupRules"]}
+    before = set(rules())
+    yield group_id
+    for rule_id, rule in rules().items():
+        if rule_id not in before:
+            revoke = ec2.revoke_security_group_egress if rule["IsEgress"] else ec2.revoke_security_group_ingress
+            revoke(GroupId=group_id, SecurityGroupRuleIds=[rule_id])
+
+
+def tcp(port=PORT, **source):
+    return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **source}
+
+
+ANYWHERE = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+
+
+def fetches(guest, address):
+    done = guest.ssh(f"wget -q -T 2 -O - http://{address}:{PORT}/", check=False)
+    return done.returncode == 0 and done.stdout.strip() == "page"
+
+
+def test_rule_counts_at_once(ec2, served, group):
+    """From the moment the API answers, from the first packet on; and so does its revocation."""
+    address = served.public_ip
+    assert can_connect(address, PORT) is None
+    for _ in range(5):
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp(**ANYWHERE)])
+        took = can_connect(address, PORT)
+        assert took is not None and took < AT_ONCE_S
+        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[tcp(**ANYWHERE)])
+        assert can_connect(address, PORT, timeout=1) is None
+
+
+def test_source_address_counts(ec2, served, group):
+    ec2.authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[tcp(IpRanges=[{"CidrIp": "198.51.100.0/24"}])])
+    assert can_connect(served.public_ip, PORT) is None
+
+
+def test_group_as_source(ec2, pair, served, group):
+    """A rule for members of a group lets them in by their private address, and nobody else."""
+    member = pair[1]
+    assert not fetches(member, served.private_ip)
+    ec2.authorize_security_group_ingress(
+        GroupId=group, IpPermissions=[tcp(UserIdGroupPairs=[{"GroupId": group}])])
+    assert fetches(member, served.private_ip)
+    assert can_connect(served.public_ip, PORT) is None
+
+
+def test_egress(ec2, pair, served, group):
+    """Without its egress rule a guest reaches nobody, yet still its metadata, and answers who may come in."""
+    other = pair[1]
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp(**ANYWHERE)])
+    assert fetches(other, served.private_ip)
+    everything = [{"IpProtocol": "-1", **ANYWHERE}]
+    ec2.revoke_security_group_egress(GroupId=group, IpPermissions=everything)
+    try:
+        assert not fetches(other, served.private_ip)
+        assert other.ssh("imds meta-data/instance-id") == other.id
+        ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[tcp(**ANYWHERE)])
+        assert fetches(other, served.private_ip)
+    finally:
+        ec2.authorize_security_group_egress(GroupId=group, IpPermissions=everything)
+
+
+def test_ping(ec2, pair, group):
+    one, other = pair
+    ping = f"ping -c 2 -W 2 {other.private_ip}"
+    assert one.ssh(ping, check=False).returncode != 0
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
+        {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, **ANYWHERE}])
+    assert one.ssh(ping, check=False).returncode == 0
+
+
+def test_spoofed_source_is_dropped(ec2, pair, group):
+    """A packet with another source than the interface's own address never reaches anybody."""
+    one, other = pair
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
+        {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, **ANYWHERE}])
+    prefix = one.private_ip.rpartition(".")[0]
+    free = next(f"{prefix}.{n}" for n in range(200, 250) if f"{prefix}.{n}" not in (one.private_ip, other.private_ip))
+    before = other.count_pings_in()
+    one.ssh(f"ping -c 2 -W 2 {other.private_ip}")
+    assert other.count_pings_in() == before + 2
+    one.ssh(f"sudo ip addr add {free}/20 dev eth0")
+    try:
+        assert one.ssh(f"ping -c 3 -W 1 -I {free} {other.private_ip}", check=False).returncode != 0
+    finally:
+        one.ssh(f"sudo ip addr del {free}/20 dev eth0")
+    assert other.count_pings_in() == before + 2
+    one.ssh(f"ping -c 1 -W 2 {other.private_ip}")
+
+
+def test_spoofed_mac_is_dropped(ec2, pair, group):
+    one, other = pair
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
+        {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, **ANYWHERE}])
+    mac = one.described["NetworkInterfaces"][0]["MacAddress"]
+    before = other.count_pings_in()
+    # The login dies with the address: the guest puts it back by itself.
+    one.ssh(f"(sudo ip link set dev eth0 address 06:de:ad:be:ef:01; ping -c 3 -W 1 {other.private_ip}; "
+            f"sudo ip link set dev eth0 address {mac}) >/dev/null 2>&1 </dev/null &")
+    wait_until("the guest is back", lambda: one.ssh("true", check=False).returncode == 0 and one.ssh(
+        "cat /sys/class/net/eth0/address").strip() == mac and one.ssh("pgrep ping", check=False).returncode != 0, 60)
+    assert other.count_pings_in() == before
+
+
+def test_group_in_use_stays(ec2, group):
+    assert error_of(ec2.delete_security_group, GroupId=group)[0] == "DependencyViolation"

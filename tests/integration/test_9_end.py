@@ -1,0 +1,51 @@
+"""The end: termination, and that a stopped cloud leaves nothing on the machine."""
+
+import leftovers
+from cloud import SHORT_S, wait_until
+
+
+def test_terminate_everything(cloud, pair):
+    ids = [g.id for g in pair]
+    instance = pair[0].described
+    eni, vpc = instance["NetworkInterfaces"][0]["NetworkInterfaceId"], instance["VpcId"]
+    answer = cloud.aws("ec2", "terminate-instances", "--instance-ids", *ids)["TerminatingInstances"]
+    assert {c["CurrentState"]["Name"] for c in answer} <= {"shutting-down", "terminated"}
+    for guest in pair:
+        cloud.wait_state(guest.id, "terminated")
+    cloud.client().get_waiter("instance_terminated").wait(InstanceIds=ids)
+    wait_until("no domain is left", lambda: not cloud.domains(), SHORT_S)
+    wait_until("no volume is left", lambda: not cloud.volumes(), SHORT_S)
+    wait_until("no interface is left", lambda: eni not in cloud.plugged(vpc), SHORT_S)
+    statuses = cloud.aws("ec2", "describe-instance-status", "--include-all-instances")["InstanceStatuses"]
+    assert set(ids) <= {s["InstanceId"] for s in statuses}
+
+
+def test_network_went_with_the_last_interface(cloud, before):
+    """Without interfaces a VPC has no namespace, no dnsmasq, no device."""
+    def added():
+        things = before.added_by(leftovers.Snapshot())
+        names = {kind: things.get(kind, ()) for kind in ("network devices",)}
+        names["dnsmasq"] = [p for p in things.get("processes", ()) if "dnsmasq" in p]
+        names["namespaces"] = [m for m in things.get("mounts", ()) if str(cloud.run) in m]
+        return {kind: found for kind, found in names.items() if found}
+    wait_until("the VPC's network is gone", lambda: not added(), SHORT_S)
+
+
+def test_stop_keeps_the_records(cloud):
+    """Down and up again: the same account, key and terminated instances."""
+    old = (cloud.key_id, cloud.secret)
+    seen = {i["InstanceId"] for r in cloud.client().describe_instances()["Reservations"] for i in r["Instances"]}
+    cloud.stop()
+    cloud.launcher("start")
+    cloud.running = True
+    cloud.read_credentials()
+    assert (cloud.key_id, cloud.secret) == old
+    now = {i["InstanceId"] for r in cloud.client().describe_instances()["Reservations"] for i in r["Instances"]}
+    assert now == seen
+
+
+def test_nothing_is_left(cloud, before):
+    """No process, network device, route, rule, nft table, mount or file after the end."""
+    cloud.purge()
+    assert before.added_by(leftovers.Snapshot()) == {}
+    assert not cloud.home.exists() and not cloud.run.exists()
