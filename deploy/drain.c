@@ -1,9 +1,14 @@
 /* Ends what runs in a cloud that is going down: guests are asked to shut down,
  * forced when they do not, then every VPC is taken apart. Instances, volumes and
  * all records stay; the instances are found stopped at the next start. */
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -71,21 +76,42 @@ static size_t instances_stop(struct drain *d, bool force)
 	return on;
 }
 
-/* Wait for one instance to be off, by short looks until the common deadline: the
- * event stream has no timeout of its own. */
+static bool instances_all_off(struct drain *d)
+{
+	mc_auto_json json_t *list = drain_list(d, d->hypervisor, "/v1/instances", "instances");
+	const json_t *instance;
+	size_t i;
+
+	json_array_foreach(list, i, instance)
+		if (!instance_is_off(instance))
+			return false;
+	return true;
+}
+
+static int look_again(void *ctx, const json_t *event)
+{
+	(void)event;
+	return instances_all_off(ctx);
+}
+
+/* Wait for all to be off, at most until the deadline. The stream begins with a
+ * "resync" line, so no event is missed; it has no timeout, so a child follows it. */
 static void instances_wait(struct drain *d)
 {
-	while (mc_clock_boot() < d->deadline) {
-		mc_auto_json json_t *list = drain_list(d, d->hypervisor, "/v1/instances", "instances");
-		const json_t *instance;
-		size_t i, on = 0;
+	int64_t left = (d->deadline - mc_clock_boot()) / MC_MS;
+	pid_t pid = fork();
 
-		json_array_foreach(list, i, instance)
-			on += !instance_is_off(instance);
-		if (on == 0)
-			return;
-		usleep(100000);
-	}
+	if (pid == 0)
+		_exit(mc_ipc_follow(d->hypervisor, "/v1/events", look_again, d, NULL) == 0 ? 0 : 1);
+
+	mc_auto_fd int pidfd = pid > 0 ? pidfd_open(pid, 0) : -1;
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	if (pidfd < 0)
+		return;
+	poll(&p, 1, left > 0 ? (int)left : 0);
+	pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	waitpid(pid, NULL, 0);
 }
 
 static void vpcs_delete(struct drain *d)
