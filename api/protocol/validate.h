@@ -8,7 +8,6 @@
 #include "api/protocol/error.h"
 
 #define PROTOCOL_MAX_DEPTH 16
-#define PROTOCOL_MAX_LIST 1000000
 
 /* Check doc (an object) against the operation's input: unknown members, missing
  * required ones, types, integer ranges, bounds, enums, list holes. JSON nulls are
