@@ -37,6 +37,7 @@ SRC_cli := $(call src,cli)
 SRC_hypervisor := $(call src,hypervisor)
 SRC_netd := $(call src,netd)
 SRC_storaged := $(call src,storaged)
+LIBS_OF_model := common
 LIBS_OF_api := model common
 LIBS_OF_cli := model common
 LIBS_OF_hypervisor := common
