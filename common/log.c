@@ -91,13 +91,14 @@ static FILE *line_open(enum mc_log_level level, const char *area, char **buf, si
 }
 
 /* One write(2) per line, so that lines of threads never mix. */
-static void line_close(FILE *f, char *buf, const size_t *len)
+static void line_close(FILE *f, char **buf, const size_t *len)
 {
 	fputc('\n', f);
-	if (fclose(f) == 0 && write(STDERR_FILENO, buf, *len) < 0) {
+	/* *buf and *len are only set by the close. */
+	if (fclose(f) == 0 && write(STDERR_FILENO, *buf, *len) < 0) {
 		/* Nowhere left to complain. */
 	}
-	free(buf);
+	free(*buf);
 }
 
 void mc_log(enum mc_log_level level, const char *area, const char *message, ...)
@@ -120,7 +121,7 @@ void mc_log(enum mc_log_level level, const char *area, const char *message, ...)
 		put_value(f, value);
 	}
 	va_end(ap);
-	line_close(f, buf, &len);
+	line_close(f, &buf, &len);
 }
 
 void mc_logf(enum mc_log_level level, const char *area, const char *fmt, ...)
@@ -139,5 +140,5 @@ void mc_logf(enum mc_log_level level, const char *area, const char *fmt, ...)
 	for (char *c = text; *c; c++)
 		fputc((unsigned char)*c < 0x20 ? ' ' : *c, f);
 	free(text);
-	line_close(f, buf, &len);
+	line_close(f, &buf, &len);
 }
