@@ -90,7 +90,8 @@ static FILE *line_open(enum mc_log_level level, const char *area, char **buf, si
 	return f;
 }
 
-/* One write(2) per line, so that lines of threads never mix. */
+/* One write(2) per line, so that lines of threads never mix. The stream sets *buf
+ * only when it is closed. */
 static void line_close(FILE *f, char **buf, const size_t *len)
 {
 	fputc('\n', f);

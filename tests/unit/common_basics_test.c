@@ -13,6 +13,7 @@
 #include "common/id.h"
 #include "common/ipc.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/spawn.h"
 
 static void test_ids(void **state)
@@ -199,12 +200,33 @@ static void test_files(void **state)
 	rmdir(dir);
 }
 
+/* A line reaches stderr whole, with its request id and quoted values. */
+static void test_log_line(void **state)
+{
+	int pipes[2], saved = dup(STDERR_FILENO);
+	char line[512] = "";
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	dup2(pipes[1], STDERR_FILENO);
+	mc_log_set_request_id("req-1");
+	mc_log(MC_LOG_INFO, "area", "two words", "key", "plain", "other", "a \"b\"\n", "gone", NULL, NULL);
+	mc_log_set_request_id(NULL);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	assert_true(read(pipes[0], line, sizeof(line) - 1) > 0);
+	assert_non_null(strstr(line, " info area req-1 two words key=plain other=\"a \\\"b\\\"\\x0a\"\n"));
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ids), cmocka_unit_test(test_malformed_ids), cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_fields), cmocka_unit_test(test_checks), cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_outcomes_round_trip), cmocka_unit_test(test_spawn), cmocka_unit_test(test_files),
+		cmocka_unit_test(test_log_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
