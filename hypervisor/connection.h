@@ -1,0 +1,45 @@
+/* The connection to libvirtd: its event loop, its loss and its return. */
+#ifndef MC_HYPERVISOR_CONNECTION_H
+#define MC_HYPERVISOR_CONNECTION_H
+
+#include <libvirt/libvirt.h>
+#include <stdbool.h>
+
+#include "common/error.h"
+
+/* Called from the connection's own threads; they must not block for long. */
+struct connection_watcher {
+	/* A new connection, not yet in use. It is borrowed. */
+	void (*connecting)(void *ctx, virConnectPtr conn);
+	/* It is in use: everything may have changed since the last one was lost. */
+	void (*connected)(void *ctx);
+	void (*lost)(void *ctx, const char *reason);
+	/* A virDomainEventType and its detail. */
+	void (*lifecycle)(void *ctx, virDomainPtr domain, int event, int detail);
+	void (*rebooted)(void *ctx, virDomainPtr domain);
+	/* Every half a minute, connected or not. */
+	void (*tick)(void *ctx);
+};
+
+struct connection;
+
+/* Start the threads that connect and stay connected. Once per process (libvirt's event
+ * loop is). uri and watcher must live on. NULL and *err. */
+struct connection *connection_start(const char *uri, const struct connection_watcher *watcher, void *ctx,
+				    mc_err **err);
+
+/* Wait until connected. 0, or -1 and *err with the last failure after timeout_ms. */
+int connection_wait(struct connection *c, int timeout_ms, mc_err **err);
+
+/* The connection, to be released with virConnectClose(); NULL and *err while there is none. */
+virConnectPtr connection_get(struct connection *c, mc_err **err);
+
+/* After a libvirt call failed in this thread: put its message behind `what` into *err and
+ * return the outcome it stands for (enum mc_ipc_outcome), or -1 for an internal failure. */
+int connection_outcome(virConnectPtr conn, mc_err **err, const char *what);
+
+/* End the threads and free. False where one hangs in a hung libvirtd: then nothing is freed,
+ * and what the watcher uses must stay until the process ends. NULL is fine. */
+bool connection_stop(struct connection *c);
+
+#endif

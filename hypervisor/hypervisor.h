@@ -1,0 +1,29 @@
+/* What the parts of this daemon share. Filled by main, unchanged afterwards but for the
+ * atomic. */
+#ifndef MC_HYPERVISOR_HYPERVISOR_H
+#define MC_HYPERVISOR_HYPERVISOR_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "hypervisor/accelerator.h"
+#include "hypervisor/connection.h"
+#include "hypervisor/events.h"
+#include "hypervisor/keylock.h"
+#include "hypervisor/watch.h"
+
+struct hypervisor {
+	const char *disk_roots;    /* comma-separated */
+	const char *console_dir;
+	int hotplug_slots;
+	long reserve_memory_mib;
+	char *dac_label;           /* "+UID:+GID" of QEMU; owned */
+	struct accelerator accelerator;
+	struct connection *connection;
+	struct events *events;
+	struct keylock *locks;
+	struct watch *watch;
+	_Atomic bool has_dac;      /* does libvirtd have its DAC security driver? */
+};
+
+#endif

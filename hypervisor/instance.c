@@ -1,0 +1,407 @@
+#include "hypervisor/instance.h"
+
+#include <libvirt/virterror.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/id.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "hypervisor/console.h"
+#include "hypervisor/domain.h"
+#include "hypervisor/host.h"
+#include "hypervisor/state.h"
+
+#define AREA "hypervisor"
+
+/* --- handles --------------------------------------------------------------- */
+
+static void cleanup_connection(virConnectPtr *conn)
+{
+	if (*conn)
+		virConnectClose(*conn);
+}
+
+static void cleanup_domain(virDomainPtr *domain)
+{
+	if (*domain)
+		virDomainFree(*domain);
+}
+
+#define auto_connection __attribute__((cleanup(cleanup_connection))) virConnectPtr
+#define auto_domain __attribute__((cleanup(cleanup_domain))) virDomainPtr
+
+/* One request's work on one instance, under its lock. */
+struct work {
+	struct hypervisor *h;
+	virConnectPtr conn;
+	const char *id;
+	const json_t *doc; /* of a PUT */
+};
+
+/* The outcome of a libvirt call that just failed. */
+static int failed(const struct work *w, mc_err **err, const char *what)
+{
+	mc_autofree char *context = mc_strf("%s %s", what, w->id);
+
+	return connection_outcome(w->conn, err, context);
+}
+
+/* MC_IPC_OK, or MC_IPC_NOT_FOUND ... */
+static int find(const struct work *w, virDomainPtr *ret, mc_err **err)
+{
+	auto_domain domain = virDomainLookupByName(w->conn, w->id);
+
+	if (!domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) {
+		mc_err_set(err, 0, "there is no instance %s here", w->id);
+		return MC_IPC_NOT_FOUND;
+	}
+	if (!domain)
+		return failed(w, err, "look up");
+	if (!watch_is_ours(domain)) {
+		mc_err_set(err, 0, "the domain %s is not ours: its UUID is another", w->id);
+		return MC_IPC_CONFLICT;
+	}
+	*ret = MC_STEAL(domain);
+	return MC_IPC_OK;
+}
+
+/* --- describing ------------------------------------------------------------ */
+
+static enum state state_of(const struct hypervisor *h, virDomainPtr domain, const char **ret_reason)
+{
+	int vir_state, vir_reason;
+	enum state state;
+
+	if (virDomainGetState(domain, &vir_state, &vir_reason, 0) < 0)
+		return STATE_INVALID;
+	state = state_of_domain(vir_state, vir_reason, ret_reason);
+	if (vir_state == VIR_DOMAIN_SHUTOFF && vir_reason == VIR_DOMAIN_SHUTOFF_SHUTDOWN &&
+	    watch_host_ended(h->watch, virDomainGetName(domain)))
+		*ret_reason = "host-shutdown";
+	return state;
+}
+
+/* New reference; NULL after a libvirt error. */
+static json_t *describe(const struct hypervisor *h, virDomainPtr domain, bool with_pid)
+{
+	const char *id = virDomainGetName(domain);
+	const char *reason;
+	enum state state = state_of(h, domain, &reason);
+	mc_autofree char *xml = state == STATE_INVALID ? NULL : virDomainGetXMLDesc(domain, 0);
+	bool active = state == STATE_RUNNING || state == STATE_PAUSED;
+	pid_t pid = with_pid && active ? host_qemu_pid(id) : 0;
+	json_t *doc;
+
+	if (!xml)
+		return NULL;
+	doc = json_pack("{s:s, s:s, s:s, s:s*}", "id", id, "state", state_name(state), "reason", reason, "accelerator",
+			domain_accelerator(xml));
+	if (pid > 0)
+		json_object_set_new(doc, "pid", json_integer(pid));
+	return doc;
+}
+
+static int answer(const struct work *w, virDomainPtr domain, json_t **ret, mc_err **err)
+{
+	json_t *doc = describe(w->h, domain, true);
+
+	if (!doc)
+		return failed(w, err, "describe");
+	*ret = doc;
+	return MC_IPC_OK;
+}
+
+/* --- starting -------------------------------------------------------------- */
+
+static int admit(const struct work *w, mc_err **err)
+{
+	struct host_memory memory;
+	int64_t wanted = mc_json_int(w->doc, "memory_mib", 0);
+	int64_t free_mib;
+
+	if (host_memory_read("/proc/meminfo", &memory, err) < 0)
+		return -1;
+	free_mib = memory.available_mib - w->h->reserve_memory_mib;
+	if (wanted <= free_mib)
+		return MC_IPC_OK;
+	mc_err_set(err, 0, "%s wants %lld MiB of memory, the host has %lld MiB to give (%lld available, %ld kept back)",
+		   w->id, (long long)wanted, (long long)(free_mib > 0 ? free_mib : 0),
+		   (long long)memory.available_mib, w->h->reserve_memory_mib);
+	return MC_IPC_NO_CAPACITY;
+}
+
+/* An instance keeps the machine type it was first defined with: its guest knows it. */
+static char *machine_for(virDomainPtr before)
+{
+	mc_autofree char *xml = before ? virDomainGetXMLDesc(before, VIR_DOMAIN_XML_INACTIVE) : NULL;
+	char *machine = xml ? domain_machine(xml) : NULL;
+
+	return machine ? machine : mc_strdup("q35");
+}
+
+static int define(const struct work *w, virDomainPtr before, virDomainPtr *ret, mc_err **err)
+{
+	mc_autofree char *machine = machine_for(before);
+	mc_autofree char *log = console_path(w->h->console_dir, w->id);
+	struct domain_settings settings = {
+		.kvm = w->h->accelerator.kvm,
+		.machine = machine,
+		.console_log = log,
+		.hotplug_slots = w->h->hotplug_slots,
+		.dac_label = w->h->has_dac ? w->h->dac_label : NULL,
+	};
+	mc_autofree char *xml = domain_xml(w->id, w->doc, &settings);
+
+	*ret = virDomainDefineXMLFlags(w->conn, xml, VIR_DOMAIN_DEFINE_VALIDATE);
+	return *ret ? MC_IPC_OK : failed(w, err, "define");
+}
+
+/* QEMU says so in its own words, which libvirt passes on as an internal error. */
+static bool was_memory(const char *message)
+{
+	return strstr(message, "cannot set up guest memory") || strstr(message, "Cannot allocate memory");
+}
+
+static int start(const struct work *w, virDomainPtr domain, mc_err **err)
+{
+	int outcome;
+
+	if (virDomainCreateWithFlags(domain, VIR_DOMAIN_START_PAUSED) == 0)
+		return MC_IPC_OK;
+	outcome = failed(w, err, "start");
+	if (virDomainIsActive(domain) == 1) { /* the operator was quicker */
+		mc_err_clear(err);
+		return MC_IPC_OK;
+	}
+	return outcome < 0 && err && was_memory((*err)->msg) ? MC_IPC_NO_CAPACITY : outcome;
+}
+
+static int define_and_start(const struct work *w, virDomainPtr before, json_t **ret, mc_err **err)
+{
+	auto_domain domain = NULL;
+	int outcome = console_prepare(w->h->console_dir, w->id, err);
+
+	if (outcome == MC_IPC_OK)
+		outcome = define(w, before, &domain, err);
+	if (outcome == MC_IPC_OK)
+		outcome = start(w, domain, err);
+	if (outcome == MC_IPC_OK) {
+		mc_log(MC_LOG_INFO, AREA, "instance started, paused", "instance", w->id, NULL);
+		return answer(w, domain, ret, err);
+	}
+	if (!before) { /* what never ran leaves nothing behind */
+		if (domain)
+			virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE);
+		console_remove(w->h->console_dir, w->id, NULL);
+	}
+	return outcome;
+}
+
+static int put_paused(const struct work *w, json_t **ret, mc_err **err)
+{
+	auto_domain before = NULL;
+	int outcome;
+
+	if (domain_check(w->doc, w->h->disk_roots, err) < 0)
+		return MC_IPC_BAD_REQUEST;
+	outcome = find(w, &before, err);
+	if (outcome == MC_IPC_OK && virDomainIsActive(before) == 1)
+		return answer(w, before, ret, err);
+	if (outcome != MC_IPC_OK && outcome != MC_IPC_NOT_FOUND)
+		return outcome;
+	mc_err_clear(err);
+	outcome = admit(w, err);
+	return outcome == MC_IPC_OK ? define_and_start(w, before, ret, err) : outcome;
+}
+
+/* --- running and stopping -------------------------------------------------- */
+
+static int put_running(const struct work *w, json_t **ret, mc_err **err)
+{
+	auto_domain domain = NULL;
+	const char *reason;
+	int outcome = find(w, &domain, err);
+	enum state state;
+
+	if (outcome != MC_IPC_OK)
+		return outcome;
+	state = state_of(w->h, domain, &reason);
+	if (state == STATE_STOPPED || state == STATE_CRASHED) {
+		mc_err_set(err, 0, "%s is %s: start it paused first", w->id, state_name(state));
+		return MC_IPC_CONFLICT;
+	}
+	if (state == STATE_PAUSED && virDomainResume(domain) < 0)
+		return failed(w, err, "resume");
+	return answer(w, domain, ret, err);
+}
+
+/* Both calls fail where the domain ended meanwhile, which is what was wanted. */
+static int end(const struct work *w, virDomainPtr domain, bool force, mc_err **err)
+{
+	int r = force ? virDomainDestroy(domain) : virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
+	int outcome = r < 0 ? failed(w, err, force ? "destroy" : "shut down") : MC_IPC_OK;
+
+	if (outcome == MC_IPC_OK || virDomainIsActive(domain) != 0)
+		return outcome;
+	mc_err_clear(err);
+	return MC_IPC_OK;
+}
+
+static int put_stopped(const struct work *w, json_t **ret, mc_err **err)
+{
+	auto_domain domain = NULL;
+	int outcome = find(w, &domain, err);
+
+	if (outcome == MC_IPC_OK && virDomainIsActive(domain) == 1)
+		outcome = end(w, domain, mc_json_bool(w->doc, "force", false), err);
+	return outcome == MC_IPC_OK ? answer(w, domain, ret, err) : outcome;
+}
+
+/* --- the verbs ------------------------------------------------------------- */
+
+/* Run fn under the instance's lock with a connection. */
+static int locked(struct hypervisor *h, const char *id, const json_t *doc,
+		  int (*fn)(const struct work *w, json_t **ret, mc_err **err), json_t **ret, mc_err **err)
+{
+	auto_connection conn = NULL;
+	struct work w = { .h = h, .id = id, .doc = doc };
+	int outcome = MC_IPC_UNAVAILABLE;
+
+	keylock_lock(h->locks, id);
+	conn = connection_get(h->connection, err);
+	w.conn = conn;
+	if (conn)
+		outcome = fn(&w, ret, err);
+	keylock_unlock(h->locks, id);
+	return outcome;
+}
+
+int instance_put(struct hypervisor *h, const char *id, const json_t *doc, json_t **ret, mc_err **err)
+{
+	static const struct {
+		enum state state;
+		int (*fn)(const struct work *w, json_t **ret, mc_err **err);
+	} verbs[] = {
+		{ STATE_PAUSED, put_paused }, { STATE_RUNNING, put_running }, { STATE_STOPPED, put_stopped },
+	};
+	enum state wanted = state_parse(mc_json_str(doc, "state", ""));
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(verbs); i++)
+		if (verbs[i].state == wanted)
+			return locked(h, id, doc, verbs[i].fn, ret, err);
+	mc_err_set(err, 0, "state: none of paused, running, stopped");
+	return MC_IPC_BAD_REQUEST;
+}
+
+/* Looking waits for nobody: no lock. */
+int instance_get(struct hypervisor *h, const char *id, json_t **ret, mc_err **err)
+{
+	auto_connection conn = connection_get(h->connection, err);
+	struct work w = { .h = h, .conn = conn, .id = id };
+	auto_domain domain = NULL;
+	int outcome = conn ? find(&w, &domain, err) : MC_IPC_UNAVAILABLE;
+
+	return outcome == MC_IPC_OK ? answer(&w, domain, ret, err) : outcome;
+}
+
+static void append(const struct hypervisor *h, json_t *list, virDomainPtr domain)
+{
+	json_t *doc = watch_is_ours(domain) ? describe(h, domain, false) : NULL;
+
+	if (doc) /* one that was undefined meanwhile is left out */
+		json_array_append_new(list, doc);
+}
+
+int instance_list(struct hypervisor *h, json_t **ret, mc_err **err)
+{
+	auto_connection conn = connection_get(h->connection, err);
+	virDomainPtr *domains = NULL;
+	mc_auto_json json_t *list = json_array();
+	int n;
+
+	n = conn ? virConnectListAllDomains(conn, &domains, 0) : -1;
+	if (n < 0)
+		return conn ? connection_outcome(conn, err, "list instances") : MC_IPC_UNAVAILABLE;
+	for (int i = 0; i < n; i++) {
+		append(h, list, domains[i]);
+		virDomainFree(domains[i]);
+	}
+	free(domains);
+	/* A list cut short by a lost connection would look as if instances were gone. */
+	if (virConnectIsAlive(conn) != 1) {
+		mc_err_set(err, 0, "the connection to libvirtd was lost");
+		return MC_IPC_UNAVAILABLE;
+	}
+	*ret = json_pack("{s:O}", "instances", list);
+	return MC_IPC_OK;
+}
+
+static int destroy_and_undefine(const struct work *w, virDomainPtr domain, mc_err **err)
+{
+	static const unsigned flags = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
+				      VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM;
+	int outcome = virDomainIsActive(domain) == 1 ? end(w, domain, true, err) : MC_IPC_OK;
+
+	if (outcome != MC_IPC_OK)
+		return outcome;
+	if (virDomainUndefineFlags(domain, flags) == 0 || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+		return MC_IPC_OK;
+	return failed(w, err, "undefine");
+}
+
+static int delete(const struct work *w, json_t **ret, mc_err **err)
+{
+	auto_domain domain = NULL;
+	int outcome = find(w, &domain, err);
+
+	(void)ret;
+	if (outcome == MC_IPC_OK)
+		outcome = destroy_and_undefine(w, domain, err);
+	if (outcome != MC_IPC_OK && outcome != MC_IPC_NOT_FOUND)
+		return outcome;
+	mc_err_clear(err);
+	if (console_remove(w->h->console_dir, w->id, err) < 0)
+		return -1;
+	if (domain)
+		mc_log(MC_LOG_INFO, AREA, "instance deleted", "instance", w->id, NULL);
+	return MC_IPC_OK;
+}
+
+int instance_delete(struct hypervisor *h, const char *id, mc_err **err)
+{
+	return locked(h, id, NULL, delete, NULL, err);
+}
+
+static int reboot_domain(const struct work *w, json_t **ret, mc_err **err, bool hard)
+{
+	auto_domain domain = NULL;
+	int outcome = find(w, &domain, err);
+
+	if (outcome != MC_IPC_OK)
+		return outcome;
+	if (virDomainIsActive(domain) == 0) {
+		mc_err_set(err, 0, "%s is off", w->id);
+		return MC_IPC_CONFLICT;
+	}
+	if (hard ? virDomainReset(domain, 0) < 0 : virDomainReboot(domain, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN) < 0)
+		return failed(w, err, "reboot");
+	return answer(w, domain, ret, err);
+}
+
+static int reboot_soft(const struct work *w, json_t **ret, mc_err **err)
+{
+	return reboot_domain(w, ret, err, false);
+}
+
+static int reboot_hard(const struct work *w, json_t **ret, mc_err **err)
+{
+	return reboot_domain(w, ret, err, true);
+}
+
+int instance_reboot(struct hypervisor *h, const char *id, bool hard, json_t **ret, mc_err **err)
+{
+	return locked(h, id, NULL, hard ? reboot_hard : reboot_soft, ret, err);
+}

@@ -1,0 +1,198 @@
+/* minicloud-hypervisor: instances as libvirt domains. Unprivileged; what it may do to
+ * the host is what libvirtd lets it. */
+#include <grp.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/config.h"
+#include "common/daemon.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "hypervisor/console.h"
+#include "hypervisor/hypervisor.h"
+#include "hypervisor/routes.h"
+
+#define AREA "hypervisor"
+#define CONNECT_MS 45000 /* a libvirtd that starts for the first time probes QEMU for some ten seconds */
+#define THREADS 8
+
+struct options {
+	char *socket, *allow, *log_level;
+	char *libvirt_uri, *disk_roots, *console_dir, *accelerator;
+	char *qemu_user, *qemu_group;
+	long reserve_memory_mib, hotplug_slots;
+};
+
+#define OPTION(field, kind, fallback, ...) \
+	{ .section = "hypervisor", .name = #field, .type = kind, .offset = offsetof(struct options, field), \
+	  .def = fallback, __VA_ARGS__ }
+
+static const struct mc_option option_table[] = {
+	OPTION(socket, MC_OPT_PATH, "%R/hypervisor.sock", .help = "where to listen"),
+	OPTION(allow, MC_OPT_STRING, "minicloud-api", .help = "users that may call, comma-separated"),
+	OPTION(log_level, MC_OPT_STRING, "info", .help = "error, warning, info or debug"),
+	OPTION(libvirt_uri, MC_OPT_STRING, "qemu:///system", .help = "libvirtd to use"),
+	OPTION(disk_roots, MC_OPT_STRING, "%H/store", .help = "directories that disks may lie under, comma-separated"),
+	OPTION(console_dir, MC_OPT_PATH, "%H/console", .help = "serial consoles' logs"),
+	OPTION(accelerator, MC_OPT_STRING, "auto", .help = "auto (ask a test guest), kvm or tcg"),
+	OPTION(reserve_memory_mib, MC_OPT_INT, "256", .min = 0, .max = 1 << 20,
+	       .help = "memory that guests may not have"),
+	OPTION(hotplug_slots, MC_OPT_INT, "8", .min = 0, .max = 32, .help = "free PCIe ports per instance"),
+	OPTION(qemu_user, MC_OPT_STRING, "minicloud-qemu", .help = "user that QEMU runs as"),
+	OPTION(qemu_group, MC_OPT_STRING, "minicloud-disk", .help = "group that QEMU runs as"),
+	{ 0 },
+};
+
+static const struct mc_program program = {
+	.name = "minicloud-hypervisor",
+	.summary = "Runs minicloud's instances as libvirt domains.",
+	.options = option_table,
+};
+
+/* --- what the connection tells us ------------------------------------------ */
+
+static void on_connecting(void *ctx, virConnectPtr conn)
+{
+	struct hypervisor *h = ctx;
+	mc_autofree char *capabilities = virConnectGetCapabilities(conn);
+
+	h->has_dac = capabilities && strstr(capabilities, "<model>dac</model>");
+}
+
+static void on_connected(void *ctx)
+{
+	struct hypervisor *h = ctx;
+
+	mc_log(MC_LOG_INFO, AREA, "connected to libvirtd", NULL);
+	events_publish(h->events, NULL, "resync", "connected");
+}
+
+static void on_lost(void *ctx, const char *reason)
+{
+	(void)ctx;
+	mc_log(MC_LOG_WARNING, AREA, "connection lost", "reason", reason, NULL);
+}
+
+static void on_lifecycle(void *ctx, virDomainPtr domain, int event, int detail)
+{
+	struct hypervisor *h = ctx;
+
+	if (watch_is_ours(domain))
+		watch_lifecycle(h->watch, virDomainGetName(domain), event, detail);
+}
+
+static void on_rebooted(void *ctx, virDomainPtr domain)
+{
+	struct hypervisor *h = ctx;
+
+	if (watch_is_ours(domain))
+		events_publish(h->events, virDomainGetName(domain), "rebooted", NULL);
+}
+
+static void on_tick(void *ctx)
+{
+	const struct hypervisor *h = ctx;
+
+	console_trim(h->console_dir);
+}
+
+static const struct connection_watcher watcher = {
+	.connecting = on_connecting, .connected = on_connected, .lost = on_lost,
+	.lifecycle = on_lifecycle,   .rebooted = on_rebooted,   .tick = on_tick,
+};
+
+/* --- start and end --------------------------------------------------------- */
+
+/* "+UID:+GID" of QEMU. NULL and *err. */
+static char *dac_label(const struct options *o, mc_err **err)
+{
+	const struct passwd *user = getpwnam(o->qemu_user);
+	const struct group *group = getgrnam(o->qemu_group);
+
+	if (!user)
+		mc_err_set(err, 0, "qemu_user: there is no user \"%s\"", o->qemu_user);
+	else if (!group)
+		mc_err_set(err, 0, "qemu_group: there is no group \"%s\"", o->qemu_group);
+	return user && group ? mc_strf("+%u:+%u", (unsigned)user->pw_uid, (unsigned)group->gr_gid) : NULL;
+}
+
+static int setup(struct hypervisor *h, const struct options *o, mc_err **err)
+{
+	int level = mc_log_level_parse(o->log_level);
+
+	if (level < 0)
+		return mc_err_set(err, 0, "log_level: \"%s\" is none", o->log_level);
+	mc_log_set_level((enum mc_log_level)level);
+	h->disk_roots = o->disk_roots;
+	h->console_dir = o->console_dir;
+	h->hotplug_slots = (int)o->hotplug_slots;
+	h->reserve_memory_mib = o->reserve_memory_mib;
+	h->dac_label = dac_label(o, err);
+	if (!h->dac_label || console_init(o->console_dir, err) < 0 ||
+	    accelerator_choose(o->accelerator, &h->accelerator, err) < 0)
+		return -1;
+	mc_log(h->accelerator.kvm ? MC_LOG_INFO : MC_LOG_WARNING, AREA, h->accelerator.reason, "accelerator",
+	       h->accelerator.kvm ? "kvm" : "qemu", NULL);
+	h->events = events_new();
+	h->locks = keylock_new();
+	h->watch = watch_new(h->events);
+	h->connection = connection_start(o->libvirt_uri, &watcher, h, err);
+	return h->connection ? connection_wait(h->connection, CONNECT_MS, err) : -1;
+}
+
+static int serve(struct hypervisor *h, const struct options *o, mc_err **err)
+{
+	mc_autofree uid_t *allowed = mc_daemon_uids(o->allow, err);
+	mc_auto_fd int listener = allowed ? mc_ipc_listen(o->socket, 0660, (gid_t)-1, err) : -1;
+	struct mc_ipc_server *server;
+
+	if (listener < 0)
+		return -1;
+	server = mc_ipc_server_start(listener, hypervisor_routes, allowed, THREADS, h, err);
+	if (!server)
+		return -1;
+	mc_ipc_server_set_metrics(server, hypervisor_metrics);
+	mc_log(MC_LOG_INFO, AREA, "ready", "socket", o->socket, NULL);
+	mc_daemon_notify("READY=1");
+	mc_daemon_wait(NULL, NULL);
+	mc_daemon_notify("STOPPING=1");
+	events_close(h->events);
+	mc_ipc_server_stop(server);
+	unlink(o->socket);
+	return 0;
+}
+
+/* The connection first: its threads use the rest. */
+static void teardown(struct hypervisor *h)
+{
+	if (!connection_stop(h->connection))
+		return;
+	watch_free(h->watch);
+	keylock_free(h->locks);
+	events_free(h->events);
+	free(h->dac_label);
+	free(h->accelerator.reason);
+}
+
+int main(int argc, char **argv)
+{
+	struct hypervisor h = { 0 };
+	struct options o = { 0 };
+	mc_auto_err mc_err *err = NULL;
+	int r;
+
+	mc_daemon_init();
+	r = mc_config_load(&program, argc, argv, &o, &err);
+	if (r == MC_CONFIG_RUN)
+		r = setup(&h, &o, &err) < 0 || serve(&h, &o, &err) < 0 ? -1 : 0;
+	else if (r == MC_CONFIG_EXIT)
+		r = 0;
+	if (r < 0)
+		r = mc_daemon_fail(AREA, err);
+	teardown(&h);
+	mc_config_free(&program, &o);
+	return r;
+}

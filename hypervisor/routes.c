@@ -1,0 +1,132 @@
+#include "hypervisor/routes.h"
+
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "hypervisor/console.h"
+#include "hypervisor/domain.h"
+#include "hypervisor/host.h"
+#include "hypervisor/hypervisor.h"
+#include "hypervisor/instance.h"
+
+static int put_instance(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return instance_put(ctx, req->vars[0], req->body, ret, err);
+}
+
+static int list_instances(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	(void)req;
+	return instance_list(ctx, ret, err);
+}
+
+static int get_instance(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return instance_get(ctx, req->vars[0], ret, err);
+}
+
+static int delete_instance(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	(void)ret;
+	return instance_delete(ctx, req->vars[0], err);
+}
+
+static int reboot_instance(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return instance_reboot(ctx, req->vars[0], mc_json_bool(req->body, "hard", false), ret, err);
+}
+
+/* From the file alone: a console can be read while libvirtd is away. */
+static int get_console(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	const struct hypervisor *h = ctx;
+	int r = console_read(h->console_dir, req->vars[0], ret, err);
+
+	if (r <= 0)
+		return r;
+	mc_err_set(err, 0, "there is no instance %s here", req->vars[0]);
+	return MC_IPC_NOT_FOUND;
+}
+
+static void stream_events(void *ctx, const struct mc_ipc_request *req, struct mc_ipc_stream *stream)
+{
+	struct hypervisor *h = ctx;
+
+	(void)req;
+	events_serve(h->events, stream);
+}
+
+static char *version_text(unsigned long v)
+{
+	return mc_strf("%lu.%lu.%lu", v / 1000000, v / 1000 % 1000, v % 1000);
+}
+
+static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	struct hypervisor *h = ctx;
+	virConnectPtr conn = connection_get(h->connection, err);
+	unsigned long libvirt = 0, qemu = 0;
+	struct host_memory memory;
+	int outcome;
+
+	(void)req;
+	if (!conn)
+		return MC_IPC_UNAVAILABLE;
+	outcome = virConnectGetLibVersion(conn, &libvirt) < 0 || virConnectGetVersion(conn, &qemu) < 0
+			  ? connection_outcome(conn, err, "ask libvirtd for its version")
+			  : host_memory_read("/proc/meminfo", &memory, err);
+	virConnectClose(conn);
+	if (outcome != MC_IPC_OK)
+		return outcome;
+
+	mc_autofree char *libvirt_text = version_text(libvirt);
+	mc_autofree char *qemu_text = version_text(qemu);
+
+	*ret = json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I}", "accelerator", h->accelerator.kvm ? "kvm" : "qemu",
+			 "reason", h->accelerator.reason, "libvirt", libvirt_text, "qemu", qemu_text, "cpus",
+			 host_cpus(), "memory_mib", (json_int_t)memory.total_mib, "free_memory_mib",
+			 (json_int_t)(memory.available_mib > h->reserve_memory_mib
+					      ? memory.available_mib - h->reserve_memory_mib
+					      : 0));
+	return MC_IPC_OK;
+}
+
+char *hypervisor_metrics(void *ctx)
+{
+	struct hypervisor *h = ctx;
+	virConnectPtr conn = connection_get(h->connection, NULL);
+	int connected = conn != NULL;
+
+	if (conn)
+		virConnectClose(conn);
+	return mc_strf("# TYPE minicloud_hypervisor_accelerator_info gauge\n"
+		       "minicloud_hypervisor_accelerator_info{accelerator=\"%s\"} 1\n"
+		       "# TYPE minicloud_hypervisor_libvirt_connected gauge\n"
+		       "minicloud_hypervisor_libvirt_connected %d\n"
+		       "# TYPE minicloud_hypervisor_event_listeners gauge\n"
+		       "minicloud_hypervisor_event_listeners %u\n",
+		       h->accelerator.kvm ? "kvm" : "qemu", connected, events_listeners(h->events));
+}
+
+static const struct mc_field reboot_fields[] = {
+	{ .name = "hard", .type = MC_FIELD_BOOLEAN },
+	{ 0 },
+};
+
+#define INSTANCE .prefixes = { "i" }
+
+const struct mc_ipc_route hypervisor_routes[] = {
+	{ "PUT", "/v1/instances/{}", INSTANCE, .fields = domain_fields, .handler = put_instance,
+	  .help = "make an instance's state so: paused, running, stopped" },
+	{ "GET", "/v1/instances", .handler = list_instances, .help = "all instances" },
+	{ "GET", "/v1/instances/{}", INSTANCE, .handler = get_instance, .help = "one instance, with its QEMU's pid" },
+	{ "DELETE", "/v1/instances/{}", INSTANCE, .handler = delete_instance,
+	  .help = "destroy, undefine, remove the console log" },
+	{ "POST", "/v1/instances/{}/reboot", INSTANCE, .fields = reboot_fields, .handler = reboot_instance,
+	  .help = "press the power button, or reset (hard)" },
+	{ "GET", "/v1/instances/{}/console", INSTANCE, .handler = get_console, .help = "the end of the serial log" },
+	{ "GET", "/v1/events", .stream = stream_events, .help = "what happens, a JSON line each" },
+	{ "GET", "/v1/host", .handler = get_host, .help = "accelerator, versions, processors, memory" },
+	{ 0 },
+};
