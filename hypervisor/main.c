@@ -36,7 +36,7 @@ static const struct mc_option option_table[] = {
 	OPTION(log_level, MC_OPT_STRING, "info", .help = "error, warning, info or debug"),
 	OPTION(libvirt_uri, MC_OPT_STRING, "qemu:///system", .help = "libvirtd to use"),
 	OPTION(disk_roots, MC_OPT_STRING, "%H/store", .help = "directories that disks may lie under, comma-separated"),
-	OPTION(console_dir, MC_OPT_PATH, "%H/console", .help = "serial consoles' logs"),
+	OPTION(console_dir, MC_OPT_PATH, "%H/hypervisor/console", .help = "serial consoles' logs"),
 	OPTION(accelerator, MC_OPT_STRING, "auto", .help = "auto (ask a test guest), kvm or tcg"),
 	OPTION(reserve_memory_mib, MC_OPT_INT, "256", .min = 0, .max = 1 << 20,
 	       .help = "memory that guests may not have"),
