@@ -90,9 +90,9 @@ class World:
         self.dir = tempfile.mkdtemp(prefix="netd-test-")
         self.run = os.path.join(self.dir, "run")
         os.mkdir(self.run)
-        self.uid = self.user_id()
+        self.uid, self.gid = self.user_ids()
         os.chmod(self.dir, 0o755)
-        os.chown(self.run, self.uid, self.uid)
+        os.chown(self.run, self.uid, self.gid)
         self.holder = subprocess.Popen(
             ["unshare", "-n", "-m", "--propagation", "private", "sleep", "infinity"])
         wait_for(lambda: self.ns_of(self.holder.pid) != self.ns_of(os.getpid()))
@@ -103,11 +103,11 @@ class World:
         self.log = open(os.path.join(self.dir, "netd.log"), "ab")
 
     @staticmethod
-    def user_id():
+    def user_ids():
         try:
-            return pwd.getpwnam("minicloud-netd").pw_uid
+            return pwd.getpwnam("minicloud-netd")[2:4]
         except KeyError:
-            return 61234
+            return 61234, 61234
 
     @staticmethod
     def ns_of(pid):
@@ -127,7 +127,7 @@ class World:
 
     def command(self, *flags):
         return self.enter(
-            "setpriv", "--reuid=%d" % self.uid, "--regid=%d" % self.uid, "--clear-groups",
+            "setpriv", "--reuid=%d" % self.uid, "--regid=%d" % self.gid, "--clear-groups",
             "--inh-caps=-all," + CAPS, "--bounding-set=-all," + CAPS, "--ambient-caps=-all," + CAPS,
             "env", "MINICLOUD_RUN=" + self.run, "MINICLOUD_HOME=" + self.dir,
             NETD, "--config=/dev/null", "--allow=root", *flags)

@@ -1,0 +1,31 @@
+#include <stddef.h>
+
+#include "netd/netd.h"
+
+#define OPTION(name_, type_, member, def_, help_)                                                  \
+	{ .section = "netd", .name = name_, .type = type_,                                         \
+	  .offset = offsetof(struct netd_config, member), .def = def_, .help = help_ }
+
+static const struct mc_option options[] = {
+	OPTION("socket", MC_OPT_PATH, socket, "%R/netd.sock", "socket of the IPC"),
+	OPTION("fd_socket", MC_OPT_PATH, fd_socket, "%R/netd-fd.sock",
+	       "socket that hands out descriptors"),
+	OPTION("allow", MC_OPT_STRING, allow, "minicloud-api", "users that may call, by commas"),
+	OPTION("log_level", MC_OPT_STRING, log_level, "info", "error, warning, info or debug"),
+	OPTION("public_pool", MC_OPT_STRING, public_pool, "203.0.113.0/24",
+	       "network of all public addresses"),
+	OPTION("uplink", MC_OPT_STRING, uplink, "",
+	       "interface that guests may leave the host by; none: nothing leaves"),
+	OPTION("netns_dir", MC_OPT_PATH, netns_dir, "%R/netns", "where namespaces are pinned"),
+	OPTION("state_dir", MC_OPT_PATH, state_dir, "%R/netd", "what outlives a restart of netd"),
+	OPTION("dnsmasq", MC_OPT_STRING, dnsmasq, "dnsmasq", "the dnsmasq program"),
+	OPTION("teardown", MC_OPT_BOOL, teardown, "no",
+	       "remove every VPC's network and exit; no netd may run"),
+	{ .name = NULL },
+};
+
+const struct mc_program netd_program = {
+	.name = "minicloud-netd",
+	.summary = "VPC networks: namespaces, bridges, nftables, DHCP and DNS",
+	.options = options,
+};

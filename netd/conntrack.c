@@ -1,0 +1,136 @@
+#include "netd/conntrack.h"
+
+#include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "netd/flow.h"
+#include "netd/netlink.h"
+
+#define MAX_TUPLE 128 /* bytes of a CTA_TUPLE_ORIG attribute's payload; IPv4 needs 52 */
+
+struct doomed {
+	unsigned char tuple[MAX_TUPLE];
+	size_t len;
+	uint32_t id;
+};
+
+struct sweep {
+	const struct wanted *wanted;
+	struct doomed *rows;
+	size_t n;
+};
+
+static struct nl_msg *ct_msg(int command, int flags)
+{
+	struct nfgenmsg nfg = { .nfgen_family = AF_INET, .version = NFNETLINK_V0 };
+	struct nl_msg *msg = netlink_msg(NFNL_SUBSYS_CTNETLINK << 8 | command, flags);
+
+	netlink_append(msg, &nfg, sizeof(nfg));
+	return msg;
+}
+
+struct tuple {
+	uint32_t src, dst;
+	int protocol;
+	uint16_t sport, dport;
+	uint8_t icmp_type, icmp_code;
+};
+
+static uint16_t attr_port(struct nlattr *a)
+{
+	return a && nla_len(a) == 2 ? be16toh(nla_get_u16(a)) : 0;
+}
+
+static int read_tuple(struct nlattr *attr, struct tuple *out)
+{
+	struct nlattr *tb[CTA_TUPLE_MAX + 1], *ip[CTA_IP_MAX + 1], *proto[CTA_PROTO_MAX + 1];
+
+	if (!attr || nla_parse_nested(tb, CTA_TUPLE_MAX, attr, NULL) < 0 || !tb[CTA_TUPLE_IP] ||
+	    !tb[CTA_TUPLE_PROTO] || nla_parse_nested(ip, CTA_IP_MAX, tb[CTA_TUPLE_IP], NULL) < 0 ||
+	    nla_parse_nested(proto, CTA_PROTO_MAX, tb[CTA_TUPLE_PROTO], NULL) < 0 ||
+	    !ip[CTA_IP_V4_SRC] || !ip[CTA_IP_V4_DST] || !proto[CTA_PROTO_NUM])
+		return -1;
+	out->src = be32toh(nla_get_u32(ip[CTA_IP_V4_SRC]));
+	out->dst = be32toh(nla_get_u32(ip[CTA_IP_V4_DST]));
+	out->protocol = nla_get_u8(proto[CTA_PROTO_NUM]);
+	out->sport = attr_port(proto[CTA_PROTO_SRC_PORT]);
+	out->dport = attr_port(proto[CTA_PROTO_DST_PORT]);
+	out->icmp_type = proto[CTA_PROTO_ICMP_TYPE] ? nla_get_u8(proto[CTA_PROTO_ICMP_TYPE]) : 0;
+	out->icmp_code = proto[CTA_PROTO_ICMP_CODE] ? nla_get_u8(proto[CTA_PROTO_ICMP_CODE]) : 0;
+	return 0;
+}
+
+static void doom(struct sweep *s, struct nlattr *tuple, uint32_t id)
+{
+	struct doomed *grown = realloc(s->rows, (s->n + 1) * sizeof(*grown));
+	struct doomed *d;
+
+	if (!grown)
+		abort();
+	s->rows = grown;
+	d = &s->rows[s->n++];
+	d->len = (size_t)nla_len(tuple);
+	d->id = id;
+	memcpy(d->tuple, nla_data(tuple), d->len);
+}
+
+static void judge(void *ctx, const struct nlmsghdr *h)
+{
+	struct sweep *s = ctx;
+	struct nlattr *tb[CTA_MAX + 1];
+	struct tuple orig, reply;
+	struct flow f;
+
+	if (nlmsg_parse((struct nlmsghdr *)h, sizeof(struct nfgenmsg), tb, CTA_MAX, NULL) < 0 ||
+	    read_tuple(tb[CTA_TUPLE_ORIG], &orig) < 0 ||
+	    read_tuple(tb[CTA_TUPLE_REPLY], &reply) < 0 ||
+	    nla_len(tb[CTA_TUPLE_ORIG]) > MAX_TUPLE)
+		return;
+	f = (struct flow){ .src = orig.src, .dst = orig.dst, .reply_src = reply.src,
+			   .reply_dst = reply.dst, .protocol = orig.protocol,
+			   .dport = reply.sport, .icmp_type = orig.icmp_type,
+			   .icmp_code = orig.icmp_code };
+	if (!flow_allowed(s->wanted, &f))
+		doom(s, tb[CTA_TUPLE_ORIG], tb[CTA_ID] ? nla_get_u32(tb[CTA_ID]) : 0);
+}
+
+static int forget(struct nl_sock *sk, const struct doomed *d, mc_err **err)
+{
+	struct nl_msg *msg = ct_msg(IPCTNL_MSG_CT_DELETE, 0);
+	int r;
+
+	netlink_put(msg, CTA_TUPLE_ORIG | NLA_F_NESTED, d->tuple, d->len);
+	/* With the id a new connection of the same tuple is spared. */
+	if (d->id)
+		netlink_put_u32(msg, CTA_ID, d->id);
+	r = netlink_call(sk, msg, NULL, NULL);
+	if (r < 0 && r != -ENOENT)
+		return mc_err_set(err, -r, "cannot delete a tracked connection");
+	return 0;
+}
+
+int conntrack_sweep(int ns_fd, const struct wanted *wanted, size_t *ret_n, mc_err **err)
+{
+	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_NETFILTER, ns_fd, err);
+	struct sweep s = { .wanted = wanted };
+	int r;
+
+	if (!sk)
+		return -1;
+	r = netlink_call(sk, ct_msg(IPCTNL_MSG_CT_GET, NLM_F_DUMP), judge, &s);
+	if (r < 0)
+		mc_err_set(err, -r, "cannot list the tracked connections");
+	for (size_t i = 0; r == 0 && i < s.n; i++)
+		r = forget(sk, &s.rows[i], err);
+	free(s.rows);
+	if (r < 0)
+		return -1;
+	if (ret_n)
+		*ret_n = s.n;
+	return 0;
+}

@@ -1,0 +1,15 @@
+/* The connections a namespace tracks (NETLINK_NETFILTER, ctnetlink). */
+#ifndef NETD_CONNTRACK_H
+#define NETD_CONNTRACK_H
+
+#include <stddef.h>
+
+#include "common/error.h"
+#include "netd/wanted.h"
+
+/* Forget every IPv4 connection of the namespace that the wanted VPC no longer allows.
+ * With nf_conntrack_tcp_loose=0 its next packet is then invalid and dropped.
+ * *ret_n (may be NULL): how many. 0 or -1 and *err. */
+int conntrack_sweep(int ns_fd, const struct wanted *wanted, size_t *ret_n, mc_err **err);
+
+#endif

@@ -1,0 +1,347 @@
+#include "netd/dnsmasq.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/spawn.h"
+#include "netd/lease.h"
+
+#define START_TIMEOUT_MS 10000
+#define STOP_TIMEOUT_MS 3000
+#define MAX_FILE (8u << 20)
+#define MAX_CMDLINE 4096
+
+/* --- texts -------------------------------------------------------------------------- */
+
+static FILE *text_open(char **text, size_t *len)
+{
+	FILE *out = open_memstream(text, len);
+
+	if (!out)
+		abort();
+	return out;
+}
+
+static void text_close(FILE *out)
+{
+	if (fclose(out) != 0)
+		abort();
+}
+
+/* Only hosts of dhcp-hosts get a lease ("static"); names that guests claim are ignored. */
+static const char conf_head[] =
+	"no-resolv\n"
+	"no-hosts\n"
+	"no-ping\n"
+	"domain-needed\n"
+	"bogus-priv\n"
+	"expand-hosts\n"
+	"bind-dynamic\n"
+	"dhcp-authoritative\n"
+	"dhcp-ignore-names\n"
+	"dhcp-no-override\n"
+	"quiet-dhcp\n"
+	"dhcp-lease-max=65536\n"
+	"local-ttl=60\n";
+
+static void put_subnet(FILE *out, const struct wanted_subnet *s)
+{
+	char bridge[MC_IFNAME_LEN], base[ADDR_TEXT_LEN], mask[ADDR_TEXT_LEN], router[ADDR_TEXT_LEN];
+
+	mc_id_bridge(s->id, bridge);
+	addr_format(s->cidr.addr, base);
+	addr_format(cidr_mask(s->cidr.len), mask);
+	addr_format(wanted_gateway(s), router);
+	fprintf(out, "interface=%s\n", bridge);
+	fprintf(out, "dhcp-range=set:%s,%s,static,%s,%d\n", bridge, base, mask,
+		DNSMASQ_LEASE_SECONDS);
+	fprintf(out, "dhcp-option=tag:%s,option:router,%s\n", bridge, router);
+}
+
+char *dnsmasq_conf(const char *dir, const struct wanted *w)
+{
+	char dns[ADDR_TEXT_LEN], link_dns[ADDR_TEXT_LEN];
+	char *text = NULL;
+	size_t len;
+	FILE *out = text_open(&text, &len);
+
+	addr_format(wanted_dns_addr(w), dns);
+	addr_format(ADDR_LINK_DNS, link_dns);
+	fputs(conf_head, out);
+	fprintf(out, "pid-file=%s/dnsmasq.pid\n", dir);
+	fprintf(out, "log-facility=%s/dnsmasq.log\n", dir);
+	fprintf(out, "dhcp-leasefile=%s/leases\n", dir);
+	fprintf(out, "dhcp-hostsfile=%s/dhcp-hosts\n", dir);
+	fprintf(out, "addn-hosts=%s/dns-hosts\n", dir);
+	fprintf(out, "domain=%s\nlocal=/%s/\n", w->domain, w->domain);
+	fprintf(out, "listen-address=%s,%s\n", dns, link_dns);
+	fprintf(out, "dhcp-option=option:dns-server,%s\n", dns);
+	fprintf(out, "dhcp-option=option:mtu,%d\n", DNSMASQ_MTU);
+	for (size_t i = 0; i < w->n_subnets; i++)
+		put_subnet(out, &w->subnets[i]);
+	text_close(out);
+	return text;
+}
+
+static void eni_hostname(const struct wanted_eni *e, char out[WANTED_HOSTNAME_LEN])
+{
+	if (e->hostname[0])
+		snprintf(out, WANTED_HOSTNAME_LEN, "%s", e->hostname);
+	else
+		snprintf(out, WANTED_HOSTNAME_LEN, "ip-%u-%u-%u-%u", e->ip >> 24, e->ip >> 16 & 255,
+			 e->ip >> 8 & 255, e->ip & 255);
+}
+
+/* id:*: the MAC alone tells who it is; boot loaders and systems send different client ids. */
+char *dnsmasq_dhcp_hosts(const struct wanted *w)
+{
+	char ip[ADDR_TEXT_LEN], name[WANTED_HOSTNAME_LEN];
+	char *text = NULL;
+	size_t len;
+	FILE *out = text_open(&text, &len);
+
+	for (size_t i = 0; i < w->n_enis; i++) {
+		addr_format(w->enis[i].ip, ip);
+		eni_hostname(&w->enis[i], name);
+		fprintf(out, "%s,id:*,%s,%s\n", w->enis[i].mac, ip, name);
+	}
+	text_close(out);
+	return text;
+}
+
+char *dnsmasq_dns_hosts(const struct wanted *w)
+{
+	char ip[ADDR_TEXT_LEN], name[WANTED_HOSTNAME_LEN];
+	char *text = NULL;
+	size_t len;
+	FILE *out = text_open(&text, &len);
+
+	addr_format(ADDR_METADATA, ip);
+	fprintf(out, "%s instance-data.%s\n", ip, w->domain);
+	for (size_t i = 0; i < w->n_enis; i++) {
+		addr_format(w->enis[i].ip, ip);
+		eni_hostname(&w->enis[i], name);
+		fprintf(out, "%s %s.%s %s\n", ip, name, w->domain, name);
+	}
+	text_close(out);
+	return text;
+}
+
+/* --- the process ---------------------------------------------------------------------- */
+
+/* Is the process's command line our dnsmasq of this directory? */
+static bool is_ours(pid_t pid, const char *conf_arg)
+{
+	mc_autofree char *path = mc_strf("/proc/%d/cmdline", (int)pid);
+	size_t len = 0;
+	mc_autofree char *cmd = mc_fs_read(path, MAX_CMDLINE, &len, NULL);
+	struct stat st;
+
+	/* Another user's process that only looks like it is none of ours. */
+	path[strlen(path) - strlen("/cmdline")] = '\0';
+	if (!cmd || (stat(path, &st) == 0 && st.st_uid != geteuid() && st.st_uid != 0))
+		return false;
+	for (size_t at = 0; at < len; at += strlen(cmd + at) + 1)
+		if (strcmp(cmd + at, conf_arg) == 0)
+			return true;
+	return false;
+}
+
+/* What dnsmasq wrote into its pid file, 0 for nothing. */
+static pid_t claimed_pid(const char *dir)
+{
+	mc_autofree char *path = mc_strf("%s/dnsmasq.pid", dir);
+	mc_autofree char *text = mc_fs_read(path, 32, NULL, NULL);
+
+	return text ? (pid_t)strtol(text, NULL, 10) : 0;
+}
+
+static pid_t scan(const char *conf_arg)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	pid_t found = 0;
+
+	while (proc && !found && (entry = readdir(proc))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid > 0 && isdigit((unsigned char)entry->d_name[0]) && is_ours(pid, conf_arg))
+			found = pid;
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+/* The pid file is a hint only; the command line decides. */
+pid_t dnsmasq_find(const char *dir, unsigned long long *ret_start)
+{
+	mc_autofree char *conf_arg = mc_strf("--conf-file=%s/dnsmasq.conf", dir);
+	pid_t pid = claimed_pid(dir);
+	unsigned long long start;
+
+	if (pid <= 0 || !is_ours(pid, conf_arg))
+		pid = scan(conf_arg);
+	start = pid > 0 ? mc_proc_start_time(pid) : 0;
+	if (!start)
+		return 0;
+	*ret_start = start;
+	return pid;
+}
+
+/* A descriptor of exactly that process, or -1 where it is gone. */
+static int hold(pid_t pid, unsigned long long start)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd >= 0 && mc_proc_start_time(pid) != start) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int send_signal(int pidfd, int sig)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+}
+
+static bool ended(int pidfd, int timeout_ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, timeout_ms) > 0;
+}
+
+int dnsmasq_stop(const char *dir, mc_err **err)
+{
+	unsigned long long start;
+	pid_t pid = dnsmasq_find(dir, &start);
+	mc_auto_fd int fd = pid ? hold(pid, start) : -1;
+
+	if (fd < 0)
+		return 0;
+	if (send_signal(fd, SIGTERM) < 0 && errno != ESRCH)
+		return mc_err_set(err, errno, "cannot end dnsmasq %d", (int)pid);
+	if (ended(fd, STOP_TIMEOUT_MS))
+		return 0;
+	send_signal(fd, SIGKILL);
+	if (!ended(fd, STOP_TIMEOUT_MS))
+		return mc_err_set(err, 0, "dnsmasq %d does not end", (int)pid);
+	return 0;
+}
+
+/* In the child: into the namespace, and without the right to mount and to enter others. */
+static int enter(void *arg)
+{
+	if (setns(*(int *)arg, CLONE_NEWNET) < 0)
+		return -1;
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_SYS_ADMIN, 0, 0);
+	return 0;
+}
+
+/* dnsmasq puts itself into the background when its sockets are open, so that the answer
+ * is known here. */
+static int start(const struct dnsmasq *d, mc_err **err)
+{
+	mc_autofree char *conf_arg = mc_strf("--conf-file=%s/dnsmasq.conf", d->dir);
+	mc_autofree char *user_arg = mc_strf("--user=%s", geteuid() == 0 ? "root" : "");
+	const char *argv[] = { d->program, conf_arg, geteuid() == 0 ? user_arg : NULL, NULL };
+	int ns_fd = d->ns_fd;
+	struct mc_spawn spawn = { .argv = argv, .timeout_ms = START_TIMEOUT_MS,
+				  .in_child = enter, .arg = &ns_fd };
+	mc_auto_spawn_result struct mc_spawn_result result = { .status = 0 };
+
+	if (mc_spawn_run(&spawn, &result, err) < 0)
+		return -1;
+	if (result.status != 0)
+		return mc_err_set(err, 0, "dnsmasq does not start (%d): %s", result.status,
+				  result.errout && *result.errout ? result.errout : result.out);
+	return 0;
+}
+
+/* --- putting it in line ----------------------------------------------------------------- */
+
+static bool file_holds(const char *dir, const char *name, const char *text)
+{
+	mc_autofree char *path = mc_strf("%s/%s", dir, name);
+	mc_autofree char *now = mc_fs_read(path, MAX_FILE, NULL, NULL);
+
+	return now && strcmp(now, text) == 0;
+}
+
+/* 1 when the file was changed, 0 when it held the text already, -1 and *err. */
+static int update_file(const char *dir, const char *name, const char *text, mc_err **err)
+{
+	mc_autofree char *path = mc_strf("%s/%s", dir, name);
+
+	if (file_holds(dir, name, text))
+		return 0;
+	return mc_fs_write(path, text, strlen(text), 0640, err) < 0 ? -1 : 1;
+}
+
+/* 1, 0 or -1 as update_file(). */
+static int update_hosts(const struct dnsmasq *d, const struct wanted *w, mc_err **err)
+{
+	mc_autofree char *dhcp = dnsmasq_dhcp_hosts(w);
+	mc_autofree char *dns = dnsmasq_dns_hosts(w);
+	int a = update_file(d->dir, "dhcp-hosts", dhcp, err);
+	int b = a < 0 ? -1 : update_file(d->dir, "dns-hosts", dns, err);
+
+	return b < 0 ? -1 : a || b;
+}
+
+/* The process ends before its configuration changes: one that runs always runs what the
+ * file says, wherever netd is killed. */
+static int restart(const struct dnsmasq *d, const struct wanted *w, const char *conf, mc_err **err)
+{
+	mc_autofree char *leases = mc_strf("%s/leases", d->dir);
+
+	if (dnsmasq_stop(d->dir, err) < 0 || lease_filter(leases, w, err) < 0 ||
+	    update_file(d->dir, "dnsmasq.conf", conf, err) < 0)
+		return -1;
+	return start(d, err);
+}
+
+static int reload(pid_t pid, unsigned long long start_time, mc_err **err)
+{
+	mc_auto_fd int fd = hold(pid, start_time);
+
+	if (fd < 0 || send_signal(fd, SIGHUP) < 0)
+		return mc_err_set(err, errno, "cannot tell dnsmasq %d of its hosts", (int)pid);
+	return 0;
+}
+
+int dnsmasq_apply(const struct dnsmasq *d, const struct wanted *w, mc_err **err)
+{
+	mc_autofree char *leases = mc_strf("%s/leases", d->dir);
+	mc_autofree char *conf = dnsmasq_conf(d->dir, w);
+	unsigned long long start_time = 0;
+	pid_t pid = dnsmasq_find(d->dir, &start_time);
+	bool released = true;
+	int changed;
+
+	/* While the host is still known dnsmasq takes the release of its lease. */
+	if (pid && lease_release(leases, w, d->ns_fd, &released, err) < 0)
+		return -1;
+	changed = update_hosts(d, w, err);
+	if (changed < 0)
+		return -1;
+	if (!pid || !released || !file_holds(d->dir, "dnsmasq.conf", conf))
+		return restart(d, w, conf, err);
+	return changed || d->tell ? reload(pid, start_time, err) : 0;
+}

@@ -1,0 +1,87 @@
+#include <grp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/daemon.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "netd/fdserver.h"
+#include "netd/netd.h"
+#include "netd/routes.h"
+#include "netd/state.h"
+#include "netd/vpc.h"
+
+#define AREA "netd"
+#define THREADS 4
+#define SOCKET_MODE 0660
+#define SOCKET_GROUP "minicloud"
+
+static int check_config(struct netd *netd, mc_err **err)
+{
+	const struct netd_config *c = &netd->config;
+	int level = mc_log_level_parse(c->log_level);
+
+	if (level < 0)
+		return mc_err_set(err, 0, "log_level: %s is no level", c->log_level);
+	mc_log_set_level((enum mc_log_level)level);
+	if (!cidr_parse(c->public_pool, &netd->host.pool) || netd->host.pool.len < 8 ||
+	    netd->host.pool.len > 30)
+		return mc_err_set(err, 0, "public_pool: %s is no network between /8 and /30",
+				  c->public_pool);
+	if (*c->uplink && !mc_check_ifname(c->uplink))
+		return mc_err_set(err, 0, "uplink: %s is no interface name", c->uplink);
+	netd->host.uplink = c->uplink;
+	return state_init(netd, err);
+}
+
+static gid_t socket_group(void)
+{
+	struct group *g = getgrnam(SOCKET_GROUP);
+
+	return g ? g->gr_gid : (gid_t)-1;
+}
+
+static int serve(struct netd *netd, mc_err **err)
+{
+	mc_autofree uid_t *allowed = mc_daemon_uids(netd->config.allow, err);
+	mc_auto_fd int ipc_fd = -1, fd_fd = -1;
+	struct mc_ipc_server *server;
+	struct fdserver *fds;
+
+	if (!allowed)
+		return -1;
+	ipc_fd = mc_ipc_listen(netd->config.socket, SOCKET_MODE, socket_group(), err);
+	fd_fd = ipc_fd < 0 ? -1
+			   : mc_ipc_listen(netd->config.fd_socket, SOCKET_MODE, socket_group(), err);
+	if (fd_fd < 0)
+		return -1;
+	vpc_restore_all(netd);
+	server = mc_ipc_server_start(ipc_fd, netd_routes, allowed, THREADS, netd, err);
+	fds = server ? fdserver_start(netd, fd_fd, allowed, err) : NULL;
+	if (fds) {
+		mc_log(MC_LOG_INFO, AREA, "serving", "socket", netd->config.socket, NULL);
+		mc_daemon_notify("READY=1");
+		mc_daemon_wait(NULL, NULL);
+		mc_daemon_notify("STOPPING=1");
+	}
+	fdserver_stop(fds);
+	mc_ipc_server_stop(server);
+	return fds ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct netd netd = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	mc_auto_err mc_err *err = NULL;
+	int r;
+
+	mc_daemon_init();
+	r = mc_config_load(&netd_program, argc, argv, &netd.config, &err);
+	if (r < 0)
+		return mc_daemon_fail(AREA, err);
+	if (r == MC_CONFIG_RUN && check_config(&netd, &err) == 0)
+		r = netd.config.teardown ? vpc_delete_all(&netd, &err) : serve(&netd, &err);
+	mc_config_free(&netd_program, &netd.config);
+	return err ? mc_daemon_fail(AREA, err) : 0;
+}

@@ -1,0 +1,199 @@
+#include "netd/netlink.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "netd/netns.h"
+
+#define DUMP_TRIES 8
+
+struct open_args {
+	int protocol;
+	struct nl_sock *sk;
+	int error;
+};
+
+static int open_here(void *arg)
+{
+	struct open_args *a = arg;
+
+	a->sk = nl_socket_alloc();
+	if (!a->sk)
+		abort();
+	a->error = nl_connect(a->sk, a->protocol);
+	return 0;
+}
+
+struct nl_sock *netlink_open(int protocol, int ns_fd, mc_err **err)
+{
+	struct open_args a = { .protocol = protocol };
+
+	if (ns_fd < 0)
+		open_here(&a);
+	else if (netns_call(ns_fd, open_here, &a, err) < 0)
+		return NULL;
+	if (a.error < 0) {
+		nl_socket_free(a.sk);
+		mc_err_set(err, 0, "cannot open a netlink socket: %s", nl_geterror(a.error));
+		return NULL;
+	}
+	return a.sk;
+}
+
+struct nl_msg *netlink_msg(int type, int flags)
+{
+	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
+
+	if (!msg)
+		abort();
+	return msg;
+}
+
+void netlink_put(struct nl_msg *msg, int attr, const void *data, size_t len)
+{
+	if (nla_put(msg, attr, (int)len, data) < 0)
+		abort();
+}
+
+void netlink_put_u8(struct nl_msg *msg, int attr, uint8_t value)
+{
+	netlink_put(msg, attr, &value, sizeof(value));
+}
+
+void netlink_put_u32(struct nl_msg *msg, int attr, uint32_t value)
+{
+	netlink_put(msg, attr, &value, sizeof(value));
+}
+
+void netlink_put_str(struct nl_msg *msg, int attr, const char *text)
+{
+	netlink_put(msg, attr, text, strlen(text) + 1);
+}
+
+void netlink_append(struct nl_msg *msg, const void *header, size_t len)
+{
+	if (nlmsg_append(msg, (void *)header, len, NLMSG_ALIGNTO) < 0)
+		abort();
+}
+
+struct nlattr *netlink_nest(struct nl_msg *msg, int attr)
+{
+	struct nlattr *nest = nla_nest_start(msg, attr | NLA_F_NESTED);
+
+	if (!nest)
+		abort();
+	return nest;
+}
+
+/* One answer under way. Messages are kept until it is whole, so that an
+ * interrupted dump leaves no half of it with the caller. */
+struct answer {
+	bool done, interrupted;
+	int error;
+	char *data;
+	size_t len;
+};
+
+static int on_valid(struct nl_msg *msg, void *arg)
+{
+	struct answer *a = arg;
+	const struct nlmsghdr *h = nlmsg_hdr(msg);
+	size_t n = NLMSG_ALIGN(h->nlmsg_len);
+	char *grown = realloc(a->data, a->len + n);
+
+	if (!grown)
+		abort();
+	memset(grown + a->len, 0, n);
+	memcpy(grown + a->len, h, h->nlmsg_len);
+	a->data = grown;
+	a->len += n;
+	return NL_OK;
+}
+
+static int on_end(struct nl_msg *msg, void *arg)
+{
+	(void)msg;
+	((struct answer *)arg)->done = true;
+	return NL_STOP;
+}
+
+static int on_interrupted(struct nl_msg *msg, void *arg)
+{
+	(void)msg;
+	((struct answer *)arg)->interrupted = true;
+	return NL_OK;
+}
+
+static int on_error(struct sockaddr_nl *who, struct nlmsgerr *e, void *arg)
+{
+	struct answer *a = arg;
+
+	(void)who;
+	a->error = e->error;
+	a->done = true;
+	return NL_STOP;
+}
+
+/* With NL_SKIP from here libnl would silently lose errors. */
+static int any_sequence(struct nl_msg *msg, void *arg)
+{
+	(void)msg;
+	(void)arg;
+	return NL_OK;
+}
+
+static struct nl_cb *callbacks(struct answer *a)
+{
+	struct nl_cb *cb = nl_cb_alloc(NL_CB_CUSTOM);
+
+	if (!cb)
+		abort();
+	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_valid, a);
+	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_end, a);
+	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_end, a);
+	nl_cb_set(cb, NL_CB_DUMP_INTR, NL_CB_CUSTOM, on_interrupted, a);
+	nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, any_sequence, NULL);
+	nl_cb_err(cb, NL_CB_CUSTOM, on_error, a);
+	return cb;
+}
+
+static void exchange(struct nl_sock *sk, struct nl_msg *msg, struct answer *a)
+{
+	struct nl_cb *cb = callbacks(a);
+
+	nlmsg_hdr(msg)->nlmsg_seq = 0;
+	if (nl_send_auto(sk, msg) < 0) {
+		a->error = -EIO;
+		a->done = true;
+	}
+	while (!a->done)
+		if (nl_recvmsgs(sk, cb) < 0 && !a->done) {
+			a->error = -EIO;
+			a->done = true;
+		}
+	nl_cb_put(cb);
+}
+
+int netlink_call(struct nl_sock *sk, struct nl_msg *msg, netlink_fn *fn, void *ctx)
+{
+	struct answer a = { .interrupted = true };
+
+	for (int i = 0; i < DUMP_TRIES && a.interrupted; i++) {
+		free(a.data);
+		a = (struct answer){ .done = false };
+		exchange(sk, msg, &a);
+	}
+	nlmsg_free(msg);
+	if (a.error == 0 && a.interrupted)
+		a.error = -EAGAIN;
+	for (size_t at = 0; a.error == 0 && fn && at < a.len;) {
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(a.data + at);
+
+		fn(ctx, h);
+		at += NLMSG_ALIGN(h->nlmsg_len);
+	}
+	free(a.data);
+	return a.error;
+}

@@ -1,0 +1,166 @@
+#include "netd/port.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "netd/netns.h"
+
+#define TAP_PREFIX "mt"
+#define SELF_NS "/proc/thread-self/ns/net"
+
+/* The root namespace and the VPC's. */
+struct sides {
+	struct nl_sock *root, *inside;
+	int ns_fd;
+};
+
+static void sides_close(struct sides *s)
+{
+	nl_socket_free(s->root);
+	nl_socket_free(s->inside);
+}
+#define auto_sides __attribute__((cleanup(sides_close)))
+
+static int sides_open(struct sides *s, int ns_fd, mc_err **err)
+{
+	s->ns_fd = ns_fd;
+	s->root = netlink_open(NETLINK_ROUTE, -1, err);
+	s->inside = s->root ? netlink_open(NETLINK_ROUTE, ns_fd, err) : NULL;
+	return s->inside ? 0 : -1;
+}
+
+/* A tap that waits in the root namespace is the newer one: what has its name inside is a
+ * left-over. It goes down at once, so that nothing of the guest meets the host. */
+static int fetch(const struct sides *s, const char *tap, mc_err **err)
+{
+	struct link_info waiting, stale;
+	int r = link_find(s->root, tap, &waiting, err);
+
+	if (r <= 0)
+		return r;
+	if (waiting.up && link_set_up(s->root, waiting.index, false, err) < 0)
+		return -1;
+	r = link_find(s->inside, tap, &stale, err);
+	if (r < 0 || (r > 0 && link_delete(s->inside, stale.index, err) < 0))
+		return -1;
+	return link_move(s->root, waiting.index, s->ns_fd, err);
+}
+
+/* The order is the point: nothing passes until the port is isolated; up comes last. */
+static int make_port(const struct sides *s, const struct link_info *tap, int bridge,
+		     const struct wanted_eni *eni, mc_err **err)
+{
+	unsigned char mac[ADDR_MAC_LEN];
+
+	if (tap->master == bridge && tap->up)
+		return 0;
+	mac_parse(eni->mac, mac);
+	if (tap->up && link_set_up(s->inside, tap->index, false, err) < 0)
+		return -1;
+	if ((tap->master != bridge && link_set_master(s->inside, tap->index, bridge, err) < 0) ||
+	    link_set_guest_port(s->inside, tap->index, err) < 0 ||
+	    link_add_fdb(s->inside, tap->index, mac, err) < 0)
+		return -1;
+	return link_set_up(s->inside, tap->index, true, err);
+}
+
+static int plug(const struct sides *s, const struct wanted *w, const struct wanted_eni *eni,
+		bool *ret_plugged, mc_err **err)
+{
+	char tap_name[MC_IFNAME_LEN], bridge_name[MC_IFNAME_LEN];
+	struct link_info tap, bridge;
+	int r;
+
+	mc_id_tap(eni->id, tap_name);
+	mc_id_bridge(w->subnets[eni->subnet].id, bridge_name);
+	if (fetch(s, tap_name, err) < 0 || (r = link_find(s->inside, tap_name, &tap, err)) < 0)
+		return mc_err_wrap(err, "%s", eni->id);
+	*ret_plugged = r > 0;
+	if (r == 0)
+		return 0;
+	r = link_find(s->inside, bridge_name, &bridge, err);
+	if (r == 0)
+		return mc_err_set(err, ENODEV, "%s: bridge %s", eni->id, bridge_name);
+	if (r < 0 || make_port(s, &tap, bridge.index, eni, err) < 0)
+		return mc_err_wrap(err, "%s", eni->id);
+	return 0;
+}
+
+int port_plug(const struct wanted *w, const struct wanted_eni *eni, int ns_fd, bool *ret_plugged,
+	      mc_err **err)
+{
+	auto_sides struct sides s = { .ns_fd = -1 };
+
+	return sides_open(&s, ns_fd, err) < 0 ? -1 : plug(&s, w, eni, ret_plugged, err);
+}
+
+int port_plug_all(const struct wanted *w, int ns_fd, mc_err **err)
+{
+	auto_sides struct sides s = { .ns_fd = -1 };
+	bool plugged;
+
+	if (sides_open(&s, ns_fd, err) < 0)
+		return -1;
+	for (size_t i = 0; i < w->n_enis; i++)
+		if (plug(&s, w, &w->enis[i], &plugged, err) < 0)
+			return -1;
+	return 0;
+}
+
+static json_t *tap_names(const struct wanted *w)
+{
+	json_t *names = json_object();
+	char tap[MC_IFNAME_LEN];
+
+	for (size_t i = 0; w && i < w->n_enis; i++) {
+		mc_id_tap(w->enis[i].id, tap);
+		json_object_set_new(names, tap, json_true());
+	}
+	return names;
+}
+
+/* Where the root namespace has the name already, this one is a left-over and goes. */
+static int put_out(const struct sides *s, const struct link_info *tap, int root_ns, mc_err **err)
+{
+	if (link_set_up(s->inside, tap->index, false, err) < 0 ||
+	    (tap->master && link_set_master(s->inside, tap->index, 0, err) < 0))
+		return -1;
+	if (link_move(s->inside, tap->index, root_ns, NULL) == 0)
+		return 0;
+	return link_delete(s->inside, tap->index, err);
+}
+
+int port_unplug(const struct wanted *w, int ns_fd, mc_err **err)
+{
+	auto_sides struct sides s = { .ns_fd = -1 };
+	mc_autofree struct link_info *links = NULL;
+	mc_auto_json json_t *wanted_taps = tap_names(w);
+	mc_auto_fd int root_ns = netns_open(SELF_NS, err);
+	size_t n;
+	int r = 0;
+
+	if (root_ns < 0 || sides_open(&s, ns_fd, err) < 0 ||
+	    link_list(s.inside, &links, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (strncmp(links[i].name, TAP_PREFIX, 2) != 0 ||
+		    json_object_get(wanted_taps, links[i].name))
+			continue;
+		if (put_out(&s, &links[i], root_ns, r == 0 ? err : NULL) < 0)
+			r = -1;
+	}
+	return r;
+}
+
+bool port_plugged(const struct wanted_eni *eni, const struct link_info *links, size_t n)
+{
+	char tap[MC_IFNAME_LEN];
+
+	mc_id_tap(eni->id, tap);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(links[i].name, tap) == 0)
+			return links[i].master && links[i].up;
+	return false;
+}

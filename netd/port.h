@@ -1,0 +1,27 @@
+/* A guest's tap as a port of its subnet's bridge. */
+#ifndef NETD_PORT_H
+#define NETD_PORT_H
+
+#include <stdbool.h>
+
+#include "common/error.h"
+#include "netd/link.h"
+#include "netd/wanted.h"
+
+/* Plug every wanted ENI whose tap is there, in the root namespace or already inside;
+ * its rules must be in force. Taps of no wanted ENI are put out first (port_unplug).
+ * A tap that is absent is no error. 0 or -1 and *err. */
+int port_plug_all(const struct wanted *wanted, int ns_fd, mc_err **err);
+
+/* One ENI. *ret_plugged false: there is no tap. 0 or -1 and *err. */
+int port_plug(const struct wanted *wanted, const struct wanted_eni *eni, int ns_fd,
+	      bool *ret_plugged, mc_err **err);
+
+/* Taps in the namespace that belong to no ENI of wanted (NULL: all taps) go down, leave
+ * their bridge and return to the root namespace. Goes on past failures, reports the first. */
+int port_unplug(const struct wanted *wanted, int ns_fd, mc_err **err);
+
+/* Does this list of the namespace's links hold the ENI's tap as a port that is up? */
+bool port_plugged(const struct wanted_eni *eni, const struct link_info *links, size_t n);
+
+#endif

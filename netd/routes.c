@@ -1,0 +1,69 @@
+#include "netd/routes.h"
+
+#include <stddef.h>
+
+#include "netd/netd.h"
+#include "netd/vpc.h"
+#include "netd/wanted.h"
+
+static int put_vpc(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return vpc_put(ctx, req->vars[0], req->body, ret_body, err);
+}
+
+static int get_vpc(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return vpc_get(ctx, req->vars[0], ret_body, err);
+}
+
+static int list_vpcs(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)req;
+	return vpc_list(ctx, ret_body, err);
+}
+
+static int delete_vpc(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)ret_body;
+	return vpc_delete(ctx, req->vars[0], err);
+}
+
+static int plug_eni(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return vpc_plug(ctx, req->vars[0], req->vars[1], ret_body, err);
+}
+
+static int get_counters(void *ctx, const struct mc_ipc_request *req, json_t **ret_body,
+			mc_err **err)
+{
+	return vpc_counters(ctx, req->vars[0], ret_body, err);
+}
+
+static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	struct netd *netd = ctx;
+	json_t *body;
+
+	(void)req;
+	pthread_mutex_lock(&netd->lock);
+	body = host_report(&netd->host, err);
+	pthread_mutex_unlock(&netd->lock);
+	if (!body)
+		return -1;
+	*ret_body = body;
+	return MC_IPC_OK;
+}
+
+static const struct mc_field no_fields[] = { { .name = NULL } };
+
+const struct mc_ipc_route netd_routes[] = {
+	{ "PUT", "/v1/vpcs/{}", { "vpc" }, wanted_fields, put_vpc, NULL, "make the VPC be so" },
+	{ "GET", "/v1/vpcs", { NULL }, NULL, list_vpcs, NULL, "what is there" },
+	{ "GET", "/v1/vpcs/{}", { "vpc" }, NULL, get_vpc, NULL, "what is there" },
+	{ "DELETE", "/v1/vpcs/{}", { "vpc" }, NULL, delete_vpc, NULL, "remove the VPC" },
+	{ "POST", "/v1/vpcs/{}/enis/{}/plug", { "vpc", "eni" }, no_fields, plug_eni, NULL,
+	  "take the ENI's tap in" },
+	{ "GET", "/v1/vpcs/{}/counters", { "vpc" }, NULL, get_counters, NULL, "bytes by ENI" },
+	{ "GET", "/v1/host", { NULL }, NULL, get_host, NULL, "forwarding, pool, findings" },
+	{ .method = NULL },
+};
