@@ -27,11 +27,13 @@ enum state state_parse(const char *word)
 
 /* The first row that fits counts. SHUTDOWN is a guest whose QEMU has not ended yet; DAEMON
  * is a QEMU that was gone when libvirtd came back. */
-static const struct {
+struct domain_row {
 	int vir_state, vir_reason;
 	enum state state;
 	const char *reason;
-} domain_rows[] = {
+};
+
+static const struct domain_row domain_rows[] = {
 	{ VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, STATE_RUNNING, "booted" },
 	{ VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_UNPAUSED, STATE_RUNNING, "resumed" },
 	{ VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_RESTORED, STATE_RUNNING, "restored" },
@@ -68,10 +70,12 @@ enum state state_of_domain(int vir_state, int vir_reason, const char **ret_reaso
 }
 
 /* STARTED is left out: what we start is paused first, and its SUSPENDED and RESUMED tell more. */
-static const struct {
+struct event_row {
 	int vir_event, vir_detail;
 	const char *event, *reason;
-} event_rows[] = {
+};
+
+static const struct event_row event_rows[] = {
 	{ VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_IOERROR, "paused", "io-error" },
 	{ VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG, "paused", "watchdog" },
 	{ VIR_DOMAIN_EVENT_SUSPENDED, ANY, "paused", "user" },
