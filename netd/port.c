@@ -31,6 +31,19 @@ static int sides_open(struct sides *s, int ns_fd, mc_err **err)
 	return s->inside ? 0 : -1;
 }
 
+/* A tap goes when its QEMU ends, at any moment: what failed on one that is gone is no
+ * failure. True, with *err cleared, when the link is no longer there. */
+static bool vanished(struct nl_sock *sk, const struct link_info *tap, mc_err **err)
+{
+	struct link_info now;
+	int r = link_find(sk, tap->name, &now, NULL);
+
+	if (r < 0 || (r > 0 && now.index == tap->index))
+		return false;
+	mc_err_clear(err);
+	return true;
+}
+
 /* A tap that waits in the root namespace is the newer one: what has its name inside is a
  * left-over. It goes down at once, so that nothing of the guest meets the host. */
 static int fetch(const struct sides *s, const char *tap, mc_err **err)
@@ -41,11 +54,13 @@ static int fetch(const struct sides *s, const char *tap, mc_err **err)
 	if (r <= 0)
 		return r;
 	if (waiting.up && link_set_up(s->root, waiting.index, false, err) < 0)
-		return -1;
+		return vanished(s->root, &waiting, err) ? 0 : -1;
 	r = link_find(s->inside, tap, &stale, err);
 	if (r < 0 || (r > 0 && link_delete(s->inside, stale.index, err) < 0))
 		return -1;
-	return link_move(s->root, waiting.index, s->ns_fd, err);
+	if (link_move(s->root, waiting.index, s->ns_fd, err) < 0)
+		return vanished(s->root, &waiting, err) ? 0 : -1;
+	return 0;
 }
 
 /* The order is the point: nothing passes until the port is isolated; up comes last. */
@@ -77,14 +92,15 @@ static int plug(const struct sides *s, const struct wanted *w, const struct want
 	mc_id_bridge(w->subnets[eni->subnet].id, bridge_name);
 	if (fetch(s, tap_name, err) < 0 || (r = link_find(s->inside, tap_name, &tap, err)) < 0)
 		return mc_err_wrap(err, "%s", eni->id);
-	*ret_plugged = r > 0;
+	*ret_plugged = false;
 	if (r == 0)
 		return 0;
 	r = link_find(s->inside, bridge_name, &bridge, err);
 	if (r == 0)
 		return mc_err_set(err, ENODEV, "%s: bridge %s", eni->id, bridge_name);
 	if (r < 0 || make_port(s, &tap, bridge.index, eni, err) < 0)
-		return mc_err_wrap(err, "%s", eni->id);
+		return vanished(s->inside, &tap, err) ? 0 : mc_err_wrap(err, "%s", eni->id);
+	*ret_plugged = true;
 	return 0;
 }
 
@@ -126,7 +142,7 @@ static int put_out(const struct sides *s, const struct link_info *tap, int root_
 {
 	if (link_set_up(s->inside, tap->index, false, err) < 0 ||
 	    (tap->master && link_set_master(s->inside, tap->index, 0, err) < 0))
-		return -1;
+		return vanished(s->inside, tap, err) ? 0 : -1;
 	if (link_move(s->inside, tap->index, root_ns, NULL) == 0)
 		return 0;
 	return link_delete(s->inside, tap->index, err);
@@ -137,6 +153,7 @@ int port_unplug(const struct wanted *w, int ns_fd, mc_err **err)
 	auto_sides struct sides s = { .ns_fd = -1 };
 	mc_autofree struct link_info *links = NULL;
 	mc_auto_json json_t *wanted_taps = tap_names(w);
+	mc_auto_err mc_err *later = NULL;
 	mc_auto_fd int root_ns = netns_open(SELF_NS, err);
 	size_t n;
 	int r = 0;
@@ -148,7 +165,7 @@ int port_unplug(const struct wanted *w, int ns_fd, mc_err **err)
 		if (strncmp(links[i].name, TAP_PREFIX, 2) != 0 ||
 		    json_object_get(wanted_taps, links[i].name))
 			continue;
-		if (put_out(&s, &links[i], root_ns, r == 0 ? err : NULL) < 0)
+		if (put_out(&s, &links[i], root_ns, r == 0 ? err : &later) < 0)
 			r = -1;
 	}
 	return r;

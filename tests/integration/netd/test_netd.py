@@ -1,0 +1,670 @@
+"""netd driven by real packets. `pytest tests/integration/netd`, as root."""
+import json
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+import netlab
+from netlab import Vpc, dhcp, dns, ping, tap_of, udp_frame, wait_for
+
+ANY = "0.0.0.0/0"
+
+
+def tcp(port, **peer):
+    return {"protocol": "tcp", "from": port, "to": port, **(peer or {"cidr": ANY})}
+
+
+def udp(port, **peer):
+    return {"protocol": "udp", "from": port, "to": port, **(peer or {"cidr": ANY})}
+
+
+def icmp(kind=-1, code=-1, **peer):
+    return {"protocol": "icmp", "from": kind, "to": code, **(peer or {"cidr": ANY})}
+
+
+def udp_arrives(sender, receiver, host, port):
+    """Does a datagram from the guest reach the receiver's socket?"""
+    sender.udp().sendto(b"x", (host, port))
+    try:
+        return receiver.recv(10) == b"x"
+    except OSError:
+        return False
+
+
+def talks(a, b, text=b"hello"):
+    """Does a connection still carry bytes both ways?"""
+    try:
+        a.sendall(text)
+        got = b.recv(100)
+        b.sendall(got)
+        return a.recv(100) == text
+    except OSError:
+        return False
+
+
+def lab(world, *rules, hosts=(10, 11), **eni):
+    """A VPC, its one group and configured guests."""
+    vpc = Vpc(world)
+    group = vpc.group(list(rules))
+    enis = [vpc.eni(h, group, **eni) for h in hosts]
+    vpc.put()
+    return vpc, group, [vpc.guest(e) for e in enis]
+
+
+def finish(vpc, guests=()):
+    for g in guests:
+        g.close()
+    vpc.delete()
+
+
+# --- security groups -----------------------------------------------------------------------
+
+
+def test_nothing_is_allowed_without_rules(world):
+    vpc, _, (a, b) = lab(world)
+    b.listen(22)
+    assert not a.ping(b.ip)
+    assert not a.connect(b.ip, 22)
+    assert a.ping("172.31.0.1"), "the gateway answers"
+    finish(vpc, (a, b))
+
+
+def test_tcp_udp_icmp_rules(world):
+    vpc, group, (a, b) = lab(world, tcp(22), udp(53), icmp(8, 0))
+    b.listen(22), b.listen(23)
+    u53, u54 = b.udp(53), b.udp(54)
+    assert a.connect(b.ip, 22)
+    assert not a.connect(b.ip, 23)
+    assert udp_arrives(a, u53, b.ip, 53)
+    assert not udp_arrives(a, u54, b.ip, 54)
+    assert a.ping(b.ip)
+    group["ingress"] = [icmp(13, -1)]
+    vpc.put()
+    assert not a.ping(b.ip), "another ICMP type"
+    group["ingress"] = [{"protocol": "1", "cidr": "172.31.0.10/32"}]
+    vpc.put()
+    assert a.ping(b.ip) and not b.ping(a.ip), "the rule names one address"
+    finish(vpc, (a, b))
+
+
+def test_overlapping_rules_and_ranges(world):
+    vpc, group, (a, b) = lab(world, {"protocol": "tcp", "from": 0, "to": 65535, "cidr": "10.0.0.0/8"},
+                             {"protocol": "tcp", "from": 20, "to": 30, "cidr": "172.31.0.0/16"},
+                             {"protocol": "tcp", "from": 25, "to": 40, "cidr": "172.31.0.0/20"})
+    for port in (19, 22, 27, 40, 41):
+        b.listen(port)
+    assert [p for p in (19, 22, 27, 40, 41) if a.connect(b.ip, p, 0.2)] == [22, 27, 40]
+    finish(vpc, (a, b))
+
+
+def test_group_reference_follows_members(world):
+    vpc = Vpc(world)
+    clients = vpc.group()
+    servers = vpc.group([tcp(80, group=clients["id"])])
+    enis = [vpc.eni(10, clients), vpc.eni(11, servers), vpc.eni(12, servers)]
+    vpc.put()
+    a, b, c = (vpc.guest(e) for e in enis)
+    b.listen(80)
+    assert a.connect(b.ip, 80)
+    assert not c.connect(b.ip, 80), "servers are not clients"
+    enis[2]["groups"].append(clients["id"])
+    vpc.put()
+    assert c.connect(b.ip, 80)
+    enis[0]["groups"] = [servers["id"]]
+    vpc.put()
+    assert not a.connect(b.ip, 80)
+    finish(vpc, (a, b, c))
+
+
+def test_egress_rules(world):
+    vpc, group, (a, b) = lab(world, {"protocol": "all", "cidr": ANY})
+    for port in (22, 80):
+        b.listen(port)
+    group["egress"] = [tcp(80, group=group["id"])]
+    vpc.put()
+    assert a.connect(b.ip, 80) and not a.connect(b.ip, 22)
+    group["egress"] = []
+    vpc.put()
+    assert not a.connect(b.ip, 80)
+    finish(vpc, (a, b))
+
+
+def test_revocation_cuts_tracked_connections(world):
+    vpc, group, (a, b) = lab(world, tcp(22), tcp(80), udp(9))
+    server = b.listen(22)
+    client = a.connect(b.ip, 22)
+    peer, _ = server.accept()
+    peer.settimeout(0.3)
+    other_server = b.listen(80)
+    other = a.connect(b.ip, 80)
+    other_peer, _ = other_server.accept()
+    other_peer.settimeout(0.3)
+    u = b.udp(9)
+    us = a.udp()
+    us.sendto(b"x", (b.ip, 9))
+    assert u.recv(10) == b"x"
+    assert talks(client, peer) and talks(other, other_peer)
+    group["ingress"] = [tcp(80)]
+    vpc.put()
+    assert not talks(client, peer), "the revoked connection is cut"
+    assert not talks(peer, client), "from the server's side too"
+    us.sendto(b"y", (b.ip, 9))
+    with pytest.raises(OSError):
+        u.recv(10)
+    assert not a.connect(b.ip, 22)
+    assert talks(other, other_peer), "what is still allowed goes on"
+    finish(vpc, (a, b))
+
+
+def test_adding_and_removing_leaves_established_alone(world):
+    vpc, group, (a, b) = lab(world, tcp(22))
+    server = b.listen(22)
+    client = a.connect(b.ip, 22)
+    peer, _ = server.accept()
+    peer.settimeout(1)
+    for n in range(20):
+        group["ingress"] = [tcp(22)] + [tcp(1000 + n)]
+        extra = vpc.eni(20 + n, group)
+        vpc.put()
+        assert talks(client, peer)
+        vpc.doc["enis"].remove(extra)
+    vpc.put()
+    assert talks(client, peer)
+    finish(vpc, (a, b))
+
+
+# --- the guard --------------------------------------------------------------------------------
+
+
+def test_spoofed_frames_are_dropped(world):
+    vpc, _, (a, b) = lab(world, {"protocol": "all", "cidr": ANY})
+    u = b.udp(7)
+    u.settimeout(0.3)
+    gateway = a.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    gateway.connect((a.gateway, 1))
+    assert a.ping(a.gateway)
+    bridge = neighbour(a, a.gateway)
+    raw = a.packet()
+
+    def arrives(mac, ip):
+        raw.send(udp_frame(mac, bridge, ip, b.ip, 5, 7, b"x"))
+        try:
+            return bool(u.recv(10))
+        except OSError:
+            return False
+
+    assert arrives(a.mac, a.ip), "the honest frame passes"
+    assert not arrives(a.mac, "172.31.0.99"), "another address"
+    assert not arrives(a.mac, b.ip), "the receiver's own address"
+    assert not arrives("06:00:00:00:00:99", a.ip), "another MAC"
+    assert not arrives(b.mac, b.ip), "a neighbour's MAC and address"
+    finish(vpc, (a, b))
+
+
+def neighbour(guest, ip):
+    import subprocess
+    out = subprocess.run(["nsenter", "--net=" + guest.path, "ip", "neigh", "show", ip],
+                         capture_output=True, text=True, pass_fds=[guest.ns]).stdout
+    return out.split("lladdr ")[1].split()[0]
+
+
+def arp_frame(mac, sha, spa, tpa):
+    body = b"\x00\x01\x08\x00\x06\x04\x00\x01" + netlab.mac_bytes(sha) + socket.inet_aton(spa)
+    body += bytes(6) + socket.inet_aton(tpa)
+    return b"\xff" * 6 + netlab.mac_bytes(mac) + b"\x08\x06" + body
+
+
+def arp_answered(guest, frame):
+    with guest.packet() as s:
+        s.settimeout(0.2)
+        s.send(frame)
+        end = time.monotonic() + 0.2
+        while time.monotonic() < end:
+            try:
+                data = s.recv(100)
+            except OSError:
+                return False
+            if data[12:14] == b"\x08\x06" and data[20:22] == b"\x00\x02":
+                return True
+    return False
+
+
+def test_arp_is_guarded(world):
+    vpc, _, (a, b) = lab(world, {"protocol": "all", "cidr": ANY})
+    assert arp_answered(a, arp_frame(a.mac, a.mac, a.ip, b.ip)), "the bridge answers for b"
+    assert not arp_answered(a, arp_frame(a.mac, a.mac, b.ip, a.gateway))
+    assert not arp_answered(a, arp_frame(a.mac, b.mac, a.ip, a.gateway))
+    assert not arp_answered(a, arp_frame(b.mac, b.mac, b.ip, a.gateway))
+    assert b.ping(a.gateway), "and b's neighbour entry is unharmed"
+    finish(vpc, (a, b))
+
+
+def test_guests_do_not_meet_on_layer_2(world):
+    vpc, _, (a, b) = lab(world, {"protocol": "all", "cidr": ANY})
+    raw, seen = a.packet(), b.packet()
+    raw.send(udp_frame(a.mac, b.mac, a.ip, b.ip, 5, 7, b"direct"))
+    raw.send(udp_frame(a.mac, "ff:ff:ff:ff:ff:ff", a.ip, "172.31.15.255", 5, 7, b"broadcast"))
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end:
+        try:
+            data = seen.recv(2000)
+        except OSError:
+            break
+        assert netlab.mac_bytes(a.mac) not in data[:14]
+    finish(vpc, (a, b))
+
+
+def test_source_dest_check_off_lets_others_through(world):
+    vpc, _, (a, b) = lab(world, {"protocol": "all", "cidr": ANY})
+    u = b.udp(7)
+    a.ping(a.gateway)
+    raw, bridge = a.packet(), neighbour(a, a.gateway)
+    frame = udp_frame(a.mac, bridge, "192.168.9.9", b.ip, 5, 7, b"x")
+    raw.send(frame)
+    with pytest.raises(OSError):
+        u.recv(10)
+    vpc.doc["enis"][0]["source_dest_check"] = False
+    vpc.put()
+    raw.send(frame)
+    assert u.recv(10) == b"x"
+    finish(vpc, (a, b))
+
+
+# --- VPCs and gateways --------------------------------------------------------------------------
+
+
+def test_vpcs_of_one_cidr_are_apart(world):
+    allow = {"protocol": "all", "cidr": ANY}
+    one, _, (a, b) = lab(world, allow)
+    two, _, (c, d) = lab(world, allow)
+    assert a.ping(b.ip) and c.ping(d.ip)
+    b.listen(22)
+    assert a.connect(b.ip, 22) and not c.connect(d.ip, 22)
+    two.delete()
+    assert a.ping(b.ip)
+    finish(one, (a, b, c, d))
+
+
+def test_public_address_and_rules(world):
+    vpc, group, (a, b) = lab(world, hosts=(10, 11))
+    vpc.doc["enis"][0]["public_ip"] = "203.0.113.5"
+    vpc.put()
+    a.listen(22)
+    assert not host_connects(world, "203.0.113.5", 22), "no rule"
+    assert not ping(world.ns, "203.0.113.5")
+    group["ingress"] = [tcp(22), icmp()]
+    vpc.put()
+    assert host_connects(world, "203.0.113.5", 22)
+    assert ping(world.ns, "203.0.113.5")
+    assert not ping(world.ns, "203.0.113.6"), "an address that nobody has"
+    counters = {e["id"]: e for e in world.ok("GET", "/v1/vpcs/%s/counters" % vpc.id)["enis"]}
+    assert counters[a.eni["id"]]["internet_in"] > 0 and counters[a.eni["id"]]["internet_out"] > 0
+    assert counters[b.eni["id"]]["internet_in"] == 0
+    vpc.doc["igw"] = False
+    vpc.put()
+    assert not ping(world.ns, "203.0.113.5"), "no gateway"
+    assert world.sh("ip", "route") == "", "the pool's blackhole goes with the last address"
+    vpc.doc["igw"] = True
+    vpc.put()
+    assert ping(world.ns, "203.0.113.5")
+    del vpc.doc["enis"][0]["public_ip"]
+    vpc.put()
+    assert not ping(world.ns, "203.0.113.5")
+    finish(vpc, (a, b))
+
+
+def host_connects(world, host, port):
+    with netlab.inside(world.ns):
+        s = socket.socket()
+    s.settimeout(0.3)
+    with s:
+        try:
+            s.connect((host, port))
+            return True
+        except OSError:
+            return False
+
+
+def test_vpcs_reach_each_other_by_public_address(world):
+    allow = {"protocol": "all", "cidr": ANY}
+    one, two = Vpc(world), Vpc(world)
+    e1 = one.eni(10, one.group([allow]), public_ip="203.0.113.10")
+    e2 = two.eni(10, two.group([tcp(22, cidr="203.0.113.10/32"), icmp()]), public_ip="203.0.113.20")
+    one.put(), two.put()
+    a, b = one.guest(e1), two.guest(e2)
+    server = b.listen(22)
+    assert a.ping("203.0.113.20") and a.connect("203.0.113.20", 22)
+    assert server.accept()[1][0] == "203.0.113.10", "seen by its public address"
+    assert not world.ok("GET", "/v1/host")["findings"]
+    assert world.ok("GET", "/v1/host")["forwarding"]
+    two.doc["enis"][0]["public_ip"] = "203.0.113.10"
+    status, answer = world.call("PUT", "/v1/vpcs/" + two.id, two.doc)
+    assert (status, answer["outcome"]) == (409, "conflict")
+    finish(one), finish(two, (a, b))
+
+
+def test_hairpin_through_the_own_gateway(world):
+    vpc, _, (a, b) = lab(world, {"protocol": "all", "cidr": ANY})
+    vpc.doc["enis"][0]["public_ip"] = "203.0.113.31"
+    vpc.doc["enis"][1]["public_ip"] = "203.0.113.32"
+    vpc.put()
+    b.listen(22)
+    assert a.connect("203.0.113.32", 22)
+    finish(vpc, (a, b))
+
+
+def test_guests_reach_neither_the_host_nor_what_lies_behind(world):
+    outside = netlab.new_namespace()
+    path = "/proc/%d/fd/%d" % (os.getpid(), outside)
+    world.sh("ip", "link", "add", "lan0", "type", "veth", "peer", "name", "eth0", "netns", path)
+    world.sh("ip", "addr", "add", "198.51.100.1/24", "dev", "lan0")
+    world.sh("ip", "link", "set", "lan0", "up")
+    for argv in (["addr", "add", "198.51.100.2/24", "dev", "eth0"], ["link", "set", "eth0", "up"],
+                 ["route", "add", "default", "via", "198.51.100.1"]):
+        world.sh("nsenter", "--net=" + path, "ip", *argv)
+    world.sh("ip", "route", "add", "default", "via", "198.51.100.2")
+    vpc, _, (a,) = lab(world, {"protocol": "all", "cidr": ANY}, hosts=(10,), public_ip="203.0.113.9")
+    with netlab.inside(world.ns):
+        host = socket.create_server(("0.0.0.0", 8080))
+    with netlab.inside(outside):
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        s.bind(("eth0", 3))
+    s.settimeout(0.3)
+    for target in ("198.51.100.2", "8.8.8.8", "198.51.100.1", "169.254.255.1"):
+        assert not a.connect(target, 8080, 0.2)
+    a.ping("8.8.8.8")
+    try:
+        while True:
+            data = s.recv(2000)
+            assert socket.inet_aton("203.0.113.9") not in data and socket.inet_aton(a.ip) not in data
+    except TimeoutError:
+        pass
+    assert not ping(outside, "203.0.113.9"), "the pool is for the host alone"
+    world.sh("ip", "route", "del", "default")
+    world.sh("ip", "link", "del", "lan0")
+    host.close(), s.close(), os.close(outside)
+    finish(vpc, (a,))
+
+
+# --- services --------------------------------------------------------------------------------------
+
+
+def test_dhcp_and_dns(world):
+    vpc, _, (a, b) = lab(world)
+    address, options = dhcp(b)
+    assert address == b.ip
+    assert socket.inet_ntoa(options[3]) == "172.31.0.1"
+    assert socket.inet_ntoa(options[6]) == "172.31.0.2"
+    assert options[15] == b"ec2.internal" and options[12] == b"ip-172-31-0-11"
+    assert int.from_bytes(options[26], "big") == 1500 and int.from_bytes(options[51], "big") == 3600
+    for server in ("172.31.0.2", "169.254.169.253"):
+        assert dns(a, "ip-172-31-0-11.ec2.internal", server) == [b.ip]
+    assert dns(a, "11.0.31.172.in-addr.arpa", "172.31.0.2", 12) == ["ip-172-31-0-11.ec2.internal"]
+    assert dns(a, "example.com", "172.31.0.2") == []
+    assert dns(a, "ip-172-31-0-11.ec2.internal", "172.31.0.1") is None, "only the resolver's address"
+    assert not dhcp(b, mac="06:00:00:00:00:01", timeout=0.3), "a MAC of no ENI"
+    finish(vpc, (a, b))
+
+
+def test_address_reuse_gets_the_address(world):
+    """A lease goes with its ENI: the next one with the address gets it at once."""
+    vpc, group, (a,) = lab(world, hosts=(10,))
+    keep = vpc.eni(11, group)
+    vpc.put()
+    assert dhcp(a)[0] == "172.31.0.10"
+    pids = world.processes()
+    vpc.doc["enis"].pop(0)
+    vpc.put()
+    with open("%s/netd/%s/leases" % (world.run, vpc.id)) as f:
+        assert a.mac not in f.read()
+    again = vpc.eni(10, group)
+    vpc.put()
+    b = vpc.guest(again)
+    assert dhcp(b)[0] == "172.31.0.10"
+    assert world.processes() == pids, "dnsmasq was told, not restarted"
+    a.close()
+    vpc.doc["enis"].remove(keep)
+    finish(vpc, (b,))
+
+
+def test_a_dead_dnsmasq_is_started_again(world):
+    vpc, _, (a,) = lab(world, hosts=(10,))
+    (pid,) = world.processes()
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not world.processes())
+    vpc.put()
+    assert len(world.processes()) == 1 and dhcp(a)[0] == a.ip
+    finish(vpc, (a,))
+
+
+def test_metadata_socket(world):
+    vpc, _, (a, b) = lab(world)
+    answer, listener = world.metadata(vpc.id)
+    assert answer == {"ok": True}
+    client = a.connect("169.254.169.254", 80)
+    server, (source, _) = listener.accept()
+    assert source == a.ip, "the source names the ENI"
+    assert talks(client, server)
+    again, none = world.metadata(vpc.id)
+    assert again["outcome"] == "in_use" and none is None
+    listener.close()
+    assert world.metadata("vpc-00000000000000000")[0]["outcome"] == "not_found"
+    assert world.metadata("../../etc")[0]["outcome"] == "bad_request"
+    finish(vpc, (a, b))
+
+
+# --- life --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
+def test_restart_disturbs_nothing(world, sig):
+    vpc, _, (a, b) = lab(world, tcp(22), icmp())
+    server = b.listen(22)
+    client = a.connect(b.ip, 22)
+    peer, _ = server.accept()
+    peer.settimeout(1)
+    pids = world.processes()
+    before = world.in_vpc(vpc.id, "nft", "-s", "list", "ruleset")
+    world.stop(sig)
+    assert talks(client, peer), "without netd"
+    assert a.ping(b.ip)
+    world.start()
+    assert world.processes() == pids, "dnsmasq is adopted"
+    (known,) = world.ok("GET", "/v1/vpcs")["vpcs"]
+    assert known["id"] == vpc.id and all(e["plugged"] for e in known["enis"])
+    assert talks(client, peer)
+    vpc.put()
+    assert talks(client, peer)
+    assert world.in_vpc(vpc.id, "nft", "-s", "list", "ruleset") == before
+    assert world.processes() == pids
+    finish(vpc, (a, b))
+
+
+def test_flushed_rules_come_back_with_counters(world):
+    vpc, _, (a, b) = lab(world, icmp())
+    assert a.ping(b.ip)
+    world.in_vpc(vpc.id, "nft", "delete", "table", "bridge", "guard")
+    counters = "/v1/vpcs/%s/counters" % vpc.id
+    before = world.ok("GET", counters)
+    vpc.put()
+    assert world.ok("GET", counters) == before, "carried over into the new tables"
+    world.in_vpc(vpc.id, "nft", "flush", "ruleset")
+    vpc.put()
+    assert a.ping(b.ip) and not a.connect(b.ip, 22)
+    finish(vpc, (a, b))
+
+
+def test_generations(world):
+    vpc, _, guests = lab(world, hosts=(10,))
+    vpc.doc["generation"] = 7
+    assert vpc.put()["generation"] == 7
+    assert vpc.put()["generation"] == 7
+    vpc.doc["generation"] = 6
+    status, answer = world.call("PUT", "/v1/vpcs/" + vpc.id, vpc.doc)
+    assert (status, answer["outcome"]) == (409, "conflict")
+    vpc.doc["generation"] = 0
+    vpc.put()
+    finish(vpc, guests)
+
+
+def test_plug_is_idempotent_and_honest(world):
+    vpc = Vpc(world)
+    eni = vpc.eni(10, vpc.group([icmp()]))
+    assert vpc.put()["enis"] == [{"id": eni["id"], "plugged": False}]
+    status, answer = vpc.plug(eni)
+    assert (status, answer["outcome"]) == (404, "not_found")
+    a = vpc.guest(eni)
+    assert vpc.plug(eni) == (200, {"id": eni["id"], "plugged": True})
+    port = world.in_vpc(vpc.id, "ip", "-d", "link", "show", tap_of(eni["id"]))
+    assert "isolated on" in port and "learning off" in port and " flood off" in port
+    a.close()
+    assert wait_for(lambda: not world.ok("GET", "/v1/vpcs/" + vpc.id)["enis"][0]["plugged"])
+    b = vpc.guest(eni)
+    assert b.ping(b.gateway)
+    finish(vpc, (b,))
+
+
+def test_put_plugs_waiting_taps(world):
+    vpc = Vpc(world)
+    eni = vpc.eni(10, vpc.group())
+    a = netlab.Guest(world, eni, "172.31.0.1")
+    assert vpc.put()["enis"] == [{"id": eni["id"], "plugged": True}]
+    a.configure()
+    assert a.ping(a.gateway)
+    finish(vpc, (a,))
+
+
+def test_removed_eni_is_cut_off(world):
+    vpc, _, (a, b) = lab(world, {"protocol": "all", "cidr": ANY})
+    server = b.listen(22)
+    client = a.connect(b.ip, 22)
+    peer, _ = server.accept()
+    peer.settimeout(0.3)
+    gone = vpc.doc["enis"].pop(0)
+    vpc.put()
+    assert not talks(client, peer) and not a.ping(b.ip) and not a.ping(a.gateway)
+    assert gone["ip"] not in world.in_vpc(vpc.id, "nft", "list", "ruleset")
+    assert gone["ip"] not in world.in_vpc(vpc.id, "ip", "neigh")
+    assert "state DOWN" in world.sh("ip", "link", "show", tap_of(gone["id"]))
+    vpc.doc["enis"].append(gone)
+    vpc.put()
+    assert a.ping(b.ip), "and comes back"
+    finish(vpc, (a, b))
+
+
+def test_last_eni_takes_the_network_along(world):
+    vpc, _, (a,) = lab(world, hosts=(10,))
+    vpc.doc["generation"] = 3
+    vpc.doc["enis"] = []
+    answer = vpc.put()
+    assert answer == {"id": vpc.id, "generation": 3, "active": False, "enis": []}
+    assert not world.processes() and os.listdir(world.run + "/netns") == []
+    assert world.call("GET", "/v1/vpcs/%s/counters" % vpc.id)[0] == 404
+    a.close()
+    finish(vpc)
+
+
+def test_delete_leaves_nothing(world):
+    a_list = world.sh("ip", "-o", "link"), world.sh("ip", "rule"), world.sh("ip", "route")
+    vpc, _, (a,) = lab(world, icmp(), hosts=(10,), public_ip="203.0.113.77")
+    # A mount namespace that was copied while the VPC stood must not keep it alive.
+    copy = netlab.subprocess.Popen(world.enter("unshare", "-m", "--propagation", "private", "sleep", "60"))
+    assert wait_for(lambda: vpc.id in mounts(copy.pid))
+    a.close()
+    vpc.delete()
+    assert wait_for(lambda: vpc.id not in mounts(copy.pid))
+    assert vpc.id not in mounts(world.holder.pid)
+    assert not world.processes()
+    assert os.listdir(world.run + "/netns") == [] and os.listdir(world.run + "/netd") == []
+    assert (world.sh("ip", "-o", "link"), world.sh("ip", "rule"), world.sh("ip", "route")) == a_list
+    assert world.sh("nft", "list", "ruleset") == ""
+    vpc.delete()
+    assert world.call("GET", "/v1/vpcs/" + vpc.id)[0] == 404
+    copy.kill()
+    copy.wait()
+
+
+def mounts(pid):
+    with open("/proc/%d/mountinfo" % pid) as f:
+        return f.read()
+
+
+def test_new_subnet_and_removed_subnet(world):
+    vpc, group, (a,) = lab(world, icmp(), hosts=(10,))
+    other = {"id": netlab.new_id("subnet"), "cidr": "172.31.16.0/20", "routes": []}
+    vpc.doc["subnets"].append(other)
+    eni = vpc.eni(10, group)
+    eni.update(ip="172.31.16.10", subnet=other["id"])
+    vpc.put()
+    b = netlab.Guest(world, eni, "172.31.16.1")
+    assert vpc.plug(eni)[0] == 200
+    assert dhcp(b)[0] == "172.31.16.10", "dnsmasq knows the new subnet"
+    b.configure()
+    assert a.ping(b.ip) and b.ping(a.ip)
+    vpc.doc["enis"].remove(eni)
+    vpc.doc["subnets"].remove(other)
+    vpc.put()
+    assert world.in_vpc(vpc.id, "ip", "-o", "link", "show", "type", "bridge").count("\n") == 1
+    assert a.ping(a.gateway)
+    finish(vpc, (a, b))
+
+
+# --- messages --------------------------------------------------------------------------------------
+
+
+BAD = [
+    ("cidrs", ["10.0.0.0/33"]), ("cidrs", []), ("cidrs", ["10.0.0.1/16"]),
+    ("domain", "a\nb"), ("domain", "x" * 300), ("igw", "yes"), ("generation", -1),
+    ("subnets", [{"id": "subnet-1", "cidr": "172.31.0.0/20"}]),
+    ("subnets", [{"id": "subnet-00000000000000001", "cidr": "10.0.0.0/20"}]),
+    ("unknown", 1),
+]
+
+
+@pytest.mark.parametrize("key,value", BAD)
+def test_bad_documents(world, key, value):
+    vpc = Vpc(world)
+    vpc.eni(10, vpc.group())
+    vpc.doc[key] = value
+    status, answer = world.call("PUT", "/v1/vpcs/" + vpc.id, vpc.doc)
+    assert (status, answer["outcome"]) == (400, "bad_request")
+    assert world.call("GET", "/v1/vpcs/" + vpc.id)[0] == 404, "nothing half-made"
+
+
+BAD_ENI = [
+    {"ip": "172.31.0.2"}, {"ip": "172.31.15.255"}, {"ip": "10.0.0.1"}, {"mac": "06:00"},
+    {"mac": "07:00:00:00:00:01"}, {"hostname": "a\nb"}, {"hostname": "a,b"}, {"hostname": "a.b"},
+    {"groups": ["sg-00000000000000000"]}, {"public_ip": "8.8.8.8"}, {"subnet": "subnet-00000000"},
+    {"id": "eni-x"}, {"id": "eni-0000000000000000g"},
+]
+
+
+@pytest.mark.parametrize("change", BAD_ENI, ids=lambda c: json.dumps(c))
+def test_bad_enis(world, change):
+    vpc = Vpc(world)
+    vpc.eni(10, vpc.group()).update(change)
+    status, answer = world.call("PUT", "/v1/vpcs/" + vpc.id, vpc.doc)
+    assert (status, answer["outcome"]) == (400, "bad_request"), answer
+
+
+def test_bad_rules_and_doubles(world):
+    for rule in ({"protocol": "tcp", "from": 5, "to": 4, "cidr": ANY}, {"protocol": "tcp"},
+                 {"protocol": "tcp", "cidr": ANY, "group": "sg-00000000000000000"},
+                 {"protocol": "sctp2", "cidr": ANY}, {"protocol": "256", "cidr": ANY},
+                 {"protocol": "icmp", "from": 300, "to": 0, "cidr": ANY}):
+        vpc = Vpc(world)
+        vpc.eni(10, vpc.group([rule]))
+        assert world.call("PUT", "/v1/vpcs/" + vpc.id, vpc.doc)[0] == 400, rule
+    vpc = Vpc(world)
+    group = vpc.group()
+    vpc.eni(10, group), vpc.eni(10, group)
+    assert world.call("PUT", "/v1/vpcs/" + vpc.id, vpc.doc)[0] == 400
+
+
+def test_nothing_is_left_at_the_end(world):
+    assert world.ok("GET", "/v1/vpcs") == {"vpcs": []}
+    assert not world.processes()
+    assert "mi" not in [w[:2] for w in world.sh("ip", "-o", "link").split()]
