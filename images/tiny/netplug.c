@@ -118,16 +118,18 @@ static bool name_is_ethernet(const char *name) {
 static void interface_changed(struct netplug *n, const struct ifinfomsg *link, const char *name) {
         struct interface *i = interface_find(n, link->ifi_index);
 
-        if (!(link->ifi_flags & IFF_UP) && !i)
-                interface_set_up(n, link->ifi_index);
-        if (!name_is_ethernet(name))
-                return; /* lo is set up, and that is all */
+        if (!name_is_ethernet(name) && strcmp(name, "lo") != 0)
+                return; /* a bridge or a tunnel is its maker's business */
         if (!i) {
                 i = interface_find(n, 0);
                 if (!i)
                         return;
                 *i = (struct interface) { .index = link->ifi_index };
+                if (!(link->ifi_flags & IFF_UP))
+                        interface_set_up(n, link->ifi_index); /* once: who sets it down later means it */
         }
+        if (!name_is_ethernet(name))
+                return; /* lo gets no client */
         snprintf(i->name, sizeof(i->name), "%s", name);
         /* not IFF_RUNNING: the kernel sets that up to a second later */
         carrier_set(i, link->ifi_flags & IFF_UP && link->ifi_flags & IFF_LOWER_UP);
