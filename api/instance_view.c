@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "api/instance.h"
 #include "api/state.h"
 #include "common/cleanup.h"

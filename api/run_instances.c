@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/describe.h"
+#include "api/api.h"
 #include "api/instance.h"
 #include "api/state.h"
 #include "api/vpc.h"
