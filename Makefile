@@ -91,7 +91,7 @@ $(B)/%: deploy/%.c $(B)/libcommon.a
 # Unit tests: tests/unit/ROOM_noun_test.c links ROOM's library.
 room_of = $(firstword $(subst _, ,$(notdir $(1))))
 .SECONDEXPANSION:
-$(B)/tests/%: tests/unit/%.c $$(B)/lib$$(call room_of,$$@).a $$(patsubst %,$$(B)/lib%.a,$$(LIBS_OF_$$(call room_of,$$@)))
+$(B)/tests/%: tests/unit/%.c $$(B)/lib$$(call room_of,$$@).a $$(addsuffix .a,$$(addprefix $$(B)/lib,$$(LIBS_OF_$$(call room_of,$$@))))
 	@mkdir -p $(@D)
 	@echo "  TEST  $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(LDFLAGS) -MMD -MP -MF $(B)/tests/$*.d -o $@ $(filter-out %.h,$^) \
