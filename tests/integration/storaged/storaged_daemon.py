@@ -1,0 +1,84 @@
+"""A storaged of one's own, started by the launcher as its own user."""
+
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
+LAUNCHER = ROOT / "deploy" / "launcher"
+
+
+class Storaged:
+    def __init__(self, directory, config=""):
+        self.home, self.run_dir = directory / "h", directory / "r"
+        self.config = directory / "minicloud.conf"
+        self.config.write_text("[storaged]\n" + config, encoding="ascii")
+        self.config.chmod(0o644)
+        self.options = ["--home", self.home, "--run", self.run_dir, "--bin", ROOT / "build",
+                        "--config", self.config]
+        self.launcher("prepare")
+
+    def launcher(self, *words, check=True):
+        done = subprocess.run([str(w) for w in (LAUNCHER, *words, *self.options)], capture_output=True,
+                              text=True, timeout=60, check=False)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def start(self):
+        self.launcher("start-one", "storaged")
+
+    def stop(self):
+        self.launcher("stop-one", "storaged")
+
+    @property
+    def pid(self):
+        return int(self.launcher("pid", "storaged").stdout)
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+
+    def check(self):
+        """What --check finds, with the daemon's own user and options: (status, text)."""
+        done = subprocess.run(
+            ["setpriv", "--reuid=minicloud-storaged", "--regid=minicloud", "--init-groups",
+             str(ROOT / "build" / "minicloud-storaged"), "--check", "--config", str(self.config)],
+            env={"MINICLOUD_HOME": str(self.home), "MINICLOUD_RUN": str(self.run_dir)},
+            capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def call(self, method, path, body=None):
+        """(HTTP status, document). Raises OSError or HTTPException when the daemon is not there."""
+        connection = http.client.HTTPConnection("d", timeout=60)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(60)
+        try:
+            connection.sock.connect(str(self.run_dir / "storaged.sock"))
+            connection.request(method, "/v1/" + path, json.dumps(body) if body is not None else None,
+                               {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read() or b"{}")
+        finally:
+            connection.close()
+
+    @property
+    def files(self):
+        return {p.name for p in (self.home / "store").iterdir()}
+
+    def image_file(self, name="a.qcow2", size="64M", options=()):
+        """A qcow2 with some data in import_dir; its path."""
+        path = self.home / "images-src" / name
+        raw = path.with_suffix(".raw")
+        raw.write_bytes(b"\7" * (3 << 20))
+        os.truncate(raw, 8 << 20)
+        subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", *options, raw, path], check=True)
+        subprocess.run(["qemu-img", "resize", "-q", "-f", "qcow2", path, size], check=True)
+        raw.unlink()
+        path.chmod(0o644)
+        return path
+
+    def log(self):
+        return (self.home / "log" / "storaged.log").read_text(encoding="utf-8", errors="replace")
