@@ -93,14 +93,19 @@ int console_remove(const char *dir, const char *instance_id, mc_err **err)
 	return 0;
 }
 
+/* The time of the guest's last word stays: a hole is none. */
 static void trim(int dir_fd, const char *name)
 {
 	mc_auto_fd int fd = openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, { 0 } };
 	struct stat st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_blocks * 512 > TRIM_ABOVE &&
-	    st.st_size > CONSOLE_TAIL)
-		(void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size - CONSOLE_TAIL);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_blocks * 512 <= TRIM_ABOVE ||
+	    st.st_size <= CONSOLE_TAIL)
+		return;
+	times[1] = st.st_mtim;
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size - CONSOLE_TAIL) == 0)
+		(void)!futimens(fd, times);
 }
 
 void console_trim(const char *dir)
