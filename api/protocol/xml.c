@@ -151,7 +151,7 @@ static int write_value(struct writer *w, const struct model_shape *shape, const 
 
 static int write_document(struct writer *w, const struct model_shape *output, const json_t *doc)
 {
-	if (doc && !json_is_object(doc))
+	if (doc && !json_is_object(doc) && !json_is_null(doc))
 		return mc_err_set(w->err, 0, "an answer is not an object");
 	if (output)
 		return write_members(w, output, doc);
