@@ -78,8 +78,6 @@ int main(int argc, char **argv)
 
 	mc_daemon_init();
 	r = mc_config_load(&netd_program, argc, argv, &netd.config, &err);
-	if (r < 0)
-		return mc_daemon_fail(AREA, err);
 	if (r == MC_CONFIG_RUN && check_config(&netd, &err) == 0)
 		r = netd.config.teardown ? vpc_delete_all(&netd, &err) : serve(&netd, &err);
 	mc_config_free(&netd_program, &netd.config);

@@ -155,6 +155,15 @@ static void read_table(struct ruleset *r, const json_t *doc, const char *table)
 	}
 }
 
+void nft_read_set(struct nft_ctx *nft, struct ruleset *ruleset, const char *table, const char *name)
+{
+	mc_autofree char *what = mc_strf("set %s %s", table, name);
+	mc_auto_json json_t *doc = list(nft, what);
+
+	if (doc)
+		read_table(ruleset, doc, table);
+}
+
 struct ruleset *nft_read(struct nft_ctx *nft, const char *const *tables, const char *home)
 {
 	struct ruleset *r = ruleset_new(tables, home, NULL);

@@ -18,6 +18,10 @@ int nft_run(struct nft_ctx *nft, const char *text, mc_err **err);
 /* What the kernel has of these tables; absent tables leave version "". New ruleset. */
 struct ruleset *nft_read(struct nft_ctx *nft, const char *const *tables, const char *home);
 
+/* Add the elements of one set; nothing where it is absent. */
+void nft_read_set(struct nft_ctx *nft, struct ruleset *ruleset, const char *table,
+		  const char *name);
+
 /* Make the kernel's tables be wanted. *ret_shrank (may be NULL): something that could have
  * allowed a packet went or changed. 0 or -1 and *err. */
 int nft_apply(struct nft_ctx *nft, struct ruleset *wanted, bool *ret_shrank, mc_err **err);

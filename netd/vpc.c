@@ -359,34 +359,28 @@ int vpc_plug(struct netd *netd, const char *vpc_id, const char *eni_id, json_t *
 static const struct {
 	const char *set, *member;
 } meters[] = {
-	{ "inet vpc acct_inet_in", "internet_in" },
-	{ "inet vpc acct_inet_out", "internet_out" },
-	{ "inet vpc acct_local_in", "local_in" },
-	{ "inet vpc acct_local_out", "local_out" },
+	{ "acct_inet_in", "internet_in" },
+	{ "acct_inet_out", "internet_out" },
+	{ "acct_local_in", "local_in" },
+	{ "acct_local_out", "local_out" },
 };
 
-/* {eni: {id, internet_in …}} from the sets whose elements carry the ENI as comment. */
-static json_t *read_meters(const struct ruleset *rules)
+/* One meter of all ENIs into {eni: {id, internet_in …}}; elements carry the ENI as comment. */
+static void read_meter(struct nft_ctx *nft, size_t meter, json_t *enis)
 {
-	json_t *enis = json_object();
+	auto_ruleset struct ruleset *rules = ruleset_new(vpcrules_tables, VPCRULES_HOME, NULL);
 
+	nft_read_set(nft, rules, VPCRULES_HOME, meters[meter].set);
 	for (size_t i = 0; i < rules->n_elements; i++) {
 		const struct ruleset_element *e = &rules->elements[i];
+		json_t *row = json_object_get(enis, e->comment);
 
-		for (size_t m = 0; m < MC_ARRAY_SIZE(meters); m++) {
-			json_t *row;
-
-			if (strcmp(e->set, meters[m].set) != 0)
-				continue;
-			row = json_object_get(enis, e->comment);
-			if (!row) {
-				row = json_pack("{s:s}", "id", e->comment);
-				json_object_set_new(enis, e->comment, row);
-			}
-			json_object_set_new(row, meters[m].member, json_integer((json_int_t)e->bytes));
+		if (!row) {
+			row = json_pack("{s:s}", "id", e->comment);
+			json_object_set_new(enis, e->comment, row);
 		}
+		json_object_set_new(row, meters[meter].member, json_integer((json_int_t)e->bytes));
 	}
-	return enis;
 }
 
 int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err)
@@ -395,8 +389,7 @@ int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **e
 	mc_auto_fd int ns = -1;
 	auto_lock(netd);
 	auto_nft struct nft_ctx *nft = NULL;
-	auto_ruleset struct ruleset *rules = NULL;
-	mc_auto_json json_t *by_eni = NULL, *rows = json_array();
+	mc_auto_json json_t *by_eni = json_object(), *rows = json_array();
 	int r = load_active(netd, vpc_id, &w, &ns, err);
 
 	if (r != MC_IPC_OK)
@@ -404,8 +397,8 @@ int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **e
 	nft = nft_open(ns, err);
 	if (!nft)
 		return -1;
-	rules = nft_read(nft, vpcrules_tables, VPCRULES_HOME);
-	by_eni = read_meters(rules);
+	for (size_t m = 0; m < MC_ARRAY_SIZE(meters); m++)
+		read_meter(nft, m, by_eni);
 	for (size_t i = 0; i < w->n_enis; i++) {
 		json_t *row = json_object_get(by_eni, w->enis[i].id);
 

@@ -191,7 +191,7 @@ class World:
             guest.close()
         if self.netd and self.netd.poll() is None:
             self.stop()
-        subprocess.run(self.command("--teardown"), stderr=self.log)
+        subprocess.run(self.command("--teardown=yes"), stderr=self.log, check=True)
         self.holder.kill()
         self.holder.wait()
         os.close(self.ns)

@@ -624,7 +624,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("key,value", BAD)
+@pytest.mark.parametrize("key,value", BAD, ids=range(len(BAD)))
 def test_bad_documents(world, key, value):
     vpc = Vpc(world)
     vpc.eni(10, vpc.group())
