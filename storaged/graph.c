@@ -1,9 +1,11 @@
 #include "storaged/graph.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -25,8 +27,11 @@ static const struct mc_db_upgrade upgrades[] = {
 struct graph {
 	sqlite3 *db;
 	pthread_mutex_t lock; /* a transaction is several statements on one connection */
+	char *ballast;        /* a file to give up when the disk is full */
 	bool full;
 };
+
+#define BALLAST_BYTES (1 << 20)
 
 static const char *const state_names[LAYER_STATE_MAX] = {
 	[LAYER_CREATING] = "creating", [LAYER_READY] = "ready",
@@ -53,15 +58,31 @@ void image_deinit(struct image *image)
 	image->source = NULL;
 }
 
+/* Room for our own last writes: without it a full disk could not even be tidied up. */
+static void ballast_take(const char *path)
+{
+	mc_auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && posix_fallocate(fd, 0, BALLAST_BYTES) != 0)
+		unlink(path);
+}
+
 struct graph *graph_open(const char *path, mc_err **err)
 {
+	mc_autofree char *ballast = mc_strf("%s.ballast", path);
 	struct graph *graph;
 	sqlite3 *db = mc_db_open(path, upgrades, err);
 
+	if (!db && unlink(ballast) == 0) {
+		mc_err_clear(err);
+		db = mc_db_open(path, upgrades, err);
+	}
 	if (!db)
 		return NULL;
+	ballast_take(ballast);
 	graph = mc_alloc(sizeof(*graph));
 	graph->db = db;
+	graph->ballast = MC_STEAL(ballast);
 	pthread_mutex_init(&graph->lock, NULL);
 	return graph;
 }
@@ -72,6 +93,7 @@ void graph_close(struct graph *graph)
 		return;
 	mc_db_close(graph->db);
 	pthread_mutex_destroy(&graph->lock);
+	free(graph->ballast);
 	free(graph);
 }
 
@@ -253,12 +275,10 @@ int graph_layer_find(struct graph *graph, const char *id, struct layer *ret, mc_
 /* The steps run between BEGIN and COMMIT; a negative result of theirs, or of COMMIT, rolls back. */
 typedef int change_steps(struct graph *graph, void *arg, mc_err **err);
 
-static int change(struct graph *graph, change_steps *steps, void *arg, mc_err **err)
+static int change_once(struct graph *graph, change_steps *steps, void *arg, mc_err **err)
 {
-	int r;
+	int r = mc_db_exec(graph->db, "BEGIN IMMEDIATE", err);
 
-	pthread_mutex_lock(&graph->lock);
-	r = mc_db_exec(graph->db, "BEGIN IMMEDIATE", err);
 	if (r == 0) {
 		r = steps(graph, arg, err);
 		if (r >= 0 && mc_db_exec(graph->db, "COMMIT", err) < 0)
@@ -267,6 +287,19 @@ static int change(struct graph *graph, change_steps *steps, void *arg, mc_err **
 	graph->full = r < 0 && sqlite3_errcode(graph->db) == SQLITE_FULL;
 	if (r < 0 && !sqlite3_get_autocommit(graph->db))
 		mc_db_exec(graph->db, "ROLLBACK", NULL);
+	return r;
+}
+
+static int change(struct graph *graph, change_steps *steps, void *arg, mc_err **err)
+{
+	int r;
+
+	pthread_mutex_lock(&graph->lock);
+	r = change_once(graph, steps, arg, err);
+	if (r < 0 && graph->full && unlink(graph->ballast) == 0) {
+		mc_err_clear(err);
+		r = change_once(graph, steps, arg, err);
+	}
 	pthread_mutex_unlock(&graph->lock);
 	return r;
 }
@@ -395,5 +428,10 @@ static int forget_steps(struct graph *graph, void *arg, mc_err **err)
 
 int graph_layer_forget(struct graph *graph, const char *id, mc_err **err)
 {
-	return change(graph, forget_steps, (void *)id, err);
+	int r = change(graph, forget_steps, (void *)id, err);
+
+	/* A file has just gone: the moment to take back what was given up. */
+	if (r == 0 && access(graph->ballast, F_OK) < 0)
+		ballast_take(graph->ballast);
+	return r;
 }

@@ -44,7 +44,8 @@ void image_deinit(struct image *image);
 
 struct graph;
 
-/* Open or create the database file. NULL and *err. All functions below are thread-safe. */
+/* Open or create the database file, and beside it a ballast file that is given up when
+ * the disk is full. NULL and *err. All functions below are thread-safe. */
 struct graph *graph_open(const char *path, mc_err **err);
 void graph_close(struct graph *graph);
 

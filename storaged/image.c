@@ -146,7 +146,7 @@ static int make_file(struct storage *storage, const struct image *image, uint64_
 	if (fd < 0)
 		return mc_err_set(err, errno, "cannot make %s", part);
 	close(fd);
-	r = qemu_img_import(storage->sandbox, image->source, part, data_bytes,
+	r = qemu_img_import(storage->sandbox, &storage->offspring, image->source, part, data_bytes,
 			    (unsigned)storage->config->import_timeout, err);
 	if (r == QEMU_IMG_BAD_SOURCE)
 		return mc_err_wrap(err, "source refused"), MC_IPC_BAD_REQUEST;

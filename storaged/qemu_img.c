@@ -21,13 +21,20 @@ static int first_line_length(const char **text)
 	return (int)strcspn(*text, "\n");
 }
 
-int qemu_img_create(const char *path, const char *backing, uint64_t virtual_bytes, mc_err **err)
+static int bind_child(void *offspring)
+{
+	return offspring_bind(offspring);
+}
+
+int qemu_img_create(const struct offspring *offspring, const char *path, const char *backing,
+		    uint64_t virtual_bytes, mc_err **err)
 {
 	mc_autofree char *size = mc_strf("%llu", (unsigned long long)virtual_bytes);
 	const char *const plain[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", path, size, NULL};
 	const char *const overlay[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", "-b", backing, "-F",
 				       "qcow2", path, size, NULL};
-	struct mc_spawn spawn = {.argv = backing ? overlay : plain, .timeout_ms = CREATE_TIMEOUT_MS};
+	struct mc_spawn spawn = {.argv = backing ? overlay : plain, .timeout_ms = CREATE_TIMEOUT_MS,
+				 .in_child = bind_child, .arg = (void *)offspring};
 	mc_auto_spawn_result struct mc_spawn_result result = {0};
 
 	if (mc_spawn_run(&spawn, &result, err) < 0)
@@ -41,8 +48,9 @@ int qemu_img_create(const char *path, const char *backing, uint64_t virtual_byte
 	return 0;
 }
 
-int qemu_img_import(const struct sandbox *sandbox, const char *source, const char *target,
-		    uint64_t data_bytes, unsigned timeout_s, mc_err **err)
+int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offspring,
+		    const char *source, const char *target, uint64_t data_bytes,
+		    unsigned timeout_s, mc_err **err)
 {
 	static const char *const argv[] = {QEMU_IMG, "convert", "-q", "-f", "qcow2", "-O", "qcow2",
 					   SANDBOX_SOURCE, SANDBOX_TARGET, NULL};
@@ -52,7 +60,7 @@ int qemu_img_import(const struct sandbox *sandbox, const char *source, const cha
 	const char *text;
 	int n;
 
-	if (sandbox_run(sandbox, &job, &result, err) < 0)
+	if (sandbox_run(sandbox, offspring, &job, &result, err) < 0)
 		return -1;
 	text = result.errout;
 	n = first_line_length(&text);

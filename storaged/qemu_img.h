@@ -9,7 +9,8 @@
 
 /* Make a qcow2 at path. backing: name of a qcow2 in the same directory, or NULL.
  * 0 or -1 and *err. Not yet durable. */
-int qemu_img_create(const char *path, const char *backing, uint64_t virtual_bytes, mc_err **err);
+int qemu_img_create(const struct offspring *offspring, const char *path, const char *backing,
+		    uint64_t virtual_bytes, mc_err **err);
 
 enum qemu_img_outcome {
 	QEMU_IMG_OK,
@@ -20,7 +21,8 @@ enum qemu_img_outcome {
 /* Copy the guest's data of source (qcow2, already checked) into the existing file
  * target as a fresh qcow2, in the sandbox. -1 and *err where that failed for no
  * fault of the source. */
-int qemu_img_import(const struct sandbox *sandbox, const char *source, const char *target,
-		    uint64_t data_bytes, unsigned timeout_s, mc_err **err);
+int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offspring,
+		    const char *source, const char *target, uint64_t data_bytes,
+		    unsigned timeout_s, mc_err **err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <poll.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -40,7 +41,7 @@ static const char *const allowed[] = {
 	"access", "arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close",
 	"close_range", "copy_file_range", "dup", "dup2", "dup3", "epoll_create1", "epoll_ctl",
 	"epoll_pwait", "epoll_wait", "eventfd2", "execve", "exit", "exit_group", "faccessat",
-	"faccessat2", "fadvise64", "fallocate", "fchmod", "fcntl", "fdatasync", "flock", "fstat",
+	"faccessat2", "fadvise64", "fallocate", "fchmod", "fcntl", "fdatasync", "fstat",
 	"fstatfs", "fsync", "ftruncate", "futex", "get_mempolicy", "get_robust_list", "getcwd",
 	"getdents64", "getegid", "geteuid", "getgid", "getpid", "getppid", "getrandom", "getrlimit",
 	"getrusage", "gettid", "gettimeofday", "getuid", "lseek", "lstat", "madvise", "membarrier",
@@ -128,6 +129,7 @@ void sandbox_free(struct sandbox *sandbox)
 
 struct child {
 	const struct sandbox *sandbox;
+	const struct offspring *offspring;
 	const struct sandbox_job *job;
 	char uid_map[32], gid_map[32];
 };
@@ -148,9 +150,13 @@ static int put(const char *path, const char *text)
 
 static int new_namespaces(const struct child *c)
 {
+	if (offspring_bind(c->offspring) < 0)
+		return complain("bind to the parent");
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC |
 		    CLONE_NEWUTS) < 0)
 		return complain("unshare (are unprivileged user namespaces off?)");
+	if (offspring_bind(c->offspring) < 0)
+		return complain("bind to the parent");
 	if (put("/proc/self/setgroups", "deny") < 0 || put("/proc/self/uid_map", c->uid_map) < 0 ||
 	    put("/proc/self/gid_map", c->gid_map) < 0)
 		return -1;
@@ -247,16 +253,30 @@ static int set_limits(const struct sandbox_job *job)
 	return 0;
 }
 
+/* The first process of the pid namespace: die with the one outside, which holds the pipe's other end. */
+static int bind_to_outside(const int alive[2])
+{
+	struct pollfd p = {.fd = alive[0], .events = POLLIN};
+
+	close(alive[1]);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || poll(&p, 1, 0) != 0)
+		return complain("bind to the parent"); /* readable: it is gone already */
+	return 0;
+}
+
 /* A pid namespace begins with the next fork: its first process goes on, we wait for it. */
 static int enter_pid_namespace(void)
 {
-	pid_t pid = fork();
-	int status;
+	int alive[2], status;
+	pid_t pid;
 
+	if (pipe2(alive, O_CLOEXEC) < 0)
+		return complain("pipe");
+	pid = fork();
 	if (pid < 0)
 		return complain("fork");
 	if (pid == 0)
-		return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : complain("prctl");
+		return bind_to_outside(alive);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			_exit(SET_UP_FAILED);
@@ -271,16 +291,18 @@ static int enter(void *arg)
 	    set_limits(c->job) < 0)
 		return -1;
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (fcntl(c->offspring->lock_fd, F_SETFD, 0) < 0)
+		return complain("keep the lock");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &c->sandbox->filter) < 0)
 		return complain("seccomp");
 	return 0;
 }
 
-int sandbox_run(const struct sandbox *sandbox, const struct sandbox_job *job,
-		struct mc_spawn_result *ret, mc_err **err)
+int sandbox_run(const struct sandbox *sandbox, const struct offspring *offspring,
+		const struct sandbox_job *job, struct mc_spawn_result *ret, mc_err **err)
 {
-	struct child c = {.sandbox = sandbox, .job = job};
+	struct child c = {.sandbox = sandbox, .offspring = offspring, .job = job};
 	struct mc_spawn spawn = {.argv = job->argv, .timeout_ms = job->timeout_s * 1000,
 				 .in_child = enter, .arg = &c};
 	struct mc_spawn_result result;

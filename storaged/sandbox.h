@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/spawn.h"
+#include "storaged/offspring.h"
 
 /* The names the two files have inside. */
 #define SANDBOX_SOURCE "/source"
@@ -30,7 +31,7 @@ struct sandbox_job {
 
 /* Run it to its end. 0: it ran, see *ret; -1 and *err: the sandbox could not be
  * made (then nothing of the job ran). Free *ret with mc_spawn_result_free(). */
-int sandbox_run(const struct sandbox *sandbox, const struct sandbox_job *job,
-		struct mc_spawn_result *ret, mc_err **err);
+int sandbox_run(const struct sandbox *sandbox, const struct offspring *offspring,
+		const struct sandbox_job *job, struct mc_spawn_result *ret, mc_err **err);
 
 #endif

@@ -37,6 +37,7 @@ void storage_close(struct storage *storage)
 	store_close(&storage->store);
 	sandbox_free(storage->sandbox);
 	keylock_free(storage->locks);
+	offspring_close(&storage->offspring);
 	*storage = (struct storage){0};
 }
 
@@ -123,8 +124,12 @@ static int recover_layer(struct storage *storage, const struct layer *layer, mc_
 
 int storage_recover(struct storage *storage, mc_err **err)
 {
+	mc_autofree char *lock = mc_strf("%s.lock", storage->config->database);
 	struct layer_list list = {0};
-	int r = graph_layers(storage->graph, keep_layer, &list, err);
+	int r = offspring_open(&storage->offspring, lock, err);
+
+	if (r == 0)
+		r = graph_layers(storage->graph, keep_layer, &list, err);
 
 	for (size_t i = 0; i < list.n && r == 0; i++)
 		r = recover_layer(storage, &list.items[i], err);

@@ -14,13 +14,15 @@ struct storage {
 	struct graph *graph;
 	struct keylock *locks; /* by volume or image id */
 	struct sandbox *sandbox;
+	struct offspring offspring; /* set by storage_recover() */
 };
 
 /* Open store and records. 0 or -1 and *err; close it in either case. */
 int storage_open(struct storage *storage, const struct storaged_config *config, mc_err **err);
 void storage_close(struct storage *storage);
 
-/* Remove what an earlier process left half-made. Call before serving. 0 or -1 and *err. */
+/* Wait for the end of what an earlier process left running, remove what it left
+ * half-made. Call before serving. 0 or -1 and *err. */
 int storage_recover(struct storage *storage, mc_err **err);
 
 /* Remove the file and the row of a layer in state deleting, then those of its

@@ -58,7 +58,7 @@ static int make_file(struct storage *storage, const struct volume *v, mc_err **e
 	/* Without a directory: the store can be moved. */
 	mc_autofree char *backing = v->layer.parent[0] ? store_name(v->layer.parent) : NULL;
 
-	if (qemu_img_create(part, backing, (uint64_t)v->layer.virtual_bytes, err) < 0)
+	if (qemu_img_create(&storage->offspring, part, backing, (uint64_t)v->layer.virtual_bytes, err) < 0)
 		return -1;
 	return store_commit(&storage->store, v->layer.id, STORE_MODE_TOP, err);
 }

@@ -42,7 +42,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = {"db", "db-wal", "db-shm"};
+	static const char *const names[] = {"db", "db-wal", "db-shm", "db.ballast"};
 	struct fixture *f = *state;
 
 	graph_close(f->graph);

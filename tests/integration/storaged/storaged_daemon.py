@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import select
 import signal
 import socket
 import subprocess
@@ -39,7 +40,13 @@ class Storaged:
         return int(self.launcher("pid", "storaged").stdout)
 
     def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
+        """SIGKILL; returns when the process has ended."""
+        fd = os.pidfd_open(self.pid)
+        try:
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+            assert select.select([fd], [], [], 10)[0]
+        finally:
+            os.close(fd)
 
     def check(self):
         """What --check finds, with the daemon's own user and options: (status, text)."""
