@@ -6,7 +6,7 @@
 #include "common/cleanup.h"
 
 static const struct action *const tables[] = {
-	actions_instance, actions_console, actions_image, actions_key_pair, actions_network,
+	actions_instance, actions_instance_attribute, actions_console, actions_image, actions_key_pair, actions_network,
 	actions_security_group, actions_volume, actions_tag, actions_place, actions_sts,
 };
 

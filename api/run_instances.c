@@ -32,6 +32,14 @@ struct plan {
 
 /* --- checking the request ------------------------------------------------- */
 
+/* Terraform sends "" for what is not set. */
+static const char *given(const json_t *in, const char *key)
+{
+	const char *text = mc_json_str(in, key, NULL);
+
+	return text && *text ? text : NULL;
+}
+
 static int check_image(struct call *call, struct plan *p)
 {
 	const char *id = mc_json_str(call->in, "ImageId", NULL);
@@ -90,7 +98,7 @@ static int check_key(struct call *call, struct plan *p)
 	const struct resource *r;
 	mc_autofree char *text = NULL;
 
-	p->key_name = mc_json_str(call->in, "KeyName", NULL);
+	p->key_name = given(call->in, "KeyName");
 	if (!p->key_name)
 		return 0;
 	while ((r = store_next(&it)))
@@ -122,8 +130,8 @@ static bool zone_exists(const struct call *call, const char *az)
 
 static int check_subnet(struct call *call, struct plan *p)
 {
-	const char *id = mc_json_str(p->nic, "SubnetId", mc_json_str(call->in, "SubnetId", NULL));
-	const char *az = mc_json_str(mc_json_obj(call->in, "Placement"), "AvailabilityZone", NULL);
+	const char *id = p->nic ? given(p->nic, "SubnetId") : given(call->in, "SubnetId");
+	const char *az = given(mc_json_obj(call->in, "Placement"), "AvailabilityZone");
 
 	if (az && !zone_exists(call, az))
 		return action_fail(call, API_INVALID_ZONE, az);
@@ -241,7 +249,7 @@ static int check_addresses(struct call *call, struct plan *p)
 	mc_autofree char *text = NULL;
 
 	p->lend_public = mc_json_bool(p->nic, "AssociatePublicIpAddress", gives);
-	p->private_ip = mc_json_str(p->nic, "PrivateIpAddress", mc_json_str(call->in, "PrivateIpAddress", NULL));
+	p->private_ip = given(p->nic ? p->nic : call->in, "PrivateIpAddress");
 	if (room < mc_json_int(call->in, "MinCount", 1))
 		return action_fail(call, API_INSUFFICIENT_ADDRESSES, p->subnet->id);
 	if (p->count > room)
@@ -414,8 +422,9 @@ static int make_instance(struct call *call, const struct plan *p, const char *re
 	fill_instance(call, p, r, reservation, index);
 	if (action_apply_tags(call, "instance", r) || make_interface(call, p, r) || make_root_volume(call, p, r))
 		return 1;
+	/* A system tag by its prefix: Terraform would want to take away one without it. */
 	if (accelerator)
-		json_object_set_new(r->tags, "minicloud:accelerator", json_string(accelerator));
+		json_object_set_new(r->tags, "aws:minicloud:accelerator", json_string(accelerator));
 	json_array_append_new(list, instance_view(call, r));
 	return 0;
 }
