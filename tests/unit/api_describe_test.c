@@ -1,0 +1,231 @@
+/* The Describe engine: patterns, filters, ids, names, pages. */
+#include "tests/unit/api_fixture.h"
+
+#include "api/describe.h"
+#include "api/state.h"
+#include "common/clock.h"
+
+static void globs(void **state)
+{
+	static const struct { const char *pattern, *text; bool match; } rows[] = {
+		{ "", "", true }, { "", "a", false }, { "a", "a", true }, { "a", "A", false }, { "a", "ab", false },
+		{ "*", "", true }, { "*", "anything", true }, { "a*", "a", true }, { "*a", "ba", true }, { "*a", "ab", false },
+		{ "a*c", "abbc", true }, { "a*c", "abbd", false }, { "*b*d*", "abcde", true }, { "**", "", true },
+		{ "?", "", false }, { "?", "a", true }, { "?", "\xc3\xa9", true }, { "??", "\xc3\xa9", false }, { "a?c", "abc", true },
+		{ "\\*", "*", true }, { "\\*", "a", false }, { "\\?", "?", true }, { "\\\\", "\\", true }, { "\\*a\\?", "*a?", true },
+		{ "*\\*", "ab*", true }, { "*\\*", "abc", false }, { "a\\", "a\\", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++)
+		if (describe_glob(rows[i].pattern, rows[i].text) != rows[i].match)
+			fail_msg("\"%s\" on \"%s\"", rows[i].pattern, rows[i].text);
+}
+
+/* A pattern made to be slow is not. */
+static void glob_is_not_exponential(void **state)
+{
+	mc_autofree char *pattern = mc_alloc(401), *text = mc_alloc(5001);
+	int64_t start = mc_clock_boot();
+
+	(void)state;
+	for (int i = 0; i < 200; i++)
+		memcpy(pattern + 2 * i, "*a", 2);
+	memset(text, 'a', 4999);
+	text[4999] = 'b';
+	assert_false(describe_glob(pattern, text));
+	assert_true(mc_clock_boot() - start < MC_SECOND);
+}
+
+static size_t found(struct fixture *f, const char *name, const char *member, const char *in)
+{
+	fixture_ok(f, name, in);
+	return json_array_size(fixture_list(f, member));
+}
+
+static void filters(void **state)
+{
+	static const struct { const char *in; size_t n; } rows[] = {
+		{ "{}", 3 },
+		{ "{'Filters': [{'Name': 'availability-zone', 'Values': ['us-east-1a']}]}", 1 },
+		{ "{'Filters': [{'Name': 'availability-zone', 'Values': ['us-east-1a', '*c']}]}", 2 },
+		{ "{'Filters': [{'Name': 'availability-zone', 'Values': ['us-east-1?']}, {'Name': 'cidr', 'Values': ['172.31.16.0/20']}]}", 1 },
+		{ "{'Filters': [{'Name': 'cidr', 'Values': ['10.*']}]}", 0 },
+		{ "{'Filters': [{'Name': 'default-for-az', 'Values': ['true']}]}", 3 },
+		{ "{'Filters': [{'Name': 'defaultForAz', 'Values': ['false']}]}", 0 },
+		{ "{'Filters': [{'Name': 'available-ip-address-count', 'Values': ['4091']}]}", 3 },
+		{ "{'Filters': [{'Name': 'state', 'Values': ['available']}]}", 3 },
+		{ "{'Filters': [{'Name': 'tag:Name', 'Values': ['*']}]}", 0 },
+		{ "{'Filters': [{'Name': 'tag-key', 'Values': ['*']}]}", 0 },
+		{ "{'Filters': [{'Name': 'private-dns-name-options-on-launch.hostname-type', 'Values': ['ip-name']}]}", 3 },
+	};
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++)
+		if (found(*state, "DescribeSubnets", "Subnets", rows[i].in) != rows[i].n)
+			fail_msg("%s", rows[i].in);
+	/* Arrays on the way are looked through. */
+	assert_int_equal(found(*state, "DescribeRouteTables", "RouteTables",
+			       "{'Filters': [{'Name': 'route.destination-cidr-block', 'Values': ['0.0.0.0/0']}]}"), 1);
+	assert_int_equal(found(*state, "DescribeRouteTables", "RouteTables",
+			       "{'Filters': [{'Name': 'association.main', 'Values': ['true']}]}"), 1);
+}
+
+static void bad_filters(void **state)
+{
+	struct fixture *f = *state;
+	mc_auto_json json_t *values = json_array();
+	mc_autofree char *text = NULL, *in = NULL;
+
+	fixture_fails(f, "DescribeVpcs", "{'Filters': [{'Name': 'nope', 'Values': ['x']}]}", "InvalidParameterValue");
+	assert_string_equal(f->call.error_message, "The filter 'nope' is invalid");
+	fixture_fails(f, "DescribeVpcs", "{'Filters': [{'Values': ['x']}]}", "InvalidParameterValue");
+	fixture_fails(f, "DescribeVpcs", "{'Filters': [{'Name': 'tag:', 'Values': ['x']}]}", "InvalidParameterValue");
+	fixture_fails(f, "DescribeVpcs", "{'Filters': [{'Name': 'state', 'Values': []}]}", "InvalidParameterValue");
+	for (int i = 0; i < 201; i++)
+		json_array_append_new(values, json_string("x"));
+	text = json_dumps(values, 0);
+	in = mc_strf("{'Filters': [{'Name': 'state', 'Values': %s}]}", text);
+	fixture_fails(f, "DescribeVpcs", in, "FilterLimitExceeded");
+}
+
+static void ids(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *group = fixture_default_group(f);
+	mc_autofree char *twice = mc_strf("{'GroupIds': ['%s', '%s'], 'GroupNames': ['default']}", group, group);
+	mc_autofree char *filtered = mc_strf("{'GroupIds': ['%s'], 'Filters': [{'Name': 'group-name', 'Values': ['x']}]}", group);
+
+	assert_int_equal(found(f, "DescribeSecurityGroups", "SecurityGroups", twice), 1);
+	assert_int_equal(found(f, "DescribeSecurityGroups", "SecurityGroups", filtered), 0);
+	fixture_fails(f, "DescribeVpcs", "{'VpcIds': ['i-12345678']}", "InvalidVpcID.Malformed");
+	assert_string_equal(f->call.error_message, "Invalid id: \"i-12345678\" (expecting \"vpc-...\")");
+	fixture_fails(f, "DescribeVpcs", "{'VpcIds': ['vpc-12345678']}", "InvalidVpcID.NotFound");
+	assert_string_equal(f->call.error_message, "The vpc ID 'vpc-12345678' does not exist");
+	fixture_fails(f, "DescribeVpcs", "{'VpcIds': ['vpc-12345678', 'vpc-00000001']}", "InvalidVpcID.NotFound");
+	assert_string_equal(f->call.error_message, "The vpc IDs 'vpc-12345678, vpc-00000001' do not exist");
+	fixture_fails(f, "DescribeVolumes", "{'VolumeIds': ['vol-12345678'], 'MaxResults': 5}", "InvalidParameterCombination");
+	fixture_fails(f, "DescribeSecurityGroups", "{'GroupNames': ['default', 'nope']}", "InvalidGroup.NotFound");
+}
+
+/* Nobody sees another account's or region's things. */
+static void scopes(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *group = fixture_default_group(f);
+	mc_autofree char *in = mc_strf("{'GroupIds': ['%s']}", group);
+
+	snprintf(f->caller.account, sizeof(f->caller.account), "999999999999");
+	assert_int_equal(found(f, "DescribeVpcs", "Vpcs", "{}"), 0);
+	fixture_fails(f, "DescribeSecurityGroups", in, "InvalidGroup.NotFound");
+	snprintf(f->caller.account, sizeof(f->caller.account), FIXTURE_ACCOUNT);
+	snprintf(f->caller.region, sizeof(f->caller.region), "eu-west-1");
+	assert_int_equal(found(f, "DescribeVpcs", "Vpcs", "{}"), 0);
+	fixture_fails(f, "DescribeSecurityGroups", in, "InvalidGroup.NotFound");
+}
+
+static void make_volumes(struct fixture *f, int n)
+{
+	struct store_tx *tx = store_write(f->api.store);
+
+	for (int i = 0; i < n; i++) {
+		struct resource *v = store_insert(tx, KIND_VOLUME, FIXTURE_ACCOUNT, FIXTURE_REGION);
+
+		v->az = mc_strdup("us-east-1a");
+		json_object_update_new(v->doc, json_pack("{s:i, s:s}", "Size", i + 1, "VolumeType", i % 2 ? "gp2" : "gp3"));
+		json_object_set_new(v->tags, "Name", json_string(i % 100 ? "many" : "few"));
+		state_init(v, i % 3 ? VOLUME_AVAILABLE : VOLUME_CREATING);
+	}
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+/* Follow NextToken to the end: how many there were, each page but the last full. */
+static size_t pages(struct fixture *f, const char *name, const char *member, const char *filters_text, int size)
+{
+	mc_autofree char *token = mc_strdup("");
+	size_t total = 0;
+
+	while (token) {
+		mc_autofree char *in = mc_strf("{'MaxResults': %d, %s 'NextToken': '%s'}", size, filters_text, token);
+		size_t n = found(f, name, member, in);
+
+		free(token);
+		token = mc_strdup(mc_json_str(f->call.out, "NextToken", NULL));
+		assert_true(token ? (int)n == size : (int)n <= size);
+		total += n;
+	}
+	return total;
+}
+
+static void paging(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *foreign = NULL, *in = NULL;
+
+	make_volumes(f, 25);
+	assert_int_equal(pages(f, "DescribeVolumes", "Volumes", "", 5), 25);
+	assert_int_equal(pages(f, "DescribeVolumes", "Volumes", "", 7), 25);
+	assert_int_equal(pages(f, "DescribeVolumes", "Volumes", "", 1000), 25);
+	assert_int_equal(pages(f, "DescribeVolumes", "Volumes", "'Filters': [{'Name': 'volume-type', 'Values': ['gp3']}],", 5), 13);
+	assert_int_equal(pages(f, "DescribeTags", "Tags", "'Filters': [{'Name': 'value', 'Values': ['many']}],", 6), 24);
+	assert_int_equal(pages(f, "DescribeInstanceTypes", "InstanceTypes", "", 5), json_object_size(f->api.types));
+	fixture_fails(f, "DescribeVolumes", "{'MaxResults': 4}", "InvalidParameterValue");
+	assert_string_equal(f->call.error_message,
+			    "Value ( 4 ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.");
+	fixture_fails(f, "DescribeVolumes", "{'MaxResults': 1001}", "InvalidParameterValue");
+	fixture_fails(f, "DescribeVolumes", "{'NextToken': 'x'}", "InvalidNextToken");
+	fixture_fails(f, "DescribeVolumes", "{'NextToken': '===='}", "InvalidNextToken");
+	/* A token of another operation is none. */
+	fixture_ok(f, "DescribeTags", "{'MaxResults': 5}");
+	foreign = mc_strdup(mc_json_str(f->call.out, "NextToken", ""));
+	in = mc_strf("{'NextToken': '%s'}", foreign);
+	fixture_fails(f, "DescribeVolumes", in, "InvalidNextToken");
+}
+
+/* Deleting what a token points behind neither skips nor repeats. */
+static void paging_survives_deletion(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *in = NULL;
+	struct store_tx *tx;
+
+	make_volumes(f, 12);
+	fixture_ok(f, "DescribeVolumes", "{'MaxResults': 5}");
+	in = mc_strf("{'MaxResults': 1000, 'NextToken': '%s'}", mc_json_str(f->call.out, "NextToken", ""));
+	tx = store_write(f->api.store);
+	store_delete(tx, mc_json_str(json_array_get(fixture_list(f, "Volumes"), 4), "VolumeId", NULL));
+	assert_int_equal(store_commit(tx, NULL), 0);
+	assert_int_equal(found(f, "DescribeVolumes", "Volumes", in), 7);
+}
+
+static void ten_thousand(void **state)
+{
+	static const struct { const char *in; size_t n; } rows[] = {
+		{ "{'Filters': [{'Name': 'tag:Name', 'Values': ['few']}]}", 100 },
+		{ "{'Filters': [{'Name': 'status', 'Values': ['creating']}, {'Name': 'size', 'Values': ['10000']}]}", 1 },
+		{ "{'Filters': [{'Name': 'attachment.instance-id', 'Values': ['i-*']}]}", 0 },
+		{ "{'MaxResults': 1000}", 1000 },
+		{ "{}", 10000 },
+	};
+
+	make_volumes(*state, 10000);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		int64_t start = mc_clock_boot();
+
+		assert_int_equal(found(*state, "DescribeVolumes", "Volumes", rows[i].in), rows[i].n);
+		print_message("%6.2f ms %s\n", (double)(mc_clock_boot() - start) / MC_MS, rows[i].in);
+		assert_true(mc_clock_boot() - start < MC_SECOND);
+	}
+}
+
+#define WITH(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(globs), cmocka_unit_test(glob_is_not_exponential),
+		WITH(filters), WITH(bad_filters), WITH(ids), WITH(scopes), WITH(paging), WITH(paging_survives_deletion),
+		WITH(ten_thousand),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,273 @@
+/* Security groups and their rules, without a network daemon: what is confirmed
+ * is told to the waiters by hand. */
+#include "tests/unit/api_fixture.h"
+
+struct group {
+	struct fixture *f;
+	char *id, *vpc;
+};
+
+/* A group "web" in the default VPC. */
+static int setup(void **state)
+{
+	struct group *g = mc_alloc(sizeof(*g));
+
+	fixture_setup(state);
+	g->f = *state;
+	fixture_ok(g->f, "CreateSecurityGroup", "{'GroupName': 'web', 'Description': 'd', 'TagSpecifications': "
+		   "[{'ResourceType': 'security-group', 'Tags': [{'Key': 'a', 'Value': 'b'}]}]}");
+	g->id = mc_strdup(mc_json_str(g->f->call.out, "GroupId", NULL));
+	fixture_ok(g->f, "DescribeVpcs", "{}");
+	g->vpc = mc_strdup(mc_json_str(json_array_get(fixture_list(g->f, "Vpcs"), 0), "VpcId", NULL));
+	waiters_confirm(g->f->api.waiters, g->vpc, 1000); /* whatever comes is in force at once */
+	*state = g;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct group *g = *state;
+	void *f = g->f;
+
+	free(g->id);
+	free(g->vpc);
+	free(g);
+	return fixture_teardown(&f);
+}
+
+/* {"GroupId": the group, REST}; allocated. */
+static char *with_group(const struct group *g, const char *rest)
+{
+	return mc_strf("{'GroupId': '%s', %s}", g->id, rest);
+}
+
+static void ok(struct group *g, const char *action, const char *rest)
+{
+	mc_autofree char *in = with_group(g, rest);
+
+	fixture_ok(g->f, action, in);
+}
+
+static void fails(struct group *g, const char *action, const char *rest, const char *code)
+{
+	mc_autofree char *in = with_group(g, rest);
+
+	fixture_fails(g->f, action, in, code);
+}
+
+#define INGRESS "AuthorizeSecurityGroupIngress"
+#define REVOKE "RevokeSecurityGroupIngress"
+#define SSH "'IpPermissions': [{'IpProtocol': 'tcp', 'FromPort': 22, 'ToPort': 22, 'IpRanges': [{'CidrIp': '0.0.0.0/0'}]}]"
+
+static size_t count_rules(struct group *g)
+{
+	mc_autofree char *in = mc_strf("{'Filters': [{'Name': 'group-id', 'Values': ['%s']}]}", g->id);
+
+	fixture_ok(g->f, "DescribeSecurityGroupRules", in);
+	return json_array_size(fixture_list(g->f, "SecurityGroupRules"));
+}
+
+static void names(void **state)
+{
+	static const struct { const char *name, *code; } rows[] = {
+		{ "web", "InvalidGroup.Duplicate" }, { "default", "InvalidGroup.Reserved" }, { "Default", "InvalidGroup.Reserved" },
+		{ "", "MissingParameter" }, { "sg-1", "InvalidParameterValue" }, { "a\xc3\xa9", "InvalidParameterValue" },
+		{ "a\\n", "InvalidParameterValue" },
+	};
+	struct group *g = *state;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *in = mc_strf("{'GroupName': '%s', 'Description': 'd'}", rows[i].name);
+
+		fixture_fails(g->f, "CreateSecurityGroup", in, rows[i].code);
+	}
+	fixture_fails(g->f, "CreateSecurityGroup", "{'GroupName': 'x', 'Description': ''}", "MissingParameter");
+	fixture_fails(g->f, "CreateSecurityGroup", "{'GroupName': 'x', 'Description': 'd', 'VpcId': 'vpc-12345678'}", "InvalidVpcID.NotFound");
+	g->f->api.config.quota_groups = 2;
+	fixture_fails(g->f, "CreateSecurityGroup", "{'GroupName': 'x', 'Description': 'd'}", "SecurityGroupLimitExceeded");
+}
+
+/* A new group lets everything out and nothing in; permissions of the same ports are shown as one. */
+static void shown(void **state)
+{
+	struct group *g = *state;
+	mc_autofree char *in = mc_strf("{'GroupIds': ['%s']}", g->id);
+	mc_autofree char *peer = fixture_default_group(g->f);
+	mc_autofree char *rules = mc_strf("'IpPermissions': [{'IpProtocol': 'TCP', 'FromPort': 22, 'ToPort': 22, 'IpRanges': "
+		"[{'CidrIp': '100.68.0.18/18', 'Description': 'ssh'}, {'CidrIp': '0.0.0.0/0'}], 'UserIdGroupPairs': "
+		"[{'GroupId': '%s'}, {'GroupName': 'web'}]}, {'IpProtocol': '50', 'IpRanges': [{'CidrIp': '10.0.0.0/8'}]}]", peer);
+	const json_t *p;
+
+	ok(g, INGRESS, rules);
+	assert_int_equal(json_array_size(fixture_list(g->f, "SecurityGroupRules")), 5);
+	fixture_ok(g->f, "DescribeSecurityGroups", in);
+	p = json_array_get(fixture_list(g->f, "SecurityGroups"), 0);
+	assert_string_equal(mc_json_str(json_array_get(mc_json_arr(p, "Tags"), 0), "Key", ""), "a");
+	assert_int_equal(json_array_size(mc_json_arr(p, "IpPermissionsEgress")), 1);
+	assert_int_equal(json_array_size(mc_json_arr(p, "IpPermissions")), 2);
+	p = json_array_get(mc_json_arr(p, "IpPermissions"), 0);
+	assert_string_equal(mc_json_str(p, "IpProtocol", ""), "tcp");
+	assert_int_equal(json_array_size(mc_json_arr(p, "IpRanges")), 2);
+	assert_string_equal(mc_json_str(json_array_get(mc_json_arr(p, "IpRanges"), 0), "CidrIp", ""), "100.68.0.0/18");
+	assert_int_equal(json_array_size(mc_json_arr(p, "UserIdGroupPairs")), 2);
+	assert_int_equal(json_array_size(mc_json_arr(p, "Ipv6Ranges")), 0);
+}
+
+static void bad_rules(void **state)
+{
+	static const struct { const char *rest, *code; } rows[] = {
+		{ "'IpProtocol': 'foo', 'CidrIp': '1.2.3.4/32'", "InvalidParameterValue" },
+		{ "'IpProtocol': '256', 'CidrIp': '1.2.3.4/32'", "InvalidParameterValue" },
+		{ "'IpProtocol': '-2', 'CidrIp': '1.2.3.4/32'", "InvalidParameterValue" },
+		{ "'IpProtocol': 'tcp', 'CidrIp': '1.2.3.4/32'", "InvalidParameterValue" },
+		{ "'IpProtocol': 'tcp', 'FromPort': -1, 'ToPort': 5, 'CidrIp': '1.2.3.4/32'", "InvalidPermission.Malformed" },
+		{ "'IpProtocol': 'udp', 'FromPort': 1, 'ToPort': 65536, 'CidrIp': '1.2.3.4/32'", "InvalidPermission.Malformed" },
+		{ "'IpProtocol': 'tcp', 'FromPort': 9, 'ToPort': 5, 'CidrIp': '1.2.3.4/32'", "InvalidParameterValue" },
+		{ "'IpProtocol': 'icmp', 'FromPort': -1, 'ToPort': 5, 'CidrIp': '1.2.3.4/32'", "InvalidPermission.Malformed" },
+		{ "'IpProtocol': 'tcp', 'FromPort': 1, 'ToPort': 5, 'CidrIp': '1.2.3.4'", "InvalidParameterValue" },
+		{ "'IpProtocol': 'tcp', 'FromPort': 1, 'ToPort': 5, 'CidrIp': '1.2.3.4/33'", "InvalidParameterValue" },
+		{ "'IpProtocol': 'tcp', 'FromPort': 1, 'ToPort': 5, 'CidrIp': '1.2.3/24'", "InvalidParameterValue" },
+		{ "'IpProtocol': 'tcp', 'FromPort': 1, 'ToPort': 5, 'CidrIp': '1.2.3.4/'", "InvalidParameterValue" },
+		{ "'IpProtocol': 'tcp', 'FromPort': 1, 'ToPort': 5, 'CidrIp': '1.2.3.4/-1'", "InvalidParameterValue" },
+		{ "'IpProtocol': 'tcp', 'FromPort': 1, 'ToPort': 5", "MissingParameter" },
+		{ "'CidrIp': '1.2.3.4/32'", "MissingParameter" },
+		{ "'DryRun': false", "MissingParameter" },
+		{ "'SourceSecurityGroupName': 'nope'", "InvalidGroup.NotFound" },
+		{ "'SourceSecurityGroupName': 'web', 'CidrIp': '1.2.3.4/32'", "InvalidParameterCombination" },
+		{ SSH ", 'CidrIp': '1.2.3.4/32'", "InvalidParameterCombination" },
+		{ SSH ", 'GroupName': 'web'", "InvalidParameterCombination" },
+		{ "'IpPermissions': [{'IpProtocol': '-1'}]", "MissingParameter" },
+		{ "'IpPermissions': [{'IpProtocol': '-1', 'UserIdGroupPairs': [{}]}]", "MissingParameter" },
+		{ "'IpPermissions': [{'IpProtocol': '-1', 'UserIdGroupPairs': [{'GroupId': 'x'}]}]", "InvalidGroupId.Malformed" },
+		{ "'IpPermissions': [{'IpProtocol': '-1', 'UserIdGroupPairs': [{'GroupId': 'sg-12345678'}]}]", "InvalidGroup.NotFound" },
+		{ "'IpPermissions': [{'IpProtocol': '-1', 'Ipv6Ranges': [{'CidrIpv6': '::/0'}]}]", "UnsupportedOperation" },
+		{ "'IpPermissions': [{'IpProtocol': '-1', 'PrefixListIds': [{'PrefixListId': 'pl-1'}]}]", "UnsupportedOperation" },
+		{ "'IpPermissions': [{'IpProtocol': '-1', 'IpRanges': [{'CidrIp': '1.0.0.1/8'}, {'CidrIp': '1.0.0.0/8'}]}]", "InvalidParameterValue" },
+		{ "'IpPermissions': [{'IpProtocol': '-1', 'IpRanges': [{'CidrIp': '1.0.0.0/8', 'Description': '<'}]}]", "InvalidParameterValue" },
+	};
+	struct group *g = *state;
+	size_t before = count_rules(g);
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++)
+		fails(g, INGRESS, rows[i].rest, rows[i].code);
+	assert_int_equal(count_rules(g), before);
+}
+
+static void duplicates(void **state)
+{
+	struct group *g = *state;
+
+	ok(g, INGRESS, SSH);
+	fails(g, INGRESS, SSH, "InvalidPermission.Duplicate");
+	assert_string_equal(g->f->call.error_message,
+			    "the specified rule \"peer: 0.0.0.0/0, TCP, from port: 22, to port: 22, ALLOW\" already exists");
+	/* The same towards the other direction is another rule. */
+	ok(g, "AuthorizeSecurityGroupEgress", SSH);
+	ok(g, REVOKE, SSH);
+	fails(g, REVOKE, SSH, "InvalidPermission.NotFound");
+}
+
+/* The call waits for the generation that holds its change; a retry joins it. */
+static void retries_join(void **state)
+{
+	struct group *g = *state;
+	int64_t generation;
+
+	waiters_forget(g->f->api.waiters, g->vpc);
+	ok(g, INGRESS, SSH);
+	generation = g->f->call.wait_generation;
+	assert_true(generation > 0);
+	assert_string_equal(g->f->call.wait_vpc, g->vpc);
+	ok(g, INGRESS, SSH);
+	assert_int_equal(g->f->call.wait_generation, generation);
+	assert_int_equal(json_array_size(fixture_list(g->f, "SecurityGroupRules")), 1);
+	waiters_confirm(g->f->api.waiters, g->vpc, generation);
+	fails(g, INGRESS, SSH, "InvalidPermission.Duplicate");
+	ok(g, REVOKE, SSH);
+	assert_int_equal(g->f->call.wait_generation, generation + 1);
+	ok(g, REVOKE, SSH);
+	assert_int_equal(g->f->call.wait_generation, generation + 1);
+	waiters_confirm(g->f->api.waiters, g->vpc, generation + 1);
+	fails(g, REVOKE, SSH, "InvalidPermission.NotFound");
+}
+
+static void limit(void **state)
+{
+	struct group *g = *state;
+
+	g->f->api.config.quota_rules = 2;
+	ok(g, INGRESS, SSH);
+	fails(g, INGRESS, "'IpPermissions': [{'IpProtocol': 'icmp', 'FromPort': -1, 'ToPort': -1, 'IpRanges': "
+	      "[{'CidrIp': '1.0.0.0/8'}, {'CidrIp': '2.0.0.0/8'}]}]", "RulesPerSecurityGroupLimitExceeded");
+	ok(g, INGRESS, "'IpProtocol': '-1', 'CidrIp': '1.0.0.0/8'");
+	fails(g, INGRESS, "'IpProtocol': '-1', 'CidrIp': '2.0.0.0/8'", "RulesPerSecurityGroupLimitExceeded");
+}
+
+static void by_rule_id(void **state)
+{
+	struct group *g = *state;
+	mc_autofree char *rest = NULL;
+	mc_autofree char *modify = NULL;
+	const char *id;
+
+	ok(g, INGRESS, SSH);
+	id = mc_json_str(json_array_get(fixture_list(g->f, "SecurityGroupRules"), 0), "SecurityGroupRuleId", "");
+	rest = mc_strf("'SecurityGroupRuleIds': ['%s']", id);
+	modify = mc_strf("'SecurityGroupRules': [{'SecurityGroupRuleId': '%s', 'SecurityGroupRule': {'IpProtocol': 'udp', "
+			 "'FromPort': 53, 'ToPort': 53, 'CidrIpv4': '10.0.0.0/8'}}]", id);
+	ok(g, "ModifySecurityGroupRules", modify);
+	fails(g, REVOKE, SSH, "InvalidPermission.NotFound");
+	fails(g, "RevokeSecurityGroupEgress", rest, "InvalidSecurityGroupRuleId.NotFound");
+	ok(g, REVOKE, rest);
+	assert_int_equal(json_array_size(fixture_list(g->f, "RevokedSecurityGroupRules")), 1);
+	fails(g, REVOKE, rest, "InvalidSecurityGroupRuleId.NotFound");
+	fails(g, REVOKE, "'SecurityGroupRuleIds': ['x']", "InvalidSecurityGroupRuleId.Malformed");
+}
+
+static void add_interface(struct group *g)
+{
+	struct store_tx *tx = store_write(g->f->api.store);
+	struct resource *eni = store_insert(tx, KIND_NETWORK_INTERFACE, FIXTURE_ACCOUNT, FIXTURE_REGION);
+
+	eni->parent = mc_strdup(g->vpc);
+	json_object_update_new(eni->spec, json_pack("{s:[s]}", "groups", g->id));
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+static void deletion(void **state)
+{
+	struct group *g = *state;
+	mc_autofree char *group = fixture_default_group(g->f);
+	mc_autofree char *main_group = mc_strf("{'GroupId': '%s'}", group);
+	mc_autofree char *reference = mc_strf("{'GroupId': '%s', 'SourceSecurityGroupName': 'web'}", group);
+
+	fixture_fails(g->f, "DeleteSecurityGroup", main_group, "CannotDelete");
+	fixture_fails(g->f, "DeleteSecurityGroup", "{}", "MissingParameter");
+	fixture_ok(g->f, INGRESS, reference);
+	fixture_fails(g->f, "DeleteSecurityGroup", "{'GroupName': 'web'}", "DependencyViolation");
+	fixture_ok(g->f, REVOKE, reference);
+	ok(g, INGRESS, "'SourceSecurityGroupName': 'web'"); /* its own rules are no dependency */
+	fixture_ok(g->f, "DeleteSecurityGroup", "{'GroupName': 'web'}");
+	assert_int_equal(count_rules(g), 0);
+	fixture_fails(g->f, "DeleteSecurityGroup", "{'GroupName': 'web'}", "InvalidGroup.NotFound");
+}
+
+static void in_use(void **state)
+{
+	struct group *g = *state;
+
+	add_interface(g);
+	fixture_fails(g->f, "DeleteSecurityGroup", "{'GroupName': 'web'}", "DependencyViolation");
+}
+
+#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH(names), WITH(shown), WITH(bad_rules), WITH(duplicates), WITH(retries_join), WITH(limit), WITH(by_rule_id),
+		WITH(deletion), WITH(in_use),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
