@@ -108,6 +108,28 @@ check-asan:
 check-clang:
 	$(Q)$(MAKE) --no-print-directory B=build-clang CC=$(CLANG) all unit
 
+# The pages say what --help says: both come from the option tables.
+MAN := $(DAEMONS:%=$(B)/man/minicloud-%.8) $(B)/man/minicloud.1
+man: $(MAN)
+$(B)/man/%.8: $(B)/% docs/man/daemon.h2m
+	@mkdir -p $(@D)
+	@echo "  MAN   $@"
+	$(Q)help2man -N -s 8 -n "$$($< --help | sed -n 2p)" -i docs/man/daemon.h2m -o $@ $<
+$(B)/man/%.1: $(B)/%
+	@mkdir -p $(@D)
+	@echo "  MAN   $@"
+	$(Q)help2man -N -s 1 -n "client of your own EC2 on one box" -o $@ $<
+
+install: all man
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/minicloud $(DESTDIR)$(PREFIX)/share/minicloud \
+	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)/etc/minicloud
+	install -m 0755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(TOOLS) deploy/launcher deploy/private-libvirtd $(DESTDIR)$(PREFIX)/lib/minicloud
+	install -m 0644 deploy/instance-types.json $(DESTDIR)$(PREFIX)/share/minicloud
+	install -m 0644 $(B)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 0644 $(B)/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0644 deploy/minicloud.conf $(DESTDIR)/etc/minicloud
+
 deps:
 	$(Q)deploy/install-packages build run
 demo: deps
@@ -124,5 +146,7 @@ clean:
 	rm -rf build build-asan build-clang
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
-.PHONY: all unit check check-asan check-clang deps demo down test clean
+# Objects and libraries are worth keeping whoever asked for them.
+.SECONDARY:
+.PHONY: man install all unit check check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:
