@@ -215,6 +215,14 @@ static int hold(pid_t pid, unsigned long long start)
 	return fd;
 }
 
+int dnsmasq_hold(const char *dir)
+{
+	unsigned long long start;
+	pid_t pid = dnsmasq_find(dir, &start);
+
+	return pid ? hold(pid, start) : -1;
+}
+
 static int send_signal(int pidfd, int sig)
 {
 	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
@@ -229,19 +237,17 @@ static bool ended(int pidfd, int timeout_ms)
 
 int dnsmasq_stop(const char *dir, mc_err **err)
 {
-	unsigned long long start;
-	pid_t pid = dnsmasq_find(dir, &start);
-	mc_auto_fd int fd = pid ? hold(pid, start) : -1;
+	mc_auto_fd int fd = dnsmasq_hold(dir);
 
 	if (fd < 0)
 		return 0;
 	if (send_signal(fd, SIGTERM) < 0 && errno != ESRCH)
-		return mc_err_set(err, errno, "cannot end dnsmasq %d", (int)pid);
+		return mc_err_set(err, errno, "cannot end the dnsmasq of %s", dir);
 	if (ended(fd, STOP_TIMEOUT_MS))
 		return 0;
 	send_signal(fd, SIGKILL);
 	if (!ended(fd, STOP_TIMEOUT_MS))
-		return mc_err_set(err, 0, "dnsmasq %d does not end", (int)pid);
+		return mc_err_set(err, 0, "the dnsmasq of %s does not end", dir);
 	return 0;
 }
 

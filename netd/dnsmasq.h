@@ -34,6 +34,9 @@ int dnsmasq_stop(const char *dir, mc_err **err);
 /* The running process of that directory: pid and *ret_start, 0 where there is none. */
 pid_t dnsmasq_find(const char *dir, unsigned long long *ret_start);
 
+/* A pidfd of it, readable when it ends; -1 where there is none. The caller closes it. */
+int dnsmasq_hold(const char *dir);
+
 /* The texts of the files, allocated; for tests too. */
 char *dnsmasq_conf(const char *dir, const struct wanted *wanted);
 char *dnsmasq_dhcp_hosts(const struct wanted *wanted);

@@ -95,6 +95,19 @@ static int apply_rules(const struct host *host, transit_name *names, size_t n, m
 	return nft_run(nft, "table inet minicloud\ndelete table inet minicloud\n", err);
 }
 
+bool host_tables_stand(void)
+{
+	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, -1, NULL);
+	mc_autofree transit_name *names = NULL;
+	auto_nft struct nft_ctx *nft = NULL;
+	size_t n;
+
+	if (!sk || list_transits(sk, NULL, &names, &n, NULL) < 0 || n == 0)
+		return true;
+	nft = nft_open(-1, NULL);
+	return nft && nft_has_tables(nft, host_tables);
+}
+
 static int sync_guard_rules(struct nl_sock *sk, const struct host *host, transit_name *names,
 			    size_t n, mc_err **err)
 {

@@ -4,6 +4,7 @@
 #define NETD_HOST_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ int host_sync_public(const struct wanted *wanted, bool add, mc_err **err);
 
 /* Body of GET /v1/host: {forwarding, public_pool, findings}; NULL and *err. */
 json_t *host_report(const struct host *host, mc_err **err);
+
+/* Is the root namespace's nft table there, or no transit that needs it? */
+bool host_tables_stand(void);
 
 /* The wanted ruleset of the root namespace for these transits, for tests too. */
 struct ruleset *host_rules(const struct host *host, const char (*transits)[MC_IFNAME_LEN],

@@ -1,5 +1,7 @@
+#include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -11,6 +13,7 @@
 #include "netd/routes.h"
 #include "netd/state.h"
 #include "netd/vpc.h"
+#include "netd/watch.h"
 
 #define AREA "netd"
 #define THREADS 4
@@ -32,6 +35,9 @@ static int check_config(struct netd *netd, mc_err **err)
 	if (*c->uplink && !mc_check_ifname(c->uplink))
 		return mc_err_set(err, 0, "uplink: %s is no interface name", c->uplink);
 	netd->host.uplink = c->uplink;
+	netd->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (netd->changed_fd < 0)
+		return mc_err_set(err, errno, "cannot make an eventfd");
 	return state_init(netd, err);
 }
 
@@ -48,6 +54,7 @@ static int serve(struct netd *netd, mc_err **err)
 	mc_auto_fd int ipc_fd = -1, fd_fd = -1;
 	struct mc_ipc_server *server;
 	struct fdserver *fds;
+	struct watch *watch;
 
 	if (!allowed)
 		return -1;
@@ -59,15 +66,17 @@ static int serve(struct netd *netd, mc_err **err)
 	vpc_restore_all(netd);
 	server = mc_ipc_server_start(ipc_fd, netd_routes, allowed, THREADS, netd, err);
 	fds = server ? fdserver_start(netd, fd_fd, allowed, err) : NULL;
-	if (fds) {
+	watch = fds ? watch_start(netd, err) : NULL;
+	if (watch) {
 		mc_log(MC_LOG_INFO, AREA, "serving", "socket", netd->config.socket, NULL);
 		mc_daemon_notify("READY=1");
 		mc_daemon_wait(NULL, NULL);
 		mc_daemon_notify("STOPPING=1");
 	}
+	watch_stop(watch);
 	fdserver_stop(fds);
 	mc_ipc_server_stop(server);
-	return fds ? 0 : -1;
+	return watch ? 0 : -1;
 }
 
 int main(int argc, char **argv)

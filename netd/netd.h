@@ -21,6 +21,17 @@ struct netd {
 	struct netd_config config;
 	struct host host;
 	pthread_mutex_t lock; /* held by whoever touches the kernel's or our files' state */
+	int changed_fd;       /* eventfd, non-blocking: VPCs came or went, watch.h looks anew */
 };
+
+static inline void netd_unlock(pthread_mutex_t **lock)
+{
+	pthread_mutex_unlock(*lock);
+}
+
+/* Hold netd's lock to the end of the scope. */
+#define auto_netd_lock(netd)                                                                       \
+	__attribute__((cleanup(netd_unlock), unused)) pthread_mutex_t *lock_held_ =                \
+		(pthread_mutex_lock(&(netd)->lock), &(netd)->lock)
 
 #endif

@@ -155,6 +155,29 @@ static void read_table(struct ruleset *r, const json_t *doc, const char *table)
 	}
 }
 
+static bool has_table(const json_t *objects, const char *table)
+{
+	for (size_t i = 0; i < json_array_size(objects); i++) {
+		const json_t *t = mc_json_obj(json_array_get(objects, i), "table");
+		mc_autofree char *name = mc_strf("%s %s", mc_json_str(t, "family", ""),
+						 mc_json_str(t, "name", ""));
+
+		if (strcmp(name, table) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool nft_has_tables(struct nft_ctx *nft, const char *const *tables)
+{
+	mc_auto_json json_t *doc = list(nft, "tables");
+
+	for (const char *const *t = tables; *t; t++)
+		if (!has_table(mc_json_arr(doc, "nftables"), *t))
+			return false;
+	return true;
+}
+
 void nft_read_set(struct nft_ctx *nft, struct ruleset *ruleset, const char *table, const char *name)
 {
 	mc_autofree char *what = mc_strf("set %s %s", table, name);

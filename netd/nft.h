@@ -18,6 +18,9 @@ int nft_run(struct nft_ctx *nft, const char *text, mc_err **err);
 /* What the kernel has of these tables; absent tables leave version "". New ruleset. */
 struct ruleset *nft_read(struct nft_ctx *nft, const char *const *tables, const char *home);
 
+/* Does the kernel have all of these tables? Cheap. */
+bool nft_has_tables(struct nft_ctx *nft, const char *const *tables);
+
 /* Add the elements of one set; nothing where it is absent. */
 void nft_read_set(struct nft_ctx *nft, struct ruleset *ruleset, const char *table,
 		  const char *name);

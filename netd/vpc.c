@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,16 +22,6 @@
 
 #define METADATA_PORT 80
 #define METADATA_BACKLOG 128
-
-static void unlock(pthread_mutex_t **lock)
-{
-	pthread_mutex_unlock(*lock);
-}
-
-/* Hold netd's lock to the end of the scope. */
-#define auto_lock(netd)                                                                            \
-	__attribute__((cleanup(unlock), unused)) pthread_mutex_t *lock_held_ =                     \
-		(pthread_mutex_lock(&(netd)->lock), &(netd)->lock)
 
 /* --- describing ------------------------------------------------------------------------- */
 
@@ -103,9 +94,10 @@ static int tear_down(const struct netd *netd, const char *vpc_id, mc_err **err)
 
 int vpc_delete(struct netd *netd, const char *vpc_id, mc_err **err)
 {
-	auto_lock(netd);
+	auto_netd_lock(netd);
 	int r = tear_down(netd, vpc_id, err);
 
+	eventfd_write(netd->changed_fd, 1);
 	if (state_remove(netd, vpc_id, r < 0 ? NULL : err) < 0)
 		r = -1;
 	if (r < 0)
@@ -233,7 +225,7 @@ static int check_public(const struct wanted *w, mc_err **err)
 int vpc_put(struct netd *netd, const char *vpc_id, const json_t *doc, json_t **ret, mc_err **err)
 {
 	auto_wanted struct wanted *w = wanted_parse(vpc_id, doc, &netd->host.pool, err);
-	auto_lock(netd);
+	auto_netd_lock(netd);
 	int r;
 
 	if (!w)
@@ -243,22 +235,25 @@ int vpc_put(struct netd *netd, const char *vpc_id, const json_t *doc, json_t **r
 		r = check_public(w, err);
 	if (r != MC_IPC_OK)
 		return r;
-	if (apply(netd, w, doc, err) < 0)
+	r = apply(netd, w, doc, err);
+	eventfd_write(netd->changed_fd, 1);
+	if (r < 0)
 		return -1;
 	mc_logf(MC_LOG_INFO, "vpc", "applied vpc=%s generation=%lld enis=%zu", vpc_id,
 		(long long)w->generation, w->n_enis);
 	return describe(netd, vpc_id, w, ret, err);
 }
 
-static void restore(const struct netd *netd, const char *vpc_id)
+void vpc_restore(struct netd *netd, const char *vpc_id)
 {
+	auto_netd_lock(netd);
 	mc_auto_err mc_err *err = NULL;
 	mc_auto_json json_t *doc = NULL;
 	auto_wanted struct wanted *w = state_load(netd, vpc_id, &doc, &err);
 
 	/* Without its namespace there is nothing to keep alive; the next PUT makes it. */
 	if (w && is_active(netd, vpc_id) && apply(netd, w, doc, &err) == 0)
-		mc_log(MC_LOG_INFO, "vpc", "adopted", "vpc", vpc_id, NULL);
+		mc_log(MC_LOG_INFO, "vpc", "put in line", "vpc", vpc_id, NULL);
 	if (err)
 		mc_log(MC_LOG_ERROR, "vpc", mc_err_msg(err), "vpc", vpc_id, NULL);
 }
@@ -266,10 +261,24 @@ static void restore(const struct netd *netd, const char *vpc_id)
 void vpc_restore_all(struct netd *netd)
 {
 	mc_auto_json json_t *ids = state_list(netd);
-	auto_lock(netd);
 
 	for (size_t i = 0; i < json_array_size(ids); i++)
-		restore(netd, mc_json_at(ids, i));
+		vpc_restore(netd, mc_json_at(ids, i));
+}
+
+bool vpc_tables_stand(struct netd *netd, const char *vpc_id)
+{
+	auto_netd_lock(netd);
+	mc_auto_fd int ns = -1;
+	auto_nft struct nft_ctx *nft = NULL;
+
+	if (!*vpc_id)
+		return host_tables_stand();
+	if (!is_active(netd, vpc_id))
+		return true;
+	ns = open_namespace(netd, vpc_id, NULL);
+	nft = ns < 0 ? NULL : nft_open(ns, NULL);
+	return nft && nft_has_tables(nft, vpcrules_tables);
 }
 
 /* --- asking ------------------------------------------------------------------------------------ */
@@ -284,7 +293,7 @@ static bool known(const struct netd *netd, const char *vpc_id)
 int vpc_get(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err)
 {
 	mc_auto_err mc_err *unreadable = NULL;
-	auto_lock(netd);
+	auto_netd_lock(netd);
 	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL, &unreadable);
 
 	if (known(netd, vpc_id))
@@ -337,7 +346,7 @@ int vpc_plug(struct netd *netd, const char *vpc_id, const char *eni_id, json_t *
 {
 	auto_wanted struct wanted *w = NULL;
 	mc_auto_fd int ns = -1;
-	auto_lock(netd);
+	auto_netd_lock(netd);
 	const struct wanted_eni *eni;
 	bool plugged = false;
 	int r = load_active(netd, vpc_id, &w, &ns, err);
@@ -387,7 +396,7 @@ int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **e
 {
 	auto_wanted struct wanted *w = NULL;
 	mc_auto_fd int ns = -1;
-	auto_lock(netd);
+	auto_netd_lock(netd);
 	auto_nft struct nft_ctx *nft = NULL;
 	mc_auto_json json_t *by_eni = json_object(), *rows = json_array();
 	int r = load_active(netd, vpc_id, &w, &ns, err);
@@ -432,7 +441,7 @@ int vpc_metadata_socket(struct netd *netd, const char *vpc_id, int *ret_fd, mc_e
 {
 	auto_wanted struct wanted *w = NULL;
 	mc_auto_fd int ns = -1;
-	auto_lock(netd);
+	auto_netd_lock(netd);
 	struct listen_args a = { .fd = -1 };
 	int r = load_active(netd, vpc_id, &w, &ns, err);
 

@@ -3,6 +3,7 @@
 #define NETD_VPC_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "common/error.h"
 #include "common/ipc.h"
@@ -23,6 +24,12 @@ int vpc_metadata_socket(struct netd *netd, const char *vpc_id, int *ret_fd, mc_e
 
 /* At start: put in line every VPC that is there, as last wanted. Failures are logged. */
 void vpc_restore_all(struct netd *netd);
+
+/* The same for one. */
+void vpc_restore(struct netd *netd, const char *vpc_id);
+
+/* Are the VPC's nft tables there; with "" the root namespace's, as far as it needs one? */
+bool vpc_tables_stand(struct netd *netd, const char *vpc_id);
 
 /* Remove every VPC. 0, or -1 and the first *err when something stayed. */
 int vpc_delete_all(struct netd *netd, mc_err **err);

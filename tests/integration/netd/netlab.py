@@ -239,6 +239,7 @@ class Vpc:
         guest = Guest(self.world, eni, self.base + ".1")
         status, answer = self.plug(eni)
         assert status == 200, answer
+        assert wait_for(guest.carrier)
         if configure:
             guest.configure()
         return guest
@@ -263,7 +264,14 @@ class Guest:
     def ip_cmd(self, *argv):
         subprocess.run(["nsenter", "--net=" + self.path, "ip", *argv], check=True, pass_fds=[self.ns])
 
+    def carrier(self):
+        """The kernel notices a link's carrier some time after the other end went up."""
+        return "state UP" in subprocess.run(
+            ["nsenter", "--net=" + self.path, "ip", "-o", "link", "show", "eth0"],
+            capture_output=True, text=True, check=True, pass_fds=[self.ns]).stdout
+
     def configure(self, ip=None):
+        assert wait_for(self.carrier)
         self.ip_cmd("addr", "add", (ip or self.ip) + "/20", "dev", "eth0")
         self.ip_cmd("route", "add", "default", "via", self.gateway)
 

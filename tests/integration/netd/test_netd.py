@@ -434,9 +434,8 @@ def test_a_dead_dnsmasq_is_started_again(world):
     vpc, _, (a,) = lab(world, hosts=(10,))
     (pid,) = world.processes()
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not world.processes())
-    vpc.put()
-    assert len(world.processes()) == 1 and dhcp(a)[0] == a.ip
+    assert wait_for(lambda: world.processes() not in ([], [pid])), "without being asked"
+    assert dhcp(a)[0] == a.ip
     finish(vpc, (a,))
 
 
@@ -486,14 +485,16 @@ def test_restart_disturbs_nothing(world, sig):
 def test_flushed_rules_come_back_with_counters(world):
     vpc, _, (a, b) = lab(world, icmp())
     assert a.ping(b.ip)
-    world.in_vpc(vpc.id, "nft", "delete", "table", "bridge", "guard")
     counters = "/v1/vpcs/%s/counters" % vpc.id
     before = world.ok("GET", counters)
-    vpc.put()
+    world.in_vpc(vpc.id, "nft", "delete", "table", "bridge", "guard")
+    assert wait_for(lambda: "spoofed" in world.in_vpc(vpc.id, "nft", "list", "ruleset"))
     assert world.ok("GET", counters) == before, "carried over into the new tables"
     world.in_vpc(vpc.id, "nft", "flush", "ruleset")
     vpc.put()
     assert a.ping(b.ip) and not a.connect(b.ip, 22)
+    world.sh("nft", "flush", "ruleset")
+    assert wait_for(lambda: "transit" in world.sh("nft", "list", "ruleset")), "the host's table"
     finish(vpc, (a, b))
 
 
