@@ -54,6 +54,8 @@ static void describe_image(struct resource *r, const json_t *m)
 		"Architecture", mc_json_str(m, "architecture", "x86_64"), "RootDeviceName", mc_json_str(m, "root_device", "/dev/xvda"),
 		"CreationDate", now, "ImageLocation", location, "ImageType", "machine", "RootDeviceType", "ebs",
 		"VirtualizationType", "hvm", "Hypervisor", "xen", "EnaSupport", 0, "Public", 1));
+	/* What the operator offers is found where examples look: --owners amazon. */
+	json_object_set_new(r->doc, "ImageOwnerAlias", json_string("amazon"));
 	json_object_set_new(r->doc, "PlatformDetails", json_string("Linux/UNIX"));
 	json_object_set_new(r->doc, "UsageOperation", json_string("RunInstances"));
 	json_object_set_new(r->doc, "BlockDeviceMappings", json_pack("[{s:s, s:{s:b, s:I, s:s, s:b}}]", "DeviceName",
