@@ -108,6 +108,10 @@ check-asan:
 check-clang:
 	$(Q)$(MAKE) --no-print-directory B=build-clang CC=$(CLANG) all unit
 
+# The daemons with the crash points of common/crash.h in them, for the kill matrix.
+crash-build:
+	$(Q)$(MAKE) --no-print-directory B=build-crash CPPFLAGS=-DMC_CRASH_POINTS $(BINS:$(B)/%=build-crash/%) $(TOOLS:$(B)/%=build-crash/%)
+
 # The pages say what --help says: both come from the option tables.
 MAN := $(DAEMONS:%=$(B)/man/minicloud-%.8) $(B)/man/minicloud.1
 man: $(MAN)
@@ -143,10 +147,10 @@ test:
 	$(Q)tests/run
 
 clean:
-	rm -rf build build-asan build-clang
+	rm -rf build build-asan build-clang build-crash build-fuzz
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: man install all unit check check-asan check-clang deps demo down test clean
+.PHONY: crash-build man install all unit check check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:

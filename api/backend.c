@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 
 /* Imports and snapshots are long; everything else is far below this. */
 #define PATIENCE_MS 600000
@@ -19,12 +20,16 @@ int backend_call(struct api *api, enum backend b, const char *method, const json
 	};
 	mc_autofree char *full = NULL;
 	va_list ap;
+	int outcome;
 
 	va_start(ap, path);
 	if (vasprintf(&full, path, ap) < 0)
 		abort();
 	va_end(ap);
-	return mc_ipc_call(sockets[b], method, full, body, PATIENCE_MS, ret_answer, err);
+	MC_CRASH_POINT();
+	outcome = mc_ipc_call(sockets[b], method, full, body, PATIENCE_MS, ret_answer, err);
+	MC_CRASH_POINT();
+	return outcome;
 }
 
 bool backend_transient(int outcome)

@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/crash.h"
 #include "common/fs.h"
 #include "common/json.h"
 
@@ -280,10 +281,12 @@ int store_commit(struct store_tx *tx, mc_err **err)
 	mc_autofree struct change *changes = NULL;
 	size_t n;
 
+	MC_CRASH_POINT();
 	if (store_db_write(tx, err) < 0) {
 		store_end(tx);
 		return -1;
 	}
+	MC_CRASH_POINT();
 	n = note_changes(tx, &changes);
 	publish_all(tx);
 	pthread_mutex_unlock(&s->writer);
