@@ -245,15 +245,17 @@ static void put_nics(json_t *meta, const struct metadata_guest *g)
 	}
 }
 
-/* Listed as "0=name", read as "0/openssh-key": see child(). */
+/* Listed as "0=name", read as "0/openssh-key": see child(). The key is a whole
+ * line, since guests put it into a file of lines as it is. */
 static void put_public_key(json_t *meta, const struct metadata_guest *g)
 {
-	mc_autofree char *name = NULL;
+	mc_autofree char *name = NULL, *line = NULL;
 
 	if (!g->public_key)
 		return;
 	name = mc_strf("0=%s", g->key_name ? g->key_name : "");
-	put(subdir(subdir(meta, "public-keys"), name), "openssh-key", g->public_key);
+	line = mc_strf("%.*s\n", (int)strcspn(g->public_key, "\n"), g->public_key);
+	put(subdir(subdir(meta, "public-keys"), name), "openssh-key", line);
 }
 
 static void put_tags(json_t *meta, const struct metadata_guest *g)

@@ -79,7 +79,7 @@ static void leaves(void **state)
 		{ "meta-data/placement/region", "us-east-1" },
 		{ "meta-data/public-hostname", "ec2-203-0-113-5.compute-1.amazonaws.com" },
 		{ "meta-data/public-ipv4", "203.0.113.5" },
-		{ "meta-data/public-keys/0/openssh-key", "ssh-ed25519 AAAA my key" },
+		{ "meta-data/public-keys/0/openssh-key", "ssh-ed25519 AAAA my key\n" },
 		{ "meta-data/reservation-id", "r-0123456789abcdef0" },
 		{ "meta-data/security-groups", "default\nweb" },
 		{ "meta-data/services/domain", "amazonaws.com" },
