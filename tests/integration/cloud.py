@@ -111,11 +111,13 @@ class Cloud:
             shutil.copy(IMAGES / f"minicloud-tiny{suffix}", source)
 
     def read_credentials(self):
-        text = run(ROOT / "build" / "minicloud", "env", env=self.environment()).stdout
-        exports = dict(re.findall(r"^export (\w+)=(\S*)$", text, flags=re.M))
-        self.endpoint = exports["AWS_ENDPOINT_URL"]
-        self.key_id, self.secret = exports["AWS_ACCESS_KEY_ID"], exports["AWS_SECRET_ACCESS_KEY"]
-        assert exports["AWS_DEFAULT_REGION"] == REGION
+        page = self.socket_call("minicloud", "GET", "/v1/credentials")[1]
+        self.endpoint, self.key_id, self.secret = page["endpoint"], page["access_key"], page["secret_key"]
+
+    def exports(self):
+        """What `minicloud env` tells a shell to export."""
+        text = self.minicloud("env").stdout
+        return dict(re.findall(r"^export (\w+)=(\S*)$", text, flags=re.M))
 
     def stop(self):
         self.launcher("stop")

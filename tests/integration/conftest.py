@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from cloud import Cloud, DEBIAN_AWS, Guest, ROOT, run  # noqa: E402  (the path above)
+from cloud import Cloud, DEBIAN_AWS, Guest  # noqa: E402  (the path above)
 import leftovers  # noqa: E402
 
 NEWER_AWS = 28  # minor version of the first aws-cli 1 that reads AWS_ENDPOINT_URL
@@ -69,7 +69,8 @@ def newer_aws():
     return path if (major, minor) >= (1, NEWER_AWS) and (major, minor) != (2, 9) else None
 
 
-@pytest.fixture(scope="session", params=["debian", "newer"])
+# Of function scope: pytest would otherwise sort the tests by it.
+@pytest.fixture(params=["debian", "newer"])
 def aws_program(request):
     program = DEBIAN_AWS if request.param == "debian" else newer_aws()
     if not program:
@@ -125,6 +126,3 @@ def pair(cloud, launch, key_file):
     for guest in guests:
         guest.wait_ready()
     return guests
-
-
-__all__ = ["ROOT", "run"]

@@ -69,6 +69,12 @@ def test_account(cloud, ec2, aws_program):
     assert owners == {identity["Account"]}
 
 
+def test_environment(cloud):
+    assert cloud.exports() == {
+        "AWS_ENDPOINT_URL": cloud.endpoint, "AWS_ACCESS_KEY_ID": cloud.key_id,
+        "AWS_SECRET_ACCESS_KEY": cloud.secret, "AWS_DEFAULT_REGION": REGION}
+
+
 def test_our_own_client(cloud):
     assert "172.31.0.0/16" in cloud.minicloud("describe-vpcs", "--output", "json").stdout
     failed = cloud.minicloud("describe-instances", "--instance-ids", "i-1", check=False)

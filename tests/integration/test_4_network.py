@@ -12,8 +12,8 @@ AT_ONCE_S = 0.9  # a lost first SYN is sent again after one second
 def served(pair):
     """The first guest serves a page on PORT; nothing lets it in yet."""
     guest = pair[0]
-    guest.ssh(f"mkdir -p www && echo page > www/index.html && (httpd -p {PORT} -h www || true)")
-    assert guest.ssh(f"wget -q -T 3 -O - http://127.0.0.1:{PORT}/").strip() == "page"
+    guest.ssh(f"mkdir -p www && echo page > www/index.html && (busybox httpd -p {PORT} -h www || true)")
+    assert guest.ssh(f"timeout 3 wget -q -O - http://127.0.0.1:{PORT}/").strip() == "page"
     return guest
 
 
@@ -41,7 +41,7 @@ ANYWHERE = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 
 
 def fetches(guest, address):
-    done = guest.ssh(f"wget -q -T 2 -O - http://{address}:{PORT}/", check=False)
+    done = guest.ssh(f"timeout 3 wget -q -O - http://{address}:{PORT}/", check=False)
     return done.returncode == 0 and done.stdout.strip() == "page"
 
 

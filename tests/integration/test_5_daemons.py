@@ -59,7 +59,7 @@ def test_killed_and_restarted(cloud, pair, daemon):
     # A change goes all the way through again ...
     rule = {"IpProtocol": "tcp", "FromPort": 8081, "ToPort": 8081, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
-    guest.ssh("httpd -p 8081 -h /tmp || true")
+    guest.ssh("busybox httpd -p 8081 -h /tmp || true")
     assert can_connect(address, 8081) is not None
     ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[rule])
     assert can_connect(address, 8081) is None
