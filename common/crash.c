@@ -14,7 +14,7 @@ void mc_crash_point(void)
 {
 	const char *path = getenv("MINICLOUD_CRASH_FILE");
 	mc_auto_fd int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	char text[16] = "";
+	char text[32] = "";
 	long n;
 
 	/* The lock makes the count exact when threads pass points side by side. */
@@ -23,8 +23,8 @@ void mc_crash_point(void)
 	n = strtol(text, NULL, 10);
 	if (n <= 0)
 		return; /* another thread has fired it */
-	snprintf(text, sizeof(text), "%-14ld", n - 1);
-	if (pwrite(fd, text, 15, 0) != 15 || n > 1)
+	snprintf(text, sizeof(text), "%-20ld", n - 1);
+	if (pwrite(fd, text, 20, 0) != 20 || n > 1)
 		return;
 	unlink(path);
 	kill(getpid(), SIGKILL);
