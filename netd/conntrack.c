@@ -67,12 +67,9 @@ static int read_tuple(struct nlattr *attr, struct tuple *out)
 
 static void doom(struct sweep *s, struct nlattr *tuple, uint32_t id)
 {
-	struct doomed *grown = realloc(s->rows, (s->n + 1) * sizeof(*grown));
 	struct doomed *d;
 
-	if (!grown)
-		abort();
-	s->rows = grown;
+	s->rows = netlink_grow(s->rows, s->n, sizeof(*d));
 	d = &s->rows[s->n++];
 	d->len = (size_t)nla_len(tuple);
 	d->id = id;

@@ -40,14 +40,10 @@ static void read_link(const struct nlmsghdr *h, struct link_info *out)
 static void collect_link(void *ctx, const struct nlmsghdr *h)
 {
 	struct link_array *a = ctx;
-	struct link_info *grown;
 
 	if (h->nlmsg_type != RTM_NEWLINK)
 		return;
-	grown = realloc(a->links, (a->n + 1) * sizeof(*grown));
-	if (!grown)
-		abort();
-	a->links = grown;
+	a->links = netlink_grow(a->links, a->n, sizeof(*a->links));
 	read_link(h, &a->links[a->n++]);
 }
 
@@ -298,12 +294,8 @@ static void collect_neigh(void *ctx, const struct nlmsghdr *h)
 	if (nlmsg_parse((struct nlmsghdr *)h, sizeof(*nd), tb, NDA_MAX, NULL) < 0 ||
 	    !tb[NDA_DST] || nla_len(tb[NDA_DST]) != 4)
 		return;
-	row = realloc(a->rows, (a->n + 1) * sizeof(*row));
-	if (!row)
-		abort();
-	a->rows = row;
-	row += a->n++;
-	memset(row, 0, sizeof(*row));
+	a->rows = netlink_grow(a->rows, a->n, sizeof(*row));
+	row = &a->rows[a->n++];
 	row->index = nd->ndm_ifindex;
 	row->addr = be32toh(nla_get_u32(tb[NDA_DST]));
 	if (tb[NDA_LLADDR] && nla_len(tb[NDA_LLADDR]) == ADDR_MAC_LEN)

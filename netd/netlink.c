@@ -87,6 +87,16 @@ struct nlattr *netlink_nest(struct nl_msg *msg, int attr)
 	return nest;
 }
 
+void *netlink_grow(void *rows, size_t n, size_t size)
+{
+	char *grown = reallocarray(rows, n + 1, size);
+
+	if (!grown)
+		abort();
+	memset(grown + n * size, 0, size);
+	return grown;
+}
+
 /* One answer under way. Messages are kept until it is whole, so that an
  * interrupted dump leaves no half of it with the caller. */
 struct answer {

@@ -27,6 +27,9 @@ struct nlattr *netlink_nest(struct nl_msg *msg, int attr);
 /* Called for each message of an answer, after the whole answer came in. */
 typedef void netlink_fn(void *ctx, const struct nlmsghdr *h);
 
+/* For those who collect: rows with room for one more, the new row n zeroed. Aborts on no memory. */
+void *netlink_grow(void *rows, size_t n, size_t size);
+
 /* Send msg, which is freed, and wait for the end of the answer. 0 or -errno as the
  * kernel gave it. fn may be NULL. */
 int netlink_call(struct nl_sock *sk, struct nl_msg *msg, netlink_fn *fn, void *ctx);

@@ -75,11 +75,8 @@ static void collect_route(void *ctx, const struct nlmsghdr *h)
 	if (h->nlmsg_type != RTM_NEWROUTE || rt->rtm_protocol != ROUTE_PROTOCOL ||
 	    nlmsg_parse((struct nlmsghdr *)h, sizeof(*rt), tb, RTA_MAX, NULL) < 0)
 		return;
-	row = realloc(a->rows, (a->n + 1) * sizeof(*row));
-	if (!row)
-		abort();
-	a->rows = row;
-	row += a->n++;
+	a->rows = netlink_grow(a->rows, a->n, sizeof(*row));
+	row = &a->rows[a->n++];
 	*row = (struct route){ .type = rt->rtm_type, .table = rt->rtm_table };
 	row->dst = (struct cidr){ attr_addr(tb[RTA_DST]), rt->rtm_dst_len };
 	row->gateway = attr_addr(tb[RTA_GATEWAY]);
@@ -201,12 +198,8 @@ static void collect_rule(void *ctx, const struct nlmsghdr *h)
 	    nlmsg_parse((struct nlmsghdr *)h, sizeof(*fr), tb, FRA_MAX, NULL) < 0 ||
 	    !tb[FRA_PROTOCOL] || nla_get_u8(tb[FRA_PROTOCOL]) != ROUTE_PROTOCOL)
 		return;
-	row = realloc(a->rows, (a->n + 1) * sizeof(*row));
-	if (!row)
-		abort();
-	a->rows = row;
-	row += a->n++;
-	memset(row, 0, sizeof(*row));
+	a->rows = netlink_grow(a->rows, a->n, sizeof(*row));
+	row = &a->rows[a->n++];
 	row->action = fr->action;
 	row->dst = (struct cidr){ attr_addr(tb[FRA_DST]), fr->dst_len };
 	if (tb[FRA_PRIORITY])

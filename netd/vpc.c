@@ -365,9 +365,11 @@ int vpc_plug(struct netd *netd, const char *vpc_id, const char *eni_id, json_t *
 	return MC_IPC_OK;
 }
 
-static const struct {
+struct meter {
 	const char *set, *member;
-} meters[] = {
+};
+
+static const struct meter meters[] = {
 	{ "acct_inet_in", "internet_in" },
 	{ "acct_inet_out", "internet_out" },
 	{ "acct_local_in", "local_in" },

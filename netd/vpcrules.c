@@ -11,11 +11,13 @@
 
 const char *const vpcrules_tables[] = { "bridge guard", VPCRULES_HOME, NULL };
 
-static const struct {
+struct direction {
 	const char *suffix; /* of the chains' names */
 	const char *peer;   /* which end of the packet the rule's peer is */
 	const char *map;    /* from an interface's address to its chain */
-} directions[WANTED_DIRECTION_MAX] = {
+};
+
+static const struct direction directions[WANTED_DIRECTION_MAX] = {
 	[WANTED_INGRESS] = { "in", "ip saddr", "inet vpc eni_in" },
 	[WANTED_EGRESS] = { "out", "ip daddr", "inet vpc eni_out" },
 };

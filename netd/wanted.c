@@ -49,10 +49,12 @@ static bool check_target(const char *text)
 	return target_parse(text) != WANTED_TARGET_INVALID;
 }
 
-static const struct {
+struct protocol {
 	const char *name;
 	int number;
-} protocols[] = {
+};
+
+static const struct protocol protocols[] = {
 	{ "all", WANTED_ALL },
 	{ "-1", WANTED_ALL },
 	{ "tcp", IPPROTO_TCP },
@@ -65,7 +67,7 @@ static bool protocol_parse(const char *text, int *ret_number)
 	char *end;
 	unsigned long n;
 
-	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
+	for (size_t i = 0; i < MC_ARRAY_SIZE(protocols); i++)
 		if (strcmp(text, protocols[i].name) == 0) {
 			*ret_number = protocols[i].number;
 			return true;

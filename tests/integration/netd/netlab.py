@@ -129,6 +129,7 @@ class World:
         return self.enter(
             "setpriv", "--reuid=%d" % self.uid, "--regid=%d" % self.gid, "--clear-groups",
             "--inh-caps=-all," + CAPS, "--bounding-set=-all," + CAPS, "--ambient-caps=-all," + CAPS,
+            "--no-new-privs",
             "env", "MINICLOUD_RUN=" + self.run, "MINICLOUD_HOME=" + self.dir,
             NETD, "--config=/dev/null", "--allow=root", *flags)
 
