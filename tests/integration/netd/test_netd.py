@@ -528,6 +528,57 @@ def test_restart_disturbs_nothing(world, sig):
     finish(vpc, (a, b))
 
 
+def test_killed_anywhere_it_converges():
+    """netd is killed at some instant of a PUT or DELETE; the repeated call makes all right."""
+    own = netlab.World()
+    try:
+        own.start()
+        vpc = Vpc(own)
+        group = vpc.group([icmp()])
+        one, two = vpc.eni(10, group, public_ip="203.0.113.9"), vpc.eni(11, group)
+        both = vpc.doc["enis"]
+        guests = [netlab.Guest(own, e, "172.31.0.1") for e in both]
+        for step in range(16):
+            vpc.doc["enis"] = [] if step % 4 == 3 else both[:1 + step % 2]
+            killed_put(own, vpc, step * 0.004)
+            own.start()
+            vpc.doc["enis"] = both
+            assert all(e["plugged"] for e in vpc.put()["enis"])
+        for g in guests:
+            g.configure()
+        assert guests[0].ping(guests[1].ip) and ping(own.ns, "203.0.113.9")
+        assert len(own.processes()) == 1 and dhcp(guests[1])[0] == two["ip"]
+        killed_put(own, vpc, 0.005, "DELETE")
+        own.start()
+        finish(vpc, guests)
+        assert not own.processes() and own.sh("nft", "list", "ruleset") == ""
+        assert own.sh("ip", "route") == "" and os.listdir(own.run + "/netns") == []
+    finally:
+        own.close()
+
+
+def killed_put(world, vpc, after, method="PUT"):
+    body = json.dumps(vpc.doc) if method == "PUT" else None
+    conn = netlab.UnixConnection(os.path.join(world.run, "netd.sock"))
+    conn.request(method, "/v1/vpcs/" + vpc.id, body)
+    time.sleep(after)
+    world.stop(signal.SIGKILL)
+    conn.close()
+
+
+def test_a_real_tap(world):
+    vpc = Vpc(world)
+    eni = vpc.eni(10, vpc.group())
+    vpc.put()
+    world.sh("ip", "tuntap", "add", "dev", tap_of(eni["id"]), "mode", "tap")
+    world.sh("ip", "link", "set", tap_of(eni["id"]), "up")
+    assert vpc.plug(eni)[0] == 200
+    assert tap_of(eni["id"]) not in world.sh("ip", "link")
+    vpc.delete()
+    assert "state DOWN" in world.sh("ip", "link", "show", tap_of(eni["id"]))
+    world.sh("ip", "link", "del", tap_of(eni["id"]))
+
+
 def test_flushed_rules_come_back_with_counters(world):
     vpc, _, (a, b) = lab(world, icmp())
     assert a.ping(b.ip)
