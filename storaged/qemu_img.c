@@ -10,6 +10,7 @@
 
 #define QEMU_IMG "/usr/bin/qemu-img"
 #define CREATE_TIMEOUT_MS 60000
+#define SIGNALLED 128
 
 /* What it said, first line, without the program's name. */
 static int first_line_length(const char **text)
@@ -66,6 +67,8 @@ int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offsp
 	n = first_line_length(&text);
 	if (result.timed_out)
 		mc_err_set(err, 0, "it could not be copied within %u s", timeout_s);
+	else if (result.status > SIGNALLED)
+		mc_err_set(err, 0, "it cannot be copied: signal %d ended the copy", result.status - SIGNALLED);
 	else if (result.status != 0)
 		mc_err_set(err, 0, "it cannot be copied: %.*s", n, text);
 	else

@@ -28,6 +28,7 @@
 #define ADDRESS_SPACE (2ULL << 30)
 #define TARGET_SLACK (64ULL << 20) /* tables of the target beside its data */
 #define OPEN_FILES 64
+#define CPUS_AT_ONCE 8                /* threads it may keep busy for the whole time */
 #define SET_UP_FAILED 126 /* exit status of the child when it got no further than the set-up */
 
 struct sandbox {
@@ -73,7 +74,7 @@ static int filter_rules(scmp_filter_ctx ctx)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	if (r == 0) /* thread names */
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-				     SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+				     SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_NAME, 0));
 	return r;
 }
 
@@ -217,15 +218,18 @@ static int new_root(const struct sandbox_job *job)
 	/* The two may lie under ROOT: hold them before it is covered. */
 	mc_auto_fd int source = open(job->source, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 	mc_auto_fd int target = open(job->target, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	mc_auto_fd int null = open("/dev/null", O_PATH | O_CLOEXEC);
 
-	if (source < 0 || target < 0)
-		return complain("open the two files");
+	if (source < 0 || target < 0 || null < 0)
+		return complain("open the files");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", ROOT, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=755") < 0)
 		return complain("mount a root");
 	if (bind_system("/usr", ROOT "/usr") < 0 || bind_system("/lib", ROOT "/lib") < 0 ||
 	    bind_system("/lib64", ROOT "/lib64") < 0)
 		return -1;
+	if (mkdir(ROOT "/dev", 0755) < 0 || bind_file(null, ROOT "/dev/null") < 0)
+		return complain("/dev/null"); /* QEMU tries its file locks on it */
 	if (bind_file(source, ROOT SANDBOX_SOURCE) < 0 || make_read_only(ROOT SANDBOX_SOURCE) < 0 ||
 	    bind_file(target, ROOT SANDBOX_TARGET) < 0)
 		return -1;
@@ -239,7 +243,7 @@ static int new_root(const struct sandbox_job *job)
 static int set_limits(const struct sandbox_job *job)
 {
 	const struct { __rlimit_resource_t what; rlim_t most; } limits[] = {
-		{RLIMIT_AS, ADDRESS_SPACE}, {RLIMIT_CPU, job->timeout_s}, {RLIMIT_CORE, 0},
+		{RLIMIT_AS, ADDRESS_SPACE}, {RLIMIT_CPU, (rlim_t)job->timeout_s * CPUS_AT_ONCE}, {RLIMIT_CORE, 0},
 		{RLIMIT_FSIZE, job->target_bytes + TARGET_SLACK}, {RLIMIT_NOFILE, OPEN_FILES},
 		{RLIMIT_MEMLOCK, 0},
 	};

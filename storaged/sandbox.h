@@ -26,7 +26,7 @@ struct sandbox_job {
 	const char *source;       /* existing file, read only inside */
 	const char *target;       /* existing file, written inside */
 	uint64_t target_bytes;    /* the most it may grow to */
-	unsigned timeout_s;       /* of wall time, and of CPU time */
+	unsigned timeout_s;       /* of wall time */
 };
 
 /* Run it to its end. 0: it ran, see *ret; -1 and *err: the sandbox could not be
