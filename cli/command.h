@@ -1,0 +1,26 @@
+/* Sub-commands that are not operations of the API. */
+#ifndef MC_CLI_COMMAND_H
+#define MC_CLI_COMMAND_H
+
+#include <stdbool.h>
+
+#include "cli/cli.h"
+
+struct command {
+	const char *name, *arguments, *help;
+	/* argv after the name; an exit code. */
+	int (*run)(struct cli *cli, int argc, char **argv);
+	bool own_options; /* global options only before its first word (ssh) */
+};
+
+int command_env(struct cli *cli, int argc, char **argv);
+int command_ssh(struct cli *cli, int argc, char **argv);
+int command_wait(struct cli *cli, int argc, char **argv);
+int command_version(struct cli *cli, int argc, char **argv);
+int command_help(struct cli *cli, int argc, char **argv);
+
+/* All of them, ended by a NULL name. */
+const struct command *command_rows(void);
+const struct command *command_find(const char *name);
+
+#endif

@@ -1,0 +1,127 @@
+#include "cli/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+
+struct table {
+	char **cells; /* row after row, the titles first */
+	size_t columns, rows, room;
+};
+
+static const struct {
+	const char *state, *color;
+} colors[] = {
+	{ "running", "\033[32m" },	{ "available", "\033[32m" },  { "active", "\033[32m" },
+	{ "completed", "\033[32m" },	{ "attached", "\033[32m" },   { "in-use", "\033[32m" },
+	{ "ok", "\033[32m" },		{ "passed", "\033[32m" },     { "pending", "\033[33m" },
+	{ "stopping", "\033[33m" },	{ "shutting-down", "\033[33m" }, { "creating", "\033[33m" },
+	{ "initializing", "\033[33m" },	{ "deleting", "\033[33m" },   { "attaching", "\033[33m" },
+	{ "stopped", "\033[36m" },	{ "terminated", "\033[31m" }, { "failed", "\033[31m" },
+	{ "error", "\033[31m" },	{ "impaired", "\033[31m" },   { "deleted", "\033[31m" },
+};
+
+/* A name or tag must not steer the terminal. */
+static char *harmless(const char *text)
+{
+	char *out = mc_strdup(text ? text : "-");
+
+	for (unsigned char *p = (unsigned char *)out; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			memcpy(p, "??", 2); /* C1 control characters */
+	}
+	return out;
+}
+
+static void add_cells(struct table *t, const char *const *cells)
+{
+	if (t->rows == t->room) {
+		t->room = t->room ? 2 * t->room : 16;
+		t->cells = realloc(t->cells, t->room * t->columns * sizeof(char *));
+		if (!t->cells)
+			abort();
+	}
+	for (size_t i = 0; i < t->columns; i++)
+		t->cells[t->rows * t->columns + i] = harmless(cells[i]);
+	t->rows++;
+}
+
+struct table *table_new(const char *const *titles, size_t n)
+{
+	struct table *t = mc_alloc(sizeof(*t));
+
+	t->columns = n;
+	add_cells(t, titles);
+	return t;
+}
+
+void table_free(struct table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->rows * table->columns; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	free(table);
+}
+
+void table_add(struct table *table, const char *const *cells)
+{
+	add_cells(table, cells);
+}
+
+/* Columns a text takes on the terminal; its characters where the locale cannot say. */
+static size_t display_width(const char *text)
+{
+	wchar_t wide[1024];
+	size_t n = mbstowcs(wide, text, MC_ARRAY_SIZE(wide));
+	int width = n < MC_ARRAY_SIZE(wide) ? wcswidth(wide, n) : -1;
+	size_t characters = 0;
+
+	if (width >= 0)
+		return (size_t)width;
+	for (; *text; text++)
+		characters += ((unsigned char)*text & 0xc0) != 0x80;
+	return characters;
+}
+
+static const char *color_of(const char *text)
+{
+	for (size_t i = 0; i < MC_ARRAY_SIZE(colors); i++)
+		if (strcmp(colors[i].state, text) == 0)
+			return colors[i].color;
+	return NULL;
+}
+
+static void print_cell(const char *text, const char *start, FILE *out)
+{
+	fprintf(out, "%s%s%s", start ? start : "", text, start ? "\033[0m" : "");
+}
+
+void table_print(const struct table *table, bool color, FILE *out)
+{
+	mc_autofree size_t *widths = mc_alloc((table->columns + 1) * sizeof(*widths));
+
+	for (size_t i = 0; i < table->rows * table->columns; i++) {
+		size_t width = display_width(table->cells[i]), column = i % table->columns;
+
+		if (width > widths[column])
+			widths[column] = width;
+	}
+	for (size_t i = 0; i < table->rows * table->columns; i++) {
+		const char *text = table->cells[i];
+		size_t column = i % table->columns;
+		bool title = i < table->columns, last = column + 1 == table->columns;
+
+		print_cell(text, !color ? NULL : title ? "\033[1m" : color_of(text), out);
+		if (last)
+			fputc('\n', out);
+		else
+			fprintf(out, "%*s", (int)(widths[column] - display_width(text) + 2), "");
+	}
+}
