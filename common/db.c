@@ -1,9 +1,12 @@
+
 #include "common/db.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "common/crash.h"
 
 static int fail(sqlite3 *db, mc_err **err, const char *what)
 {
@@ -12,7 +15,11 @@ static int fail(sqlite3 *db, mc_err **err, const char *what)
 
 int mc_db_exec(sqlite3 *db, const char *sql, mc_err **err)
 {
-	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(db, err, sql);
+	int r;
+
+	MC_CRASH_POINT();
+	r = sqlite3_exec(db, sql, NULL, NULL, NULL);
+	return r == SQLITE_OK ? 0 : fail(db, err, sql);
 }
 
 static int bind_all(sqlite3_stmt *stmt, const char *types, va_list ap)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 
 char *mc_strf(const char *fmt, ...)
 {
@@ -126,6 +127,7 @@ int mc_fs_write(const char *path, const void *data, size_t len, mode_t mode, mc_
 
 	if (fd < 0)
 		return mc_err_set(err, errno, "cannot write %s", temp);
+	MC_CRASH_POINT();
 	/* fchmod: the umask must not narrow what was asked for. */
 	if (fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0 || fsync(fd) < 0 ||
 	    rename(temp, path) < 0) {

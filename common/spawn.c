@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/crash.h"
 #include "common/fs.h"
 
 #define DEFAULT_OUTPUT (64u * 1024)
@@ -139,6 +140,7 @@ int mc_spawn_run(const struct mc_spawn *s, struct mc_spawn_result *result, mc_er
 		close(out[1]);
 		return mc_err_set(err, errno, "cannot make a pipe");
 	}
+	MC_CRASH_POINT();
 	pid = start(s, out[1], errp[1], err);
 	close(out[1]);
 	close(errp[1]);
@@ -158,6 +160,7 @@ int mc_spawn_run(const struct mc_spawn *s, struct mc_spawn_result *result, mc_er
 	result->out = sinks[0].buf;
 	result->errout = sinks[1].buf;
 	result->status = wait_status(pid);
+	MC_CRASH_POINT();
 	if (result->status == EXEC_FAILED && !*result->errout && !*result->out) {
 		mc_spawn_result_free(result);
 		return mc_err_set(err, ENOENT, "cannot run %s", s->argv[0]);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crash.h"
 #include "netd/netns.h"
 
 #define DUMP_TRIES 8
@@ -190,6 +191,8 @@ int netlink_call(struct nl_sock *sk, struct nl_msg *msg, netlink_fn *fn, void *c
 {
 	struct answer a = { .interrupted = true };
 
+	if (!(nlmsg_hdr(msg)->nlmsg_flags & NLM_F_DUMP))
+		MC_CRASH_POINT();
 	for (int i = 0; i < DUMP_TRIES && a.interrupted; i++) {
 		free(a.data);
 		a = (struct answer){ .done = false };

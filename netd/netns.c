@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 #include "common/log.h"
 
 #define SELF "/proc/thread-self/ns/net"
@@ -59,6 +60,7 @@ int netns_create(const char *path, mc_err **err)
 	file = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0444);
 	if (file < 0)
 		return mc_err_set(err, errno, "cannot make %s", path);
+	MC_CRASH_POINT();
 	r = pin_new(path, err);
 	go_home(home);
 	if (r < 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 #include "common/fs.h"
 #include "common/json.h"
 #include "netd/netns.h"
@@ -39,7 +40,14 @@ struct nft_ctx *nft_open(int ns_fd, mc_err **err)
 
 int nft_run(struct nft_ctx *nft, const char *text, mc_err **err)
 {
-	if (!*text || nft_run_cmd_from_buffer(nft, text) == 0)
+	int r = 0;
+
+	if (*text) {
+		MC_CRASH_POINT();
+		r = nft_run_cmd_from_buffer(nft, text);
+		MC_CRASH_POINT();
+	}
+	if (r == 0)
 		return 0;
 	return mc_err_set(err, 0, "nft transaction refused: %.*s", ERROR_SHOWN,
 			  nft_ctx_get_error_buffer(nft));

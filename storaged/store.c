@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 #include "common/fs.h"
 
 #define SUFFIX ".qcow2"
@@ -101,6 +102,7 @@ int store_commit(const struct store *store, const char *layer_id, mode_t mode, m
 		return mc_err_set(err, errno, "cannot set the group and mode of %s", part);
 	if (fsync(fd) < 0)
 		return mc_err_set(err, errno, "cannot sync %s", part);
+	MC_CRASH_POINT();
 	if (rename(part, path) < 0)
 		return mc_err_set(err, errno, "cannot rename %s", part);
 	return sync_dir(store, err);
@@ -108,6 +110,7 @@ int store_commit(const struct store *store, const char *layer_id, mode_t mode, m
 
 static int remove_file(const char *path, mc_err **err)
 {
+	MC_CRASH_POINT();
 	if (unlink(path) < 0 && errno != ENOENT)
 		return mc_err_set(err, errno, "cannot remove %s", path);
 	return 0;
