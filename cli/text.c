@@ -130,6 +130,21 @@ static void print_scalar_list(const json_t *list, const char *key, FILE *out)
 		fputc('\n', out);
 }
 
+/* Lists inside a list: the scalars beside them come first. */
+static void print_mixed_list(const json_t *list, const char *key, FILE *out)
+{
+	mc_auto_json json_t *scalars = json_array();
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (is_scalar(json_array_get(list, i)))
+			json_array_append(scalars, json_array_get(list, i));
+	if (json_array_size(scalars))
+		print_scalar_list(scalars, key, out);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (!is_scalar(json_array_get(list, i)))
+			print_value(json_array_get(list, i), key, NULL, out);
+}
+
 static void print_list(const json_t *list, const char *key, FILE *out)
 {
 	if (json_array_size(list) == 0)
@@ -139,7 +154,12 @@ static void print_list(const json_t *list, const char *key, FILE *out)
 		return;
 	}
 
-	mc_auto_json json_t *columns = any_of(list, JSON_OBJECT) ? scalar_columns(list) : NULL;
+	if (!any_of(list, JSON_OBJECT)) {
+		print_mixed_list(list, key, out);
+		return;
+	}
+
+	mc_auto_json json_t *columns = scalar_columns(list);
 
 	for (size_t i = 0; i < json_array_size(list); i++)
 		print_value(json_array_get(list, i), key, columns, out);

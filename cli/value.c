@@ -112,7 +112,8 @@ static json_t *convert_boolean(const char *text, mc_err **err)
 static json_t *convert_blob(const char *data, size_t len)
 {
 	size_t plain;
-	mc_autofree char *decoded = len ? value_unbase64(data, &plain) : NULL;
+	bool text = len && strlen(data) == len;
+	mc_autofree char *decoded = text ? value_unbase64(data, &plain) : NULL;
 	mc_autofree char *encoded = decoded ? mc_strdup(data) : value_base64(data, len);
 
 	return json_string(encoded);
