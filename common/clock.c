@@ -94,6 +94,8 @@ int mc_clock_parse(const char *text, int64_t *ret_wall_ns)
 	if (strcmp(end, "Z") != 0)
 		return -1;
 	seconds = timegm(&tm);
+	if (seconds < MC_CLOCK_FIRST || seconds > MC_CLOCK_LAST)
+		return -1;
 	*ret_wall_ns = seconds * MC_SECOND + ns;
 	return 0;
 }

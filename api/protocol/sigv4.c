@@ -438,6 +438,8 @@ char *sigv4_sign(const struct sigv4_request *req, const struct sigv4_credentials
 	mc_autofree char *headers = all_headers(req);
 	mc_autofree char *canonical = sigv4_canonical(req, headers, payload);
 
+	if (!canonical) /* a ';' in a name */
+		return NULL;
 	sigv4_signature(canonical, stamp, &scope, credentials->secret, signature);
 	return mc_strf("%s Credential=%s/%s/%s/%s/aws4_request, SignedHeaders=%s, Signature=%s",
 		       ALGORITHM, credentials->access_key, date, credentials->region,

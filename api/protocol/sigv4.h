@@ -53,7 +53,8 @@ struct sigv4_credentials {
 };
 
 /* The value of the Authorization header for req, all of whose headers (they must
- * hold Host and X-Amz-Date) are signed. Allocated; NULL where a header is missing. */
+ * hold Host and X-Amz-Date) are signed. Allocated; NULL where a header is missing or
+ * the name of one cannot be listed. */
 char *sigv4_sign(const struct sigv4_request *req, const struct sigv4_credentials *credentials);
 
 #endif

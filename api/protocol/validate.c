@@ -104,7 +104,7 @@ static int check_timestamp(struct check *c, const json_t *value, json_t **ret_re
 	if (json_is_number(value)) {
 		double seconds = json_number_value(value);
 
-		if (seconds < 0 || seconds > 253402300799.0)
+		if (seconds < 0 || seconds > (double)MC_CLOCK_LAST)
 			return invalid(c, "It must be a time.");
 		ns = (int64_t)(seconds * 1000) * MC_MS;
 	} else if (!json_is_string(value) || mc_clock_parse(json_string_value(value), &ns) < 0) {

@@ -65,6 +65,10 @@ static void test_clock(void **state)
 	assert_string_equal(text, "2026-11-21T04:05:06.000Z");
 	assert_int_equal(mc_clock_parse("yesterday", &t), -1);
 	assert_int_equal(mc_clock_parse("2026-11-21T04:05:06+01:00", &t), -1);
+	assert_int_equal(mc_clock_parse("2316-11-21T04:00:00Z", &t), -1);
+	assert_int_equal(mc_clock_parse("00010101T000000Z", &t), -1);
+	assert_int_equal(mc_clock_parse("2261-12-31T23:59:59.999Z", &t), 0);
+	assert_int_equal(mc_clock_parse("1900-01-01T00:00:00Z", &t), 0);
 	mc_clock_step(3600 * MC_SECOND, 0);
 	assert_true(mc_clock_wall() - before >= 3600 * MC_SECOND);
 	mc_clock_step(-3600 * MC_SECOND, 0);

@@ -88,6 +88,7 @@ static const struct {
 	{ "CreateVolume", "AvailabilityZone=a&VolumeType=floppy", "InvalidParameterValue",
 	  "Value (floppy) for parameter VolumeType is invalid." },
 	{ "DescribeSpotPriceHistory", "StartTime=yesterday", "InvalidParameterValue", NULL },
+	{ "DescribeSpotPriceHistory", "StartTime=2316-11-21T04%3A00%3A00Z", "InvalidParameterValue", NULL },
 	{ "ModifyInstanceAttribute", "InstanceId=i-1&UserData.Value=%21", "InvalidParameterValue",
 	  NULL },
 };
@@ -164,6 +165,7 @@ static const struct {
 	{ "DescribeInstances", "{}", NULL },
 	{ "DescribeInstances", "{\"InstanceIds\":[\"i-1\"],\"MaxResults\":5,\"DryRun\":null}", NULL },
 	{ "DescribeSpotPriceHistory", "{\"StartTime\":1795233600.5}", NULL },
+	{ "DescribeSpotPriceHistory", "{\"StartTime\":99999999999}", "InvalidParameterValue" },
 	{ "DescribeInstances", "[]", "SerializationException" },
 	{ "DescribeInstances", "{", "SerializationException" },
 	{ "DescribeInstances", "{\"DryRun\":true,\"DryRun\":false}", "SerializationException" },
