@@ -97,6 +97,15 @@ $(B)/tests/%: tests/unit/%.c $$(B)/lib$$(call room_of,$$@).a $$(addsuffix .a,$$(
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(LDFLAGS) -MMD -MP -MF $(B)/tests/$*.d -o $@ $(filter-out %.h,$^) \
 	  $(call pc,libs,$(ALL_PKGS) cmocka) -pthread $(LIBS)
 
+# Fuzz targets: tests/fuzz/fuzz_ROOM_noun.c links ROOM's library; built by the recipes of
+# `fuzz` and `fuzz-smoke` below, in a directory of their own.
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+$(B)/fuzz/%: tests/fuzz/fuzz_%.c $$(B)/lib$$(call room_of,$$@).a $$(addsuffix .a,$$(addprefix $$(B)/lib,$$(LIBS_OF_$$(call room_of,$$@))))
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $(filter-out %.h,$^) \
+	  $(call pc,libs,$(ALL_PKGS)) -pthread $(LIBS)
+
 unit: $(UNIT)
 check: unit
 	$(Q)fail=0; for t in $(UNIT); do echo "== $$t"; $$t || fail=1; done; exit $$fail
@@ -107,6 +116,19 @@ check-asan:
 
 check-clang:
 	$(Q)$(MAKE) --no-print-directory B=build-clang CC=$(CLANG) all unit
+
+# Every fuzz target for FUZZ_SECONDS each; `make fuzz T=query SECONDS=600` one of them for long.
+T ?=
+SECONDS ?= 600
+FUZZ_SECONDS ?= 20
+FUZZ_OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+fuzz_build = $(MAKE) --no-print-directory B=build-fuzz CC=$(CLANG) HARDEN= OPT="$(FUZZ_OPT)" $(1:%=build-fuzz/fuzz/%)
+fuzz-smoke:
+	+$(Q)$(call fuzz_build,$(FUZZ))
+	$(Q)tests/fuzz/run --build build-fuzz --seconds $(FUZZ_SECONDS)
+fuzz:
+	+$(Q)$(call fuzz_build,$(if $(T),$(filter $(T) %_$(T),$(FUZZ)),$(FUZZ)))
+	$(Q)tests/fuzz/run --build build-fuzz --seconds $(SECONDS) $(T)
 
 # The daemons with the crash points of common/crash.h in them, for the kill matrix.
 crash-build:
@@ -152,5 +174,5 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: crash-build man install all unit check check-asan check-clang deps demo down test clean
+.PHONY: fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:
