@@ -180,8 +180,13 @@ static int create(struct storage *storage, struct image *image, const char *sha2
 {
 	mc_auto_fd int fd = -1;
 	uint64_t data_bytes = 0;
-	int r = source_open(storage, image->source, &fd, err);
+	int r;
 
+	if (sandbox_kind_of(storage->sandbox) == SANDBOX_NONE) {
+		mc_err_set(err, 0, "this machine has neither unprivileged user namespaces nor Landlock to import an image in");
+		return MC_IPC_UNSUPPORTED;
+	}
+	r = source_open(storage, image->source, &fd, err);
 	if (r == MC_IPC_OK)
 		r = source_check(fd, sha256, image, &data_bytes, err);
 	if (r == MC_IPC_OK)

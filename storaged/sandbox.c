@@ -2,15 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <poll.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -22,6 +20,8 @@
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "storaged/landlock.h"
+#include "storaged/syscall_filter.h"
 
 #define ROOT "/tmp" /* covered by a tmpfs of the new mount namespace, then the root itself */
 #define NOBODY 65534
@@ -29,89 +29,29 @@
 #define TARGET_SLACK (64ULL << 20) /* tables of the target beside its data */
 #define OPEN_FILES 64
 #define CPUS_AT_ONCE 8                /* threads it may keep busy for the whole time */
+#define PROBE_S 20
 #define SET_UP_FAILED 126 /* exit status of the child when it got no further than the set-up */
 
 struct sandbox {
 	struct sock_fprog filter;
+	enum sandbox_kind kind;
 };
 
-/* --- the filter */
-
-/* All that qemu-img convert, glibc and the dynamic loader use (found with strace). */
-static const char *const allowed[] = {
-	"access", "arch_prctl", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close",
-	"close_range", "copy_file_range", "dup", "dup2", "dup3", "epoll_create1", "epoll_ctl",
-	"epoll_pwait", "epoll_wait", "eventfd2", "execve", "exit", "exit_group", "faccessat",
-	"faccessat2", "fadvise64", "fallocate", "fchmod", "fcntl", "fdatasync", "fstat",
-	"fstatfs", "fsync", "ftruncate", "futex", "get_mempolicy", "get_robust_list", "getcwd",
-	"getdents64", "getegid", "geteuid", "getgid", "getpid", "getppid", "getrandom", "getrlimit",
-	"getrusage", "gettid", "gettimeofday", "getuid", "lseek", "lstat", "madvise", "membarrier",
-	"mmap", "mprotect", "mremap", "munmap", "nanosleep", "newfstatat", "open", "openat", "pipe",
-	"pipe2", "poll", "ppoll", "pread64", "preadv", "prlimit64", "pselect6", "pwrite64", "pwritev",
-	"read", "readahead", "readlink", "readlinkat", "readv", "restart_syscall", "rseq",
-	"rt_sigaction", "rt_sigpending", "rt_sigprocmask", "rt_sigqueueinfo", "rt_sigreturn",
-	"rt_sigsuspend", "rt_sigtimedwait", "rt_tgsigqueueinfo", "sched_getaffinity",
-	"sched_getparam", "sched_getscheduler", "sched_yield", "select", "set_robust_list",
-	"set_tid_address", "sigaltstack", "signalfd4", "stat", "statfs", "statx", "sync_file_range",
-	"sysinfo", "tgkill", "timer_create", "timer_delete", "timer_settime", "timerfd_create",
-	"timerfd_settime", "umask", "uname", "unlink", "write", "writev",
+static const char *const kind_names[SANDBOX_KIND_MAX] = {
+	[SANDBOX_NAMESPACES] = "namespaces", [SANDBOX_LANDLOCK] = "landlock", [SANDBOX_NONE] = "none",
 };
 
-static int filter_rules(scmp_filter_ctx ctx)
+const char *sandbox_kind_name(enum sandbox_kind kind)
 {
-	int r = 0;
-
-	for (size_t i = 0; i < MC_ARRAY_SIZE(allowed) && r == 0; i++) {
-		int number = seccomp_syscall_resolve_name(allowed[i]);
-
-		if (number >= 0) /* else this architecture has no such call */
-			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
-	}
-	if (r == 0) /* threads, but no new processes or namespaces */
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-				     SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_NEWUSER, CLONE_THREAD));
-	if (r == 0) /* its flags cannot be looked at: glibc then falls back to clone */
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-	if (r == 0) /* thread names */
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-				     SCMP_CMP(0, SCMP_CMP_EQ, PR_SET_NAME, 0));
-	return r;
-}
-
-/* The filter as a program, so that the child has nothing to allocate. */
-static int filter_export(scmp_filter_ctx ctx, struct sock_fprog *ret, mc_err **err)
-{
-	mc_auto_fd int fd = memfd_create("filter", MFD_CLOEXEC);
-	struct stat st;
-	int r = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
-
-	if (r < 0 || fstat(fd, &st) < 0)
-		return mc_err_set(err, r < 0 ? -r : errno, "cannot build the system call filter");
-
-	mc_autofree void *code = mc_alloc((size_t)st.st_size);
-
-	if (pread(fd, code, (size_t)st.st_size, 0) != st.st_size)
-		return mc_err_set(err, EIO, "cannot read the system call filter");
-	ret->len = (unsigned short)((size_t)st.st_size / sizeof(struct sock_filter));
-	ret->filter = MC_STEAL(code);
-	return 0;
+	return kind < SANDBOX_KIND_MAX ? kind_names[kind] : "invalid";
 }
 
 struct sandbox *sandbox_new(mc_err **err)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	struct sock_fprog filter;
 	struct sandbox *sandbox;
-	int r;
 
-	if (!ctx || filter_rules(ctx) < 0) {
-		seccomp_release(ctx);
-		mc_err_set(err, 0, "cannot build the system call filter");
-		return NULL;
-	}
-	r = filter_export(ctx, &filter, err);
-	seccomp_release(ctx);
-	if (r < 0)
+	if (syscall_filter_make(&filter, err) < 0)
 		return NULL;
 	sandbox = mc_alloc(sizeof(*sandbox));
 	sandbox->filter = filter;
@@ -124,6 +64,11 @@ void sandbox_free(struct sandbox *sandbox)
 		return;
 	free(sandbox->filter.filter);
 	free(sandbox);
+}
+
+enum sandbox_kind sandbox_kind_of(const struct sandbox *sandbox)
+{
+	return sandbox->kind;
 }
 
 /* --- the child: runs between fork and exec, so system calls only */
@@ -287,30 +232,72 @@ static int enter_pid_namespace(void)
 	_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
+static int enter_namespaces(const struct child *c)
+{
+	if (new_namespaces(c) < 0 || enter_pid_namespace() < 0 || new_root(c->job) < 0)
+		return -1;
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	return fcntl(c->offspring->lock_fd, F_SETFD, 0) == 0 ? 0 : complain("keep the lock");
+}
+
+/* No names of its own and no process numbers, but nothing else to reach either; signals
+ * and sockets are the system call filter's. */
+static int enter_landlock(const struct child *c)
+{
+	const struct landlock_rule rules[] = {
+		{"/usr", LANDLOCK_RUN}, {"/lib", LANDLOCK_RUN}, {"/lib64", LANDLOCK_RUN},
+		{"/etc/ld.so.cache", LANDLOCK_READ}, {"/dev/null", LANDLOCK_WRITE},
+		{c->job->source, LANDLOCK_READ}, {c->job->target, LANDLOCK_WRITE}, {NULL, LANDLOCK_READ},
+	};
+
+	if (offspring_bind(c->offspring) < 0)
+		return complain("bind to the parent");
+	return landlock_apply(rules) == 0 ? 0 : complain("landlock");
+}
+
 static int enter(void *arg)
 {
 	const struct child *c = arg;
+	bool namespaces = c->sandbox->kind == SANDBOX_NAMESPACES;
 
-	if (new_namespaces(c) < 0 || enter_pid_namespace() < 0 || new_root(c->job) < 0 ||
-	    set_limits(c->job) < 0)
+	if ((namespaces ? enter_namespaces(c) : enter_landlock(c)) < 0 || set_limits(c->job) < 0)
 		return -1;
-	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-	if (fcntl(c->offspring->lock_fd, F_SETFD, 0) < 0)
-		return complain("keep the lock");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &c->sandbox->filter) < 0)
-		return complain("seccomp");
-	return 0;
+	return syscall_filter_apply(&c->sandbox->filter) == 0 ? 0 : complain("seccomp");
+}
+
+/* --- the parent */
+
+/* The job's arguments with the names that the two files have inside. Allocated, elements borrowed. */
+static const char **arguments(const struct sandbox *sandbox, const struct sandbox_job *job)
+{
+	bool renamed = sandbox->kind == SANDBOX_NAMESPACES;
+	const char **argv;
+	size_t n = 0;
+
+	while (job->argv[n])
+		n++;
+	argv = mc_alloc((n + 1) * sizeof(*argv));
+	for (size_t i = 0; i < n; i++) {
+		argv[i] = job->argv[i];
+		if (!renamed && strcmp(argv[i], SANDBOX_SOURCE) == 0)
+			argv[i] = job->source;
+		else if (!renamed && strcmp(argv[i], SANDBOX_TARGET) == 0)
+			argv[i] = job->target;
+	}
+	return argv;
 }
 
 int sandbox_run(const struct sandbox *sandbox, const struct offspring *offspring,
 		const struct sandbox_job *job, struct mc_spawn_result *ret, mc_err **err)
 {
 	struct child c = {.sandbox = sandbox, .offspring = offspring, .job = job};
-	struct mc_spawn spawn = {.argv = job->argv, .timeout_ms = job->timeout_s * 1000,
+	mc_autofree const char **argv = arguments(sandbox, job);
+	struct mc_spawn spawn = {.argv = argv, .timeout_ms = job->timeout_s * 1000,
 				 .in_child = enter, .arg = &c};
 	struct mc_spawn_result result;
 
+	if (sandbox->kind == SANDBOX_NONE)
+		return mc_err_set(err, 0, "this machine has neither unprivileged user namespaces nor Landlock");
 	snprintf(c.uid_map, sizeof(c.uid_map), "%d %u 1", NOBODY, geteuid());
 	snprintf(c.gid_map, sizeof(c.gid_map), "%d %u 1", NOBODY, getegid());
 	if (mc_spawn_run(&spawn, &result, err) < 0)
@@ -322,4 +309,23 @@ int sandbox_run(const struct sandbox *sandbox, const struct offspring *offspring
 	}
 	*ret = result;
 	return 0;
+}
+
+enum sandbox_kind sandbox_choose(struct sandbox *sandbox, const struct offspring *offspring,
+				 enum sandbox_kind best, const char *file, mc_err **err)
+{
+	static const char *const argv[] = {"/usr/bin/true", NULL};
+	struct sandbox_job job = {.argv = argv, .source = argv[0], .target = file, .timeout_s = PROBE_S};
+
+	for (sandbox->kind = best; sandbox->kind < SANDBOX_NONE; sandbox->kind++) {
+		struct mc_spawn_result result;
+
+		if (sandbox_run(sandbox, offspring, &job, &result, err) < 0)
+			continue;
+		mc_spawn_result_free(&result);
+		if (result.status == 0)
+			break;
+		mc_err_set(err, 0, "sandbox: %s ended with %d", argv[0], result.status);
+	}
+	return sandbox->kind;
 }

@@ -122,15 +122,28 @@ static int recover_layer(struct storage *storage, const struct layer *layer, mc_
 	return storage_collect(storage, &removed, err);
 }
 
+static void choose_sandbox(struct storage *storage, const char *file)
+{
+	mc_auto_err mc_err *err = NULL;
+	enum sandbox_kind kind = sandbox_choose(storage->sandbox, &storage->offspring, SANDBOX_NAMESPACES,
+						file, &err);
+
+	if (kind != SANDBOX_NAMESPACES)
+		mc_log(kind == SANDBOX_NONE ? MC_LOG_ERROR : MC_LOG_WARNING, AREA,
+		       kind == SANDBOX_NONE ? "images cannot be imported" : "images are imported without namespaces",
+		       "sandbox", sandbox_kind_name(kind), "reason", mc_err_msg(err), NULL);
+}
+
 int storage_recover(struct storage *storage, mc_err **err)
 {
 	mc_autofree char *lock = mc_strf("%s.lock", storage->config->database);
 	struct layer_list list = {0};
 	int r = offspring_open(&storage->offspring, lock, err);
 
-	if (r == 0)
+	if (r == 0) {
+		choose_sandbox(storage, lock);
 		r = graph_layers(storage->graph, keep_layer, &list, err);
-
+	}
 	for (size_t i = 0; i < list.n && r == 0; i++)
 		r = recover_layer(storage, &list.items[i], err);
 	free(list.items);
