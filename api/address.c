@@ -12,6 +12,7 @@
 
 #define RESERVED_HEAD 4 /* network, router, DNS, future use: VPC User Guide, "Subnet CIDR reservations" */
 #define RESERVED_TAIL 1 /* broadcast */
+#define LAST_PUBLIC "public-address/last"
 
 struct range {
 	uint32_t base, size;
@@ -62,13 +63,17 @@ static void take_private(struct store_tx *tx, const struct resource *subnet, str
 			take(r, parse_ip(mc_json_str(eni->spec, "ip", "0.0.0.0")) - r->base);
 }
 
-static char *first_free(const struct range *r, uint32_t head, uint32_t tail)
+/* The first free one from offset `from` on, round and round between head and tail. */
+static char *next_free(const struct range *r, uint32_t from, uint32_t head, uint32_t tail)
 {
-	for (uint32_t i = head; i + tail < r->size; i++) {
-		struct in_addr a = { .s_addr = htonl(r->base + i) };
+	uint32_t n = r->size - head - tail;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t offset = head + (from - head + i) % n;
+		struct in_addr a = { .s_addr = htonl(r->base + offset) };
 		char text[INET_ADDRSTRLEN];
 
-		if (!is_taken(r, i))
+		if (!is_taken(r, offset))
 			return mc_strdup(inet_ntop(AF_INET, &a, text, sizeof(text)));
 	}
 	return NULL;
@@ -83,7 +88,7 @@ char *address_free_private(struct store_tx *tx, const struct resource *subnet)
 		return NULL;
 	taken = r.taken;
 	take_private(tx, subnet, &r);
-	return first_free(&r, RESERVED_HEAD, RESERVED_TAIL);
+	return next_free(&r, RESERVED_HEAD, RESERVED_HEAD, RESERVED_TAIL);
 }
 
 char *address_free_public(struct store_tx *tx, const char *pool)
@@ -91,14 +96,22 @@ char *address_free_public(struct store_tx *tx, const char *pool)
 	struct range r = { 0 };
 	mc_autofree unsigned char *taken = NULL;
 	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL);
+	const char *last = store_fact(tx, LAST_PUBLIC);
 	const struct resource *eni;
+	uint32_t from;
+	char *ip;
 
 	if (!range_init(&r, pool))
 		return NULL;
 	taken = r.taken;
 	while ((eni = store_next(&it)))
 		take(&r, parse_ip(mc_json_str(eni->spec, "public_ip", "0.0.0.0")) - r.base);
-	return first_free(&r, 1, 1);
+	/* Not the one just given back: what still talks to it must not meet a stranger. */
+	from = last ? parse_ip(last) - r.base + 1 : 1;
+	ip = next_free(&r, from < r.size ? from : 1, 1, 1);
+	if (ip)
+		store_set_fact(tx, LAST_PUBLIC, ip);
+	return ip;
 }
 
 int64_t address_count_free(struct store_tx *tx, const struct resource *subnet)

@@ -166,6 +166,18 @@ static int fail_launch(struct view *v, const char *code, const char *message, mc
 	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
 }
 
+/* A volume cannot be made: AWS has two words for it, the log has the reason. */
+static int fail_volumes(struct view *v, mc_err **err)
+{
+	const char *full = mc_ipc_outcome_name(MC_IPC_NO_CAPACITY);
+
+	mc_log(MC_LOG_WARNING, "instance", "volume failed", "id", v->inst->id, "reason", v->volume_error, NULL);
+	if (strncmp(v->volume_error, full, strlen(full)) == 0)
+		return fail_launch(v, "Server.InsufficientInstanceCapacity",
+				   "Insufficient capacity to satisfy instance request", err);
+	return fail_launch(v, "Server.InternalError", "Internal error on launch", err);
+}
+
 /* Count failures that may pass; after some of them the launch is given up. */
 static int attempt_failed(struct view *v, mc_err **err)
 {
@@ -281,7 +293,7 @@ static int step_pending(struct view *v, int64_t *ret_delay, mc_err **err)
 		return mc_json_bool(v->inst->spec, "was_running", false) ? back_to_stopped(v, ret_delay, err)
 									  : tear_down(v, ret_delay, err);
 	if (v->volumes_failed)
-		return fail_launch(v, "Client.VolumeError", v->volume_error, err);
+		return fail_volumes(v, err);
 	*ret_delay = LOOK_AGAIN;
 	/* Volumes and network come up side by side; each wakes us when it is there. */
 	if (!network_ready(v) || !v->volumes_ready)

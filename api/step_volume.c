@@ -11,6 +11,8 @@
 #include "common/json.h"
 #include "common/log.h"
 
+#define GIVE_UP (5 * MC_SECOND) /* making a volume that storaged fails at */
+
 static struct resource *snapshot(struct api *api, const char *id)
 {
 	struct store_tx *tx = store_read(api->store);
@@ -52,6 +54,13 @@ static int record_volume(struct api *api, const struct resource *v, const json_t
 	return store_commit(tx, err) < 0 ? -1 : STEP_DONE;
 }
 
+/* A failure inside storaged may pass, so it is tried again; but not for ever, since
+ * an instance waits for this volume. */
+static bool hopeless(const struct resource *v)
+{
+	return mc_clock_wall() - state_since(v) > GIVE_UP;
+}
+
 static int create_volume(struct api *api, const struct resource *v, mc_err **err)
 {
 	mc_auto_json json_t *answer = NULL;
@@ -61,7 +70,7 @@ static int create_volume(struct api *api, const struct resource *v, mc_err **err
 	mc_autofree char *error = NULL;
 	int r;
 
-	if (o < 0 || o == MC_IPC_INTERNAL || backend_transient(o))
+	if (o < 0 || backend_transient(o) || (o == MC_IPC_INTERNAL && !hopeless(v)))
 		return -1;
 	if (o != MC_IPC_OK) {
 		error = mc_strf("%s: %s", mc_ipc_outcome_name((enum mc_ipc_outcome)o), err ? mc_err_msg(*err) : "");

@@ -19,8 +19,9 @@ void vpc_create_default(struct store_tx *tx, const char *account, const char *re
 /* Make the region's default VPC and images if this account was never here. 0, or -1 and *err. */
 int region_ensure(struct api *api, const char *account, const char *region, mc_err **err);
 
-/* A free private address of the subnet / a free public one of the pool:
- * allocated text, NULL where there is none. */
+/* A free private address of the subnet / a free public one of the pool (the next
+ * after the last one given: needs a write transaction): allocated text, NULL
+ * where there is none. */
 char *address_free_private(struct store_tx *tx, const struct resource *subnet);
 char *address_free_public(struct store_tx *tx, const char *pool);
 /* How many addresses of the subnet are free (five are reserved). */
