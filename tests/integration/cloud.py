@@ -128,9 +128,11 @@ class Cloud:
         self.running = False
 
     def logs(self):
+        """The end of each daemon's and each QEMU's log, without what only asks."""
         parts = []
-        for path in sorted(self.home.glob("log/*.log")):
+        for path in sorted([*self.home.glob("log/*.log"), *self.home.glob("libvirt/log/qemu/*.log")]):
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = [line[:300] for line in lines if " action=Describe" not in line and not line.startswith("-")]
             parts.append(f"---- {path.name}\n" + "\n".join(lines[-40:]))
         return "\n".join(parts)
 
