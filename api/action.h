@@ -63,7 +63,7 @@ const struct action *action_find(const char *service, const char *name);
 /* Every room of actions exports one table, ended by a NULL name; api/actions.c lists them. */
 extern const struct action actions_instance[], actions_instance_attribute[], actions_console[], actions_image[], actions_key_pair[],
 	actions_network[], actions_security_group[], actions_volume[], actions_tag[], actions_place[],
-	actions_sts[];
+	actions_sts[], actions_ssm[];
 
 /* Note a documented outcome; the arguments fit the format of api/error.h (for
  * MALFORMED_ID and NOT_FOUND the first is the code). Always returns 1. */

@@ -7,7 +7,7 @@
 
 static const struct action *const tables[] = {
 	actions_instance, actions_instance_attribute, actions_console, actions_image, actions_key_pair, actions_network,
-	actions_security_group, actions_volume, actions_tag, actions_place, actions_sts,
+	actions_security_group, actions_volume, actions_tag, actions_place, actions_sts, actions_ssm,
 };
 
 const struct action *action_find(const char *service, const char *name)

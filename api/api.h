@@ -12,6 +12,7 @@ struct api_config {
 	char *public_pool;            /* CIDR of the public addresses */
 	char *hypervisor, *netd, *netd_fd, *storaged; /* their sockets */
 	char *instance_types;         /* file of the instance types */
+	char *ami_aliases;            /* "/path=image name glob,..." */
 	long quota_instances, quota_groups, quota_rules, stop_timeout, terminate_timeout, workers;
 	bool imds_v1;
 };

@@ -56,7 +56,8 @@
 	X(MISSING, 400, "MissingParameter", "%s") \
 	X(INVALID_ID, 400, "InvalidID", "The ID '%s' is not valid") \
 	X(VPC_UNSPECIFIED, 400, "VPCIdNotSpecified", "No default VPC for this user") \
-	X(USER_ID, 400, "InvalidUserID.Malformed", "Invalid user id: \"%s\"")
+	X(USER_ID, 400, "InvalidUserID.Malformed", "Invalid user id: \"%s\"") \
+	X(PARAMETER_NOT_FOUND, 400, "ParameterNotFound", "Parameter not found.")
 
 enum api_error {
 	API_OK,

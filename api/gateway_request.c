@@ -185,7 +185,6 @@ static const char *operation_name(struct gateway_request *req, struct engine_cal
 	const char *target = header(req, "X-Amz-Target");
 	const char *name;
 
-	req->json = target != NULL;
 	if (target)
 		return protocol_json_target(target);
 	if (read_form(req, ec))
@@ -223,6 +222,7 @@ enum engine_result gateway_request_run(struct gateway_request *req, struct engin
 	const struct model_operation *op;
 
 	mc_log_set_request_id(ec->request_id);
+	req->json = header(req, "X-Amz-Target") != NULL; /* refusals, too, in the caller's protocol */
 	if (req->too_large) {
 		refuse_with(ec, 413, "RequestEntityTooLarge", "The request is larger than this service takes.");
 		return ENGINE_DONE;

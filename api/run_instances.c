@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/ami_alias.h"
 #include "api/describe.h"
 #include "api/api.h"
 #include "api/instance.h"
@@ -15,6 +16,7 @@
 #include "common/fs.h"
 #include "common/json.h"
 
+#define RESOLVE "resolve:ssm:" /* EC2 User Guide, "Use a Systems Manager parameter" */
 #define MAX_USER_DATA 16384
 #define GROUPS_PER_INTERFACE 5
 #define DEFAULT_TYPE "m1.small" /* EC2 API reference, RunInstances */
@@ -46,6 +48,10 @@ static int check_image(struct call *call, struct plan *p)
 
 	if (!id)
 		return action_fail(call, API_MISSING_PARAMETER, "ImageId");
+	if (strncmp(id, RESOLVE, strlen(RESOLVE)) == 0) {
+		p->image = ami_alias_image(call->api, call->tx, call->caller->region, id + strlen(RESOLVE));
+		return p->image ? 0 : action_fail(call, API_PARAMETER_NOT_FOUND);
+	}
 	p->image = action_resource(call, KIND_IMAGE, id);
 	if (!p->image)
 		return 1;

@@ -15,6 +15,7 @@ import sys
 # A service is a row here (credential scope name, model directory) and its handlers.
 SERVICES = [
     ("ec2", "ec2/2016-11-15"),
+    ("ssm", "ssm/2014-11-06"),
     ("sts", "sts/2011-06-15"),
 ]
 
@@ -196,7 +197,7 @@ class Service:
         first = len(t.operations)
         for op in sorted(self.model["operations"]):
             self.add_operation(op, self.model["operations"][op])
-        xmlns = meta["xmlNamespace"]
+        xmlns = meta.get("xmlNamespace", "")
         # Clients written for the real EC2 (libcloud) expect its trailing slash, and the
         # query services' models carry theirs.
         if not xmlns.endswith("/"):
