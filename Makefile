@@ -130,6 +130,14 @@ fuzz:
 	+$(Q)$(call fuzz_build,$(if $(T),$(filter $(T) %_$(T),$(FUZZ)),$(FUZZ)))
 	$(Q)tests/fuzz/run --build build-fuzz --seconds $(SECONDS) $(T)
 
+# What is measured in tests/bench, each thing against another in turn; WRITE=1 keeps the table.
+$(B)/bench/load: tests/bench/load.c
+	@mkdir -p $(@D)
+	@echo "  BENCH $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(LDFLAGS) -o $@ $< -pthread
+bench: all $(B)/bench/load
+	$(Q)tests/bench/run $(if $(WRITE),--write) $(BENCH)
+
 # The daemons with the crash points of common/crash.h in them, for the kill matrix.
 crash-build:
 	$(Q)$(MAKE) --no-print-directory B=build-crash CPPFLAGS=-DMC_CRASH_POINTS $(BINS:$(B)/%=build-crash/%) $(TOOLS:$(B)/%=build-crash/%)
@@ -174,5 +182,5 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
+.PHONY: bench fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:

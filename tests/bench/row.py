@@ -1,0 +1,34 @@
+"""A measured figure, and what it is held against."""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class Row:
+    """ours and theirs in one unit; the ratio is ours to theirs, or theirs to ours where more is better."""
+    what: str
+    ours: float
+    theirs: float
+    unit: str
+    against: str
+    aim: float              # the ratio that is wanted
+    more_is_better: bool = False
+    aim_text: str = ""
+
+    @property
+    def ratio(self):
+        return self.ours / self.theirs
+
+    @property
+    def met(self):
+        return self.ratio >= self.aim if self.more_is_better else self.ratio <= self.aim
+
+    @staticmethod
+    def number(value):
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+    def cells(self):
+        sign = ">=" if self.more_is_better else "<="
+        return (self.what, f"{self.number(self.ours)} {self.unit}", self.against,
+                f"{self.number(self.theirs)} {self.unit}", f"{self.ratio:.3g}",
+                self.aim_text or f"{sign} {self.aim:g}", "yes" if self.met else "**no**")
