@@ -55,14 +55,19 @@ const char *mc_clock_boot_id(void)
 
 void mc_clock_iso8601(int64_t wall_ns, char out[MC_ISO8601_LEN])
 {
+	int64_t rest = wall_ns % MC_SECOND;
 	time_t seconds = wall_ns / MC_SECOND;
 	struct tm tm;
 	char base[21];
 
+	if (rest < 0) { /* before 1970, C rounds the wrong way */
+		rest += MC_SECOND;
+		seconds--;
+	}
 	gmtime_r(&seconds, &tm);
 	strftime(base, sizeof(base), "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(out, MC_ISO8601_LEN, "%.19s.%03uZ", base,
-		 (unsigned)(wall_ns % MC_SECOND / MC_MS) % 1000u);
+		 (unsigned)(rest / MC_MS) % 1000u);
 }
 
 static int64_t fraction(const char **p)

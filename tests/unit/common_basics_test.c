@@ -30,7 +30,7 @@ static void test_ids(void **state)
 	mc_id_bridge("subnet-0123456789abcdef0", name);
 	assert_string_equal(name, "mb0123456789abc");
 	mc_id_mac("eni-0123456789abcdef0", mac);
-	assert_string_equal(mac, "06:78:9a:bc:de:f0" + 0);
+	assert_string_equal(mac, "06:78:9a:bc:de:f0");
 	mc_id_uuid("i-0123456789abcdef0", uuid);
 	assert_string_equal(uuid, "ec201234-5678-9abc-def0-0123456789ab");
 	mc_id_disk_serial("vol-0123456789abcdef0", serial);
@@ -63,6 +63,9 @@ static void test_clock(void **state)
 	assert_int_equal(mc_clock_parse("20261121T040506Z", &t), 0);
 	mc_clock_iso8601(t, text);
 	assert_string_equal(text, "2026-11-21T04:05:06.000Z");
+	assert_int_equal(mc_clock_parse("1932-11-21T00:05:06.040Z", &t), 0);
+	mc_clock_iso8601(t, text);
+	assert_string_equal(text, "1932-11-21T00:05:06.040Z");
 	assert_int_equal(mc_clock_parse("yesterday", &t), -1);
 	assert_int_equal(mc_clock_parse("2026-11-21T04:05:06+01:00", &t), -1);
 	assert_int_equal(mc_clock_parse("2316-11-21T04:00:00Z", &t), -1);
