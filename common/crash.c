@@ -1,6 +1,7 @@
 #include "common/crash.h"
 
 #ifdef MC_CRASH_POINTS
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,10 +10,12 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/fs.h"
 
 void mc_crash_point(void)
 {
-	const char *path = getenv("MINICLOUD_CRASH_FILE");
+	const char *dir = getenv("MINICLOUD_CRASH_DIR");
+	mc_autofree char *path = dir ? mc_strf("%s/%s", dir, program_invocation_short_name) : NULL;
 	mc_auto_fd int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
 	char text[32] = "";
 	long n;

@@ -1,7 +1,7 @@
 /* Numbered crash points, for tests only: compiled in with -DMC_CRASH_POINTS.
  *
- * While the file named by MINICLOUD_CRASH_FILE exists, every point passed counts
- * its number down; at zero the file is removed and the process ends by SIGKILL,
+ * While a file with the program's name exists in the directory MINICLOUD_CRASH_DIR,
+ * every point passed counts the number in it down; at zero the file is removed and the process ends by SIGKILL,
  * as if the power had gone at that instruction. Without the file nothing happens,
  * so a test arms a running daemon by writing a number, and learns from the file's
  * absence that it was reached. */
