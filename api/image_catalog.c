@@ -77,7 +77,8 @@ static void offer_one(struct api *api, struct store_tx *tx, const char *region, 
 	json_object_update_new(r->spec, json_pack("{s:s, s:s, s:s, s:I, s:I}", "source", file, "sha256", sha256, "stored",
 		first ? mc_json_str(first->spec, "stored", first->id) : r->id, "virtual_bytes",
 		(json_int_t)mc_json_int(m, "virtual_size", 0), "min_memory_mib", (json_int_t)mc_json_int(m, "min_memory_mib", 0)));
-	state_init(r, IMAGE_PENDING);
+	/* What is stored already is there in a region's first answer. */
+	state_init(r, first && first->state == IMAGE_AVAILABLE ? IMAGE_AVAILABLE : IMAGE_PENDING);
 }
 
 static void offer_file(struct api *api, struct store_tx *tx, const char *region, const char *name)

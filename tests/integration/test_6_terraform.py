@@ -1,0 +1,93 @@
+"""The unmodified Terraform with the AWS provider: apply, no difference, destroy."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+CONFIGURATION = """
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+provider "aws" {
+  skip_metadata_api_check = true
+}
+data "aws_ami" "tiny" {
+  most_recent = true
+  owners      = ["amazon"]
+  filter {
+    name   = "name"
+    values = ["minicloud-tiny*"]
+  }
+}
+data "aws_ssm_parameter" "tiny" {
+  name = "/aws/service/minicloud/tiny"
+}
+resource "aws_key_pair" "key" {
+  key_name   = "terraform"
+  public_key = "%s"
+}
+resource "aws_security_group" "ssh" {
+  name        = "terraform"
+  description = "SSH from everywhere"
+  ingress {
+    from_port   = 22
+    to_port     = 22
+    protocol    = "tcp"
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+  egress {
+    from_port   = 0
+    to_port     = 0
+    protocol    = "-1"
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+}
+resource "aws_instance" "one" {
+  ami                    = data.aws_ami.tiny.id
+  instance_type          = "t3.nano"
+  key_name               = aws_key_pair.key.key_name
+  vpc_security_group_ids = [aws_security_group.ssh.id]
+  tags                   = { Name = "terraform" }
+  lifecycle {
+    precondition {
+      condition     = nonsensitive(data.aws_ssm_parameter.tiny.value) == data.aws_ami.tiny.id
+      error_message = "The parameter names another image."
+    }
+  }
+}
+"""
+
+
+@pytest.fixture
+def terraform(cloud, tmp_path):
+    program, plugins = shutil.which("terraform"), os.environ.get("TF_PLUGIN_DIR")
+    if not program or not plugins:
+        pytest.skip("no terraform on PATH, or TF_PLUGIN_DIR (a directory with the AWS provider) is not set")
+    environment = cloud.environment(AWS_ENDPOINT_URL=cloud.endpoint, CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1", TF_CLI_CONFIG_FILE="/dev/null",
+                                    HOME=str(tmp_path))
+
+    def run(*words, good=(0,)):
+        done = subprocess.run([program, *words, "-no-color"], cwd=tmp_path, env=environment, capture_output=True,
+                              text=True, timeout=300, check=False)
+        assert done.returncode in good, done.stdout + done.stderr
+        return done
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", tmp_path / "key"], check=True)
+    key = (tmp_path / "key.pub").read_text(encoding="ascii").strip()
+    (tmp_path / "main.tf").write_text(CONFIGURATION % key, encoding="ascii")
+    run("init", "-input=false", f"-plugin-dir={plugins}")
+    return run
+
+
+def test_apply_plan_destroy(terraform, ec2):
+    def named():
+        answer = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["terraform"]}])
+        return [i["State"]["Name"] for r in answer["Reservations"] for i in r["Instances"]]
+    terraform("apply", "-auto-approve", "-input=false")
+    assert named() == ["running"]
+    terraform("plan", "-detailed-exitcode", "-input=false")  # 2 would be a difference
+    terraform("destroy", "-auto-approve", "-input=false")
+    assert named() == ["terminated"]
