@@ -26,6 +26,7 @@ struct call {
 	const json_t *in;      /* the decoded, validated request */
 	struct store_tx *tx;   /* read, or write with ACTION_WRITE */
 	json_t *out;           /* the answer: new reference, NULL for an empty one */
+	bool xml;              /* it goes out as XML: its items may be encoded already (api/protocol/xml.h) */
 	/* Documented outcome. */
 	enum api_error error;
 	char *error_code, *error_message; /* allocated */

@@ -51,14 +51,14 @@ static const struct filter instance_filters[] = {
 	{ "network-interface.network-interface-id", "NetworkInterfaces.NetworkInterfaceId" },
 	{ "network-interface.subnet-id", "NetworkInterfaces.SubnetId" },
 	{ "network-interface.vpc-id", "NetworkInterfaces.VpcId" },
-	{ "owner-id", "OwnerId" },
+	{ "owner-id", "@account" },
 	{ "placement-group-name", "Placement.GroupName" },
 	{ "platform", "Platform" },
 	{ "platform-details", "PlatformDetails" },
 	{ "private-dns-name", "PrivateDnsName" },
 	{ "private-ip-address", "PrivateIpAddress" },
 	{ "reason", "StateTransitionReason" },
-	{ "reservation-id", "ReservationId" },
+	{ "reservation-id", "@reservation" },
 	{ "root-device-name", "RootDeviceName" },
 	{ "root-device-type", "RootDeviceType" },
 	{ "source-dest-check", "SourceDestCheck" },
@@ -71,89 +71,29 @@ static const struct filter instance_filters[] = {
 	{ 0 },
 };
 
-/* The instances of r's reservation in the list. Those of one reservation are made
- * in one transaction and so lie side by side: only the last can be it. */
-static json_t *reservation_in(json_t *list, const struct resource *r)
+/* Those of one reservation are made in one transaction and so lie side by side:
+ * only the last of the list can be r's. */
+static void add_to_reservation(json_t *list, const struct resource *r, json_t *item)
 {
 	const char *id = mc_json_str(r->spec, "reservation", "");
 	json_t *one = json_array_get(list, json_array_size(list) - 1);
 
-	if (one && strcmp(mc_json_str(one, "ReservationId", ""), id) == 0)
-		return mc_json_arr(one, "Instances");
-	one = json_pack("{s:s, s:s, s:[], s:[]}", "ReservationId", id, "OwnerId", r->account, "Groups", "Instances");
-	json_array_append_new(list, one);
-	return mc_json_arr(one, "Instances");
-}
-
-static bool passes(struct call *call, const struct resource *r, const json_t *view)
-{
-	mc_auto_json json_t *probe = NULL;
-
-	if (json_array_size(mc_json_arr(call->in, "Filters")) == 0)
-		return true;
-	probe = json_copy((json_t *)view);
-	json_object_set(probe, "ReservationId", json_object_get(r->spec, "reservation"));
-	json_object_set_new(probe, "OwnerId", json_string(r->account));
-	return describe_matches(call, instance_filters, probe, r);
-}
-
-static int check_ids(struct call *call, const json_t *ids)
-{
-	json_t *id;
-	size_t i;
-
-	json_array_foreach(ids, i, id)
-		if (!action_resource(call, KIND_INSTANCE, json_string_value(id)))
-			return 1;
-	return 0;
-}
-
-static json_t *described_instance(struct call *call, const struct resource *r)
-{
-	json_t *view = instance_view(call, r);
-
-	if (passes(call, r, view))
-		return view;
-	json_decref(view);
-	return NULL;
+	if (!one || strcmp(mc_json_str(one, "ReservationId", ""), id) != 0) {
+		one = json_pack("{s:s, s:s, s:[], s:[]}", "ReservationId", id, "OwnerId", r->account, "Groups", "Instances");
+		json_array_append_new(list, one);
+	}
+	json_array_append_new(mc_json_arr(one, "Instances"), item);
 }
 
 static int describe_instances(struct call *call)
 {
-	const json_t *ids = mc_json_arr(call->in, "InstanceIds");
-	struct store_iter it = store_iter(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region);
-	mc_auto_json json_t *list = json_array();
-	const struct resource *r;
-	int64_t after, limit, n = 0, last = 0;
+	static const struct describe d = {
+		.kind = KIND_INSTANCE, .list = "Reservations", .inside = "Instances", .add = add_to_reservation,
+		.ids = "InstanceIds", .filters = instance_filters, .view = instance_view, .page_min = 5, .page_max = 1000,
+		.ids_with_page_refused = true,
+	};
 
-	if (json_array_size(ids) && json_object_get(call->in, "MaxResults"))
-		return action_fail(call, API_PARAMETER_COMBINATION,
-				   "The parameter instancesSet cannot be used with the parameter maxResults");
-	if (check_ids(call, ids) || describe_check_filters(call, instance_filters) ||
-	    describe_page(call, 5, 1000, &after, &limit))
-		return 1;
-	call->out = json_object();
-	while ((r = store_next(&it))) {
-		json_t *view;
-
-		if (r->seq <= after || (json_array_size(ids) && !mc_json_has_str(ids, r->id)))
-			continue;
-		view = described_instance(call, r);
-		if (!view)
-			continue;
-		if (limit && n == limit) {
-			mc_autofree char *token = describe_token(call, last);
-
-			json_decref(view);
-			json_object_set_new(call->out, "NextToken", json_string(token));
-			break;
-		}
-		json_array_append_new(reservation_in(list, r), view);
-		last = r->seq;
-		n++;
-	}
-	json_object_set(call->out, "Reservations", list);
-	return 0;
+	return describe_run(call, &d);
 }
 
 /* --- status --------------------------------------------------------------- */

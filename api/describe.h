@@ -5,7 +5,8 @@
 #include "api/action.h"
 
 /* { "instance-state-name", "State.Name" }: arrays on the way are looked through;
- * values match with * and ?. tag:KEY, tag-key are always known. */
+ * values match with * and ?. tag:KEY, tag-key are always known. What the view does
+ * not show is named with an @: "@account", or a member of the resource's spec. */
 struct filter {
 	const char *name, *path;
 };
@@ -26,6 +27,11 @@ struct describe {
 	describe_view *view;
 	int page_min, page_max;       /* MaxResults; 0: not paginated */
 	bool ids_with_page_refused;
+	/* The items are members of the rows of `list`: DescribeInstances lists Reservations
+	 * with their Instances. Both or neither. inside: the member; add: puts the item of r
+	 * into the list, taking it over. */
+	const char *inside;
+	void (*add)(json_t *list, const struct resource *r, json_t *item);
 	/* May a name mean this one? NULL: any of that name. */
 	bool (*named)(struct call *call, const struct resource *r);
 };

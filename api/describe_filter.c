@@ -169,6 +169,23 @@ static bool tags_match(const struct clause *c, const json_t *tags)
 	return false;
 }
 
+/* path "@member": what is known of r but shown nowhere in its view. */
+static bool hidden_matches(const struct resource *r, const char *path, const json_t *patterns)
+{
+	const json_t *v = json_object_get(r->spec, path + 1);
+
+	if (strcmp(path, "@account") == 0)
+		return text_matches(r->account, patterns);
+	return v && scalar_matches(v, patterns);
+}
+
+static bool row_matches(const struct clause *c, const json_t *view, const struct resource *r)
+{
+	if (*c->row->path == '@')
+		return r && hidden_matches(r, c->row->path, c->values);
+	return path_matches(view, c->row->path, c->values);
+}
+
 static bool is_state(const char *path)
 {
 	return strcmp(path, "State") == 0 || strcmp(path, "State.Name") == 0;
@@ -181,6 +198,8 @@ bool clauses_may_match(const struct clauses *c, const struct resource *r)
 		const json_t *v = at->tag ? NULL : json_object_get(r->doc, at->row->path);
 
 		if (at->tag && !tags_match(at, r->tags))
+			return false;
+		if (!at->tag && *at->row->path == '@' && !hidden_matches(r, at->row->path, at->values))
 			return false;
 		if (v && !json_is_array(v) && !json_is_object(v) && !scalar_matches(v, at->values))
 			return false;
@@ -196,7 +215,7 @@ bool clauses_match(const struct clauses *c, const json_t *view, const struct res
 	for (size_t i = 0; i < c->n; i++) {
 		const struct clause *at = &c->at[i];
 
-		if (at->tag ? !r || !tags_match(at, r->tags) : !path_matches(view, at->row->path, at->values))
+		if (at->tag ? !r || !tags_match(at, r->tags) : !row_matches(at, view, r))
 			return false;
 	}
 	return true;

@@ -235,6 +235,7 @@ enum engine_result gateway_request_run(struct gateway_request *req, struct engin
 		return ENGINE_DONE;
 	op = find_operation(req, ec);
 	ec->call.op = op;
+	ec->call.xml = !req->json;
 	if (!op || decode(req, ec, op))
 		return ENGINE_DONE;
 	return engine_run(ec, req->service, op);

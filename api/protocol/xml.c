@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/protocol/buffer.h"
-
 struct writer {
 	struct buffer out;
 	mc_err **err;
@@ -128,6 +126,21 @@ static int write_map(struct writer *w, const struct model_shape *shape, const js
 	return 0;
 }
 
+/* The structure, or what protocol_xml_inside() has made of it. */
+static int write_structure(struct writer *w, const struct model_shape *shape, const json_t *value,
+			   const char *name)
+{
+	if (!json_is_object(value) && !json_is_string(value))
+		return wrong_type(w, name);
+	open_tag(w, name);
+	if (json_is_string(value))
+		buffer_add(&w->out, json_string_value(value), json_string_length(value));
+	else if (write_members(w, shape, value) < 0)
+		return -1;
+	close_tag(w, name);
+	return 0;
+}
+
 static int write_value(struct writer *w, const struct model_shape *shape, const json_t *value,
 		       const char *name)
 {
@@ -137,13 +150,7 @@ static int write_value(struct writer *w, const struct model_shape *shape, const 
 	case MODEL_MAP:
 		return write_map(w, shape, value, name);
 	case MODEL_STRUCTURE:
-		if (!json_is_object(value))
-			return wrong_type(w, name);
-		open_tag(w, name);
-		if (write_members(w, shape, value) < 0)
-			return -1;
-		close_tag(w, name);
-		return 0;
+		return write_structure(w, shape, value, name);
 	default:
 		return write_scalar(w, model_shape_type(shape), value, name);
 	}
@@ -215,6 +222,16 @@ char *protocol_xml_answer(const struct model_operation *op, const json_t *doc,
 	}
 	buffer_texts(&w.out, "</", name, "Response>", NULL);
 	return buffer_take(&w.out, ret_len);
+}
+
+int protocol_xml_inside(const struct model_shape *shape, const json_t *doc, struct buffer *out,
+			mc_err **err)
+{
+	struct writer w = { .out = *out, .err = err };
+	int r = write_members(&w, shape, doc);
+
+	*out = w.out;
+	return r;
 }
 
 static void write_code(struct buffer *out, const char *code, const char *message)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "api/model/model.h"
+#include "api/protocol/buffer.h"
 #include "common/error.h"
 
 /* The answer of op as XML text, allocated, NUL-terminated, *ret_len bytes.
@@ -16,6 +17,12 @@
  * NULL and *err. Characters XML cannot carry become U+FFFD. */
 char *protocol_xml_answer(const struct model_operation *op, const json_t *doc,
 			  const char *request_id, size_t *ret_len, mc_err **err);
+
+/* Append the inside of a structure's element, encoded. protocol_xml_answer() takes
+ * such text, as a JSON string, where the model has a structure: an answer of
+ * thousands of items then never exists as a tree. 0, or -1 and *err. */
+int protocol_xml_inside(const struct model_shape *shape, const json_t *doc, struct buffer *out,
+			mc_err **err);
 
 /* An error answer in the service's form (service NULL: EC2's), allocated text.
  * status: the HTTP status, which makes awsQuery's <Type> (Sender or Receiver). */

@@ -2,6 +2,7 @@
 #include "tests/unit/api_fixture.h"
 
 #include "api/describe.h"
+#include "api/protocol/xml.h"
 #include "api/state.h"
 #include "common/clock.h"
 
@@ -197,6 +198,99 @@ static void paging_survives_deletion(void **state)
 	assert_int_equal(found(f, "DescribeVolumes", "Volumes", in), 7);
 }
 
+/* n stopped instances, two to a reservation; the id of the first. */
+static void make_instances(struct fixture *f, int n, char first[MC_ID_LEN])
+{
+	struct store_tx *tx = store_write(f->api.store);
+
+	for (int i = 0; i < n; i++) {
+		struct resource *r = store_insert(tx, KIND_INSTANCE, FIXTURE_ACCOUNT, FIXTURE_REGION);
+		mc_autofree char *reservation = mc_strf("r-%017d", i / 2);
+
+		if (i == 0)
+			snprintf(first, MC_ID_LEN, "%s", r->id);
+		r->az = mc_strdup(FIXTURE_REGION "a");
+		state_init(r, INSTANCE_STOPPED);
+		json_object_update_new(r->doc, json_pack("{s:s, s:s, s:s}", "InstanceId", r->id, "InstanceType", "t3.nano",
+							 "ClientToken", "<&>"));
+		json_object_set_new(r->spec, "reservation", json_string(reservation));
+		json_object_set_new(r->tags, "Name", json_string(i % 2 ? "odd" : "even"));
+	}
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+static size_t instances_found(struct fixture *f, const char *in, size_t *ret_reservations)
+{
+	size_t n = 0, i;
+	json_t *one;
+
+	*ret_reservations = found(f, "DescribeInstances", "Reservations", in);
+	json_array_foreach(fixture_list(f, "Reservations"), i, one)
+		n += json_array_size(mc_json_arr(one, "Instances"));
+	return n;
+}
+
+static void reservations(void **state)
+{
+	static const struct { const char *in; size_t instances, reservations; } rows[] = {
+		{ "{}", 7, 4 },
+		{ "{'MaxResults': 5}", 5, 3 },
+		{ "{'Filters': [{'Name': 'reservation-id', 'Values': ['r-*3', 'r-*1']}]}", 3, 2 },
+		{ "{'Filters': [{'Name': 'owner-id', 'Values': ['123456789012']}, {'Name': 'tag:Name', 'Values': ['odd']}]}", 3, 3 },
+		{ "{'Filters': [{'Name': 'owner-id', 'Values': ['999999999999']}]}", 0, 0 },
+		{ "{'Filters': [{'Name': 'instance-state-name', 'Values': ['running']}]}", 0, 0 },
+		{ "{'Filters': [{'Name': 'instance-state-name', 'Values': ['stop*']}]}", 7, 4 },
+	};
+	char first[MC_ID_LEN];
+	size_t n;
+
+	make_instances(*state, 7, first);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		assert_int_equal(instances_found(*state, rows[i].in, &n), rows[i].instances);
+		assert_int_equal(n, rows[i].reservations);
+	}
+	mc_autofree char *one = mc_strf("{'InstanceIds': ['%s', '%s']}", first, first);
+	mc_autofree char *paged = mc_strf("{'InstanceIds': ['%s'], 'MaxResults': 5}", first);
+
+	assert_int_equal(instances_found(*state, one, &n), 1);
+	fixture_fails(*state, "DescribeInstances", "{'InstanceIds': ['i-00000000000000000']}", "InvalidInstanceID.NotFound");
+	fixture_fails(*state, "DescribeInstances", "{'InstanceIds': ['vol-00000000000000000']}", "InvalidInstanceID.Malformed");
+	fixture_fails(*state, "DescribeInstances", paged, "InvalidParameterCombination");
+}
+
+static char *answer_text(struct fixture *f, bool xml, const char *name, const char *in)
+{
+	size_t len;
+	char *text;
+
+	f->xml = xml;
+	fixture_ok(f, name, in);
+	text = protocol_xml_answer(f->call.op, f->call.out, "request", &len, NULL);
+	assert_non_null(text);
+	f->xml = false;
+	return text;
+}
+
+/* Items that are encoded on the way make the same answer. */
+static void encoded_items(void **state)
+{
+	static const char *const operations[] = { "DescribeInstances", "DescribeSubnets", "DescribeVolumes" };
+	struct fixture *f = *state;
+	char first[MC_ID_LEN];
+
+	make_instances(f, 3, first);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(operations); i++) {
+		mc_autofree char *whole = answer_text(f, false, operations[i], "{}");
+		mc_autofree char *encoded = answer_text(f, true, operations[i], "{}");
+
+		assert_string_equal(whole, encoded);
+	}
+	f->xml = true;
+	fixture_ok(f, "DescribeInstances", "{}");
+	f->xml = false;
+	assert_true(json_is_string(json_array_get(mc_json_arr(json_array_get(fixture_list(f, "Reservations"), 0), "Instances"), 0)));
+}
+
 static void ten_thousand(void **state)
 {
 	static const struct { const char *in; size_t n; } rows[] = {
@@ -224,7 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(globs), cmocka_unit_test(glob_is_not_exponential),
 		WITH(filters), WITH(bad_filters), WITH(ids), WITH(scopes), WITH(paging), WITH(paging_survives_deletion),
-		WITH(ten_thousand),
+		WITH(reservations), WITH(encoded_items), WITH(ten_thousand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ struct fixture {
 	struct caller caller;
 	struct call call; /* the last one */
 	json_t *in;
+	bool xml; /* of the calls to come */
 	char dir[64];
 };
 
@@ -114,6 +115,7 @@ static inline int fixture_call(struct fixture *f, const char *name, const char *
 		fail_msg("%s %s: %s", name, in, f->in ? "no such action" : error.text);
 	f->call.in = f->in;
 	f->call.op = op;
+	f->call.xml = f->xml;
 	f->call.tx = a->flags & ACTION_WRITE ? store_write(f->api.store) : store_read(f->api.store);
 	r = a->fn(&f->call);
 	if (r == 0 && a->flags & ACTION_WRITE)
