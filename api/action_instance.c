@@ -89,7 +89,7 @@ static int describe_instances(struct call *call)
 {
 	static const struct describe d = {
 		.kind = KIND_INSTANCE, .list = "Reservations", .inside = "Instances", .add = add_to_reservation,
-		.ids = "InstanceIds", .filters = instance_filters, .view = instance_view, .page_min = 5, .page_max = 1000,
+		.ids = "InstanceIds", .filters = instance_filters, .view = instance_view, .stamp = instance_stamp, .page_min = 5, .page_max = 1000,
 		.ids_with_page_refused = true,
 	};
 

@@ -17,6 +17,7 @@ struct api_config {
 	bool imds_v1;
 };
 
+struct describe_cache;
 struct reconciler;
 struct metadata;
 struct waiters;
@@ -27,6 +28,7 @@ struct api {
 	struct reconciler *reconciler;
 	struct metadata *metadata;
 	struct waiters *waiters;
+	struct describe_cache *describe_cache; /* NULL: nothing is kept */
 	json_t *types;                /* {"t3.micro": {vcpus, memory_mib, doc}}; never changes */
 	json_t *accelerator;          /* hypervisor's GET /v1/host as seen at start */
 };

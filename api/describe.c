@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
+#include "api/describe_cache.h"
 #include "api/describe_filter.h"
 #include "api/protocol/buffer.h"
 #include "api/protocol/xml.h"
@@ -137,14 +139,13 @@ static const struct model_shape *item_shape(const struct call *call, const struc
 
 /* The view as its text, which takes a fifth of the tree's memory and is not taken
  * apart again. One that cannot be encoded stays: the answer's encoder says why. */
-static json_t *item_of(struct run *run, json_t *view)
+static json_t *encode(struct run *run, json_t *view)
 {
 	json_t *text;
 
-	run->encoded.len = 0;
 	if (!run->shape || protocol_xml_inside(run->shape, view, &run->encoded, NULL) < 0)
 		return view;
-	text = json_stringn_nocheck(run->encoded.len ? run->encoded.data : "", run->encoded.len);
+	text = json_stringn_nocheck(run->encoded.data, run->encoded.len);
 	json_decref(view);
 	return text;
 }
@@ -159,26 +160,49 @@ static void add(struct run *run, const struct resource *r, json_t *item)
 	run->n++;
 }
 
+/* The item, its text kept from another time where that is still true; NULL: r does
+ * not match. */
+static json_t *item_of(struct run *run, const struct resource *r)
+{
+	bool keep = run->shape && run->d->stamp;
+	uint64_t stamp = keep ? run->d->stamp(run->call, r) : 0;
+	json_t *kept = keep ? describe_cache_get(run->call->api->describe_cache, r->id, stamp) : NULL;
+	json_t *item = NULL;
+
+	if (kept && run->clauses.n == 0)
+		return kept;
+	item = run->d->view(run->call, r);
+	if (!item || !clauses_match(&run->clauses, item, r)) {
+		json_decref(item);
+		json_decref(kept);
+		return NULL;
+	}
+	if (kept) {
+		json_decref(item);
+		return kept;
+	}
+	item = encode(run, item);
+	if (keep && json_is_string(item))
+		describe_cache_put(run->call->api->describe_cache, r->id, stamp, item);
+	return item;
+}
+
 /* False: the page is full. */
 static bool offer(struct run *run, const struct resource *r)
 {
-	json_t *view;
+	json_t *item;
 
 	if (r->seq <= run->after || !clauses_may_match(&run->clauses, r))
 		return true;
-	view = run->d->view(run->call, r);
-	if (!view)
+	item = item_of(run, r);
+	if (!item)
 		return true;
-	if (!clauses_match(&run->clauses, view, r)) {
-		json_decref(view);
-		return true;
-	}
 	if (run->limit && run->n == run->limit) {
-		json_decref(view);
+		json_decref(item);
 		run->more = true;
 		return false;
 	}
-	add(run, r, item_of(run, view));
+	add(run, r, item);
 	return true;
 }
 

@@ -25,6 +25,9 @@ struct describe {
 	const char *name_not_found; /* error code */
 	const struct filter *filters; /* ends with a NULL name */
 	describe_view *view;
+	/* A number for what the view shows, another one after any change of it: encoded
+	 * items are kept by it (api/describe_cache.h). NULL: they are made anew each time. */
+	uint64_t (*stamp)(struct call *call, const struct resource *r);
 	int page_min, page_max;       /* MaxResults; 0: not paginated */
 	bool ids_with_page_refused;
 	/* The items are members of the rows of `list`: DescribeInstances lists Reservations

@@ -7,6 +7,7 @@
 #include "api/ami_alias.h"
 #include "api/api.h"
 #include "api/backend.h"
+#include "api/describe_cache.h"
 #include "api/gateway.h"
 #include "api/image_catalog.h"
 #include "api/instance_type.h"
@@ -22,6 +23,7 @@
 #include "common/log.h"
 
 #define AREA "api"
+#define DESCRIBE_CACHE (64u << 20) /* bytes: some fifteen thousand instances */
 #define AT(member) offsetof(struct api_config, member)
 /* Where the examples of AWS and Debian look their images up. */
 #define DEFAULT_ALIASES \
@@ -104,6 +106,7 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 	if (!api->store)
 		return -1;
 	api->waiters = waiters_new();
+	api->describe_cache = describe_cache_new(DESCRIBE_CACHE);
 	api->metadata = metadata_start(api, err);
 	if (!api->metadata)
 		return -1;

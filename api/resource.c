@@ -59,6 +59,7 @@ struct resource *resource_clone(const struct resource *r)
 	copy->doc = json_deep_copy(r->doc);
 	copy->spec = json_deep_copy(r->spec);
 	copy->tags = json_deep_copy(r->tags);
+	copy->version = 0;
 	copy->next = NULL;
 	copy->gone = false;
 	return copy;

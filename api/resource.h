@@ -50,6 +50,7 @@ struct resource {
 	char *parent;   /* the id it belongs to: subnet, group, ENI -> VPC; rule -> group; volume, instance's ENI keep theirs in spec */
 	int state;      /* of the kind's machine */
 	int64_t seq;    /* order of creation, over all kinds */
+	uint64_t version; /* of this content: the store gives each one that is published a new number; 0: not published */
 	int64_t created; /* wall clock, ns */
 	json_t *doc, *spec, *tags; /* objects, never NULL; tags: {key: value} */
 	struct resource *next; /* the transaction's newer version; only the writer looks */

@@ -110,6 +110,7 @@ void store_publish(struct store *s, struct resource *r)
 	struct entry *e = find_entry(s, r->id);
 	struct kind_list *l = &s->kinds[r->kind];
 
+	r->version = ++s->version;
 	if (e) {
 		l->items[list_find(l, r->seq)] = r;
 		HASH_DEL(s->by_id, e);

@@ -39,6 +39,7 @@ struct store {
 	json_t *keys;            /* {access key id: {secret, account}} */
 	char *default_key;
 	int64_t next_seq;
+	uint64_t version;        /* the last one given */
 	store_changed_fn *changed;
 	void *changed_ctx;
 };

@@ -126,15 +126,20 @@ static int write_map(struct writer *w, const struct model_shape *shape, const js
 	return 0;
 }
 
-/* The structure, or what protocol_xml_inside() has made of it. */
+/* Made by protocol_xml_inside()? No text of anybody else's holds a NUL. */
+static bool is_encoded(const json_t *value)
+{
+	return json_is_string(value) && json_string_length(value) && !*json_string_value(value);
+}
+
 static int write_structure(struct writer *w, const struct model_shape *shape, const json_t *value,
 			   const char *name)
 {
-	if (!json_is_object(value) && !json_is_string(value))
+	if (!json_is_object(value) && !is_encoded(value))
 		return wrong_type(w, name);
 	open_tag(w, name);
-	if (json_is_string(value))
-		buffer_add(&w->out, json_string_value(value), json_string_length(value));
+	if (is_encoded(value))
+		buffer_add(&w->out, json_string_value(value) + 1, json_string_length(value) - 1);
 	else if (write_members(w, shape, value) < 0)
 		return -1;
 	close_tag(w, name);
@@ -228,8 +233,11 @@ int protocol_xml_inside(const struct model_shape *shape, const json_t *doc, stru
 			mc_err **err)
 {
 	struct writer w = { .out = *out, .err = err };
-	int r = write_members(&w, shape, doc);
+	int r;
 
+	w.out.len = 0;
+	buffer_add(&w.out, "", 1);
+	r = write_members(&w, shape, doc);
 	*out = w.out;
 	return r;
 }

@@ -18,9 +18,10 @@
 char *protocol_xml_answer(const struct model_operation *op, const json_t *doc,
 			  const char *request_id, size_t *ret_len, mc_err **err);
 
-/* Append the inside of a structure's element, encoded. protocol_xml_answer() takes
- * such text, as a JSON string, where the model has a structure: an answer of
- * thousands of items then never exists as a tree. 0, or -1 and *err. */
+/* Make *out (what it held is dropped) the inside of a structure's element, encoded:
+ * a NUL, which marks it, and the text. protocol_xml_answer() takes it, as a JSON
+ * string, where the model has that structure: an answer of thousands of items then
+ * never exists as a tree. 0, or -1 and *err. */
 int protocol_xml_inside(const struct model_shape *shape, const json_t *doc, struct buffer *out,
 			mc_err **err);
 

@@ -2,6 +2,7 @@
 #include "tests/unit/api_fixture.h"
 
 #include "api/describe.h"
+#include "api/describe_cache.h"
 #include "api/protocol/xml.h"
 #include "api/state.h"
 #include "common/clock.h"
@@ -219,6 +220,30 @@ static void make_instances(struct fixture *f, int n, char first[MC_ID_LEN])
 	assert_int_equal(store_commit(tx, NULL), 0);
 }
 
+/* An instance with an interface, a volume and a group: their ids, the instance's last. */
+static void make_joined_instance(struct fixture *f, char ids[4][MC_ID_LEN])
+{
+	static const enum kind kinds[] = { KIND_NETWORK_INTERFACE, KIND_VOLUME, KIND_SECURITY_GROUP, KIND_INSTANCE };
+	struct store_tx *tx = store_write(f->api.store);
+	struct resource *made[MC_ARRAY_SIZE(kinds)];
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(kinds); i++) {
+		made[i] = store_insert(tx, kinds[i], FIXTURE_ACCOUNT, FIXTURE_REGION);
+		made[i]->az = mc_strdup(FIXTURE_REGION "a");
+		made[i]->parent = mc_strdup("vpc-0123456789abcdef0");
+		snprintf(ids[i], MC_ID_LEN, "%s", made[i]->id);
+	}
+	json_object_update_new(made[0]->spec, json_pack("{s:s, s:s, s:s, s:[s]}", "ip", "172.31.0.10", "mac", "06:00:00:00:00:01",
+							"subnet", "subnet-0123456789abcdef0", "groups", ids[2]));
+	state_init(made[1], VOLUME_CREATING);
+	json_object_set_new(made[2]->doc, "GroupName", json_string("web"));
+	state_init(made[3], INSTANCE_STOPPED);
+	json_object_update_new(made[3]->doc, json_pack("{s:s, s:s}", "InstanceId", ids[3], "InstanceType", "t3.nano"));
+	json_object_update_new(made[3]->spec, json_pack("{s:s, s:[s], s:[{s:s, s:s}]}", "reservation", "r-0123456789abcdef0", "enis",
+							ids[0], "volumes", "id", ids[1], "device", "/dev/xvda"));
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
 static size_t instances_found(struct fixture *f, const char *in, size_t *ret_reservations)
 {
 	size_t n = 0, i;
@@ -291,6 +316,67 @@ static void encoded_items(void **state)
 	assert_true(json_is_string(json_array_get(mc_json_arr(json_array_get(fixture_list(f, "Reservations"), 0), "Instances"), 0)));
 }
 
+/* What is kept is the same as what is made anew, also after each part of it has changed. */
+static void kept_items(void **state)
+{
+	static const char *const kinds[] = { "network-interface", "volume", "security-group", "instance" };
+	struct fixture *f = *state;
+	mc_autofree char *before = NULL;
+	char ids[4][MC_ID_LEN];
+
+	make_joined_instance(f, ids);
+	f->api.describe_cache = describe_cache_new(1 << 20);
+	before = answer_text(f, true, "DescribeInstances", "{}");
+	for (size_t i = 0; i < MC_ARRAY_SIZE(kinds); i++) {
+		struct store_tx *tx = store_write(f->api.store);
+		struct resource *r = store_edit(tx, ids[i]);
+
+		assert_non_null(r);
+		json_object_set_new(r->spec, "ip", json_string("172.31.0.99"));
+		json_object_set_new(r->doc, "GroupName", json_string("renamed"));
+		json_object_set_new(r->tags, "Name", json_string("new"));
+		if (r->kind == KIND_VOLUME)
+			state_set(tx, r, VOLUME_IN_USE);
+		if (r->kind == KIND_INSTANCE)
+			json_object_del(r->doc, "GroupName");
+		assert_int_equal(store_commit(tx, NULL), 0);
+
+		mc_autofree char *kept = answer_text(f, true, "DescribeInstances", "{}");
+		mc_autofree char *made = answer_text(f, false, "DescribeInstances", "{}");
+
+		if (strcmp(kept, before) == 0)
+			fail_msg("a changed %s is not seen", kinds[i]);
+		assert_string_equal(kept, made);
+		free(before);
+		before = mc_strdup(kept);
+	}
+	describe_cache_free(f->api.describe_cache);
+}
+
+static void cache_bounds(void **state)
+{
+	struct describe_cache *c = describe_cache_new(3000);
+	mc_auto_json json_t *text = json_stringn_nocheck("0123456789", 10);
+
+	(void)state;
+	assert_null(describe_cache_get(NULL, "a", 1));
+	describe_cache_put(c, "a", 1, text);
+	assert_null(describe_cache_get(c, "a", 2));
+	for (int i = 0; i < 100; i++) {
+		mc_autofree char *id = mc_strf("i-%d", i);
+		mc_auto_json json_t *got = describe_cache_get(c, "a", 1);
+
+		assert_ptr_equal(got, text); /* what is used stays */
+		describe_cache_put(c, id, 1, text);
+		assert_null(describe_cache_get(c, id, 2));
+	}
+	assert_null(describe_cache_get(c, "i-1", 1));
+	describe_cache_put(c, "a", 2, text);
+	assert_null(describe_cache_get(c, "a", 1));
+	describe_cache_free(c);
+	describe_cache_free(NULL);
+}
+
 static void ten_thousand(void **state)
 {
 	static const struct { const char *in; size_t n; } rows[] = {
@@ -318,7 +404,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(globs), cmocka_unit_test(glob_is_not_exponential),
 		WITH(filters), WITH(bad_filters), WITH(ids), WITH(scopes), WITH(paging), WITH(paging_survives_deletion),
-		WITH(reservations), WITH(encoded_items), WITH(ten_thousand),
+		WITH(reservations), WITH(encoded_items), WITH(kept_items), cmocka_unit_test(cache_bounds),
+		WITH(ten_thousand),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

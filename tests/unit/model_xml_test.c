@@ -76,6 +76,7 @@ static void test_faults(void **state)
 	static const char *const docs[] = {
 		"{\"Vpc\": []}", "{\"Vpcs\": {}}", "{\"Vpcs\": [1]}", "{\"Vpcs\": [{\"VpcId\": 1}]}",
 		"{\"Vpcs\": [{\"IsDefault\": \"true\"}]}", "{\"Vpcs\": [{\"Nope\": 1}]}", "[]",
+		"{\"Vpcs\": [\"<vpcId>x</vpcId>\"]}", "{\"Vpcs\": [\"\"]}",
 	};
 
 	for (size_t i = 0; i < MC_ARRAY_SIZE(docs); i++) {
