@@ -1,4 +1,5 @@
 /* minicloud-api: the front door, the truth, and the workers that make it so. */
+#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,14 @@ static int open_doors(struct api *api, struct doors *d, mc_err **err)
 	return d->tcp ? 0 : -1;
 }
 
+/* An answer of megabytes goes back to the system when it is sent; by default the
+ * allocator would keep what was once in use, for each thread anew. */
+static void bound_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	mallopt(M_ARENA_MAX, 2);
+}
+
 static int start(struct api *api, struct doors *d, mc_err **err)
 {
 	int level = mc_log_level_parse(api->config.log_level);
@@ -144,6 +153,7 @@ int main(int argc, char **argv)
 	int mode;
 
 	mc_daemon_init();
+	bound_memory();
 	mode = mc_config_load(&program, argc, argv, &api.config, &err);
 	if (mode == MC_CONFIG_EXIT)
 		return 0;
