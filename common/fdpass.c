@@ -40,14 +40,22 @@ int mc_fdpass_send(int sock, const json_t *doc, int fd, mc_err **err)
 	return 0;
 }
 
+/* The last descriptor of the message, -1 where it has none. There is room for two
+ * (CMSG_SPACE rounds up), so that a peer can send one too many: that is closed. */
 static int take_fd(struct msghdr *msg)
 {
-	int fd = -1;
+	mc_auto_fd int fd = -1;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			memcpy(&fd, CMSG_DATA(c), sizeof(int));
-	return fd;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = 0; CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int)) {
+			if (fd >= 0)
+				close(fd);
+			memcpy(&fd, CMSG_DATA(c) + at, sizeof(int));
+		}
+	}
+	return MC_STEAL_FD(fd);
 }
 
 int mc_fdpass_recv(int sock, json_t **ret_doc, int *ret_fd, mc_err **err)
