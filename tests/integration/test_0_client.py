@@ -1,0 +1,273 @@
+"""The client against a stand-in for the API: what it sends, and what it does with answers."""
+
+import http.server
+import json
+import os
+import pathlib
+import socketserver
+import stat
+import subprocess
+import threading
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+INSTANCE = "i-0123456789abcdef0"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def address_string(self):
+        return "client"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, document):
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.server.seen.append(("GET", self.path, None, dict(self.headers)))
+        self.answer(*self.server.pages.get(self.path, (404, {"message": "no such page"})))
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        operation = self.headers["X-Amz-Target"]
+        self.server.seen.append((operation, self.path, body, dict(self.headers)))
+        answers = self.server.answers[operation]
+        self.answer(*(answers.pop(0) if len(answers) > 1 else answers[0]))
+
+
+class OnSocket(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
+class OnNetwork(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+
+
+def serve(server):
+    server.seen, server.answers, server.pages = [], {}, {}
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.fixture
+def api(tmp_path):
+    server = serve(OnSocket(str(tmp_path / "minicloud.sock"), Handler))
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run the client: exit status, output, errors."""
+    (tmp_path / "bin").mkdir()
+
+    def it(*words, **more):
+        environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "HOME": str(tmp_path),
+                       "MINICLOUD_RUN": str(tmp_path), "LC_ALL": "C.UTF-8", **more}
+        done = subprocess.run([ROOT / "build" / "minicloud", *words], env=environment, text=True,
+                              capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    return it
+
+
+def script(path, text):
+    path.write_text("#!/bin/sh\n" + text, encoding="utf-8")
+    path.chmod(0o755)
+
+
+def instances(state="running", **more):
+    return {"Reservations": [{"Instances": [{"InstanceId": INSTANCE, "State": {"Name": state},
+                                             "KeyName": "k", **more}]}]}
+
+
+def test_request(api, run):
+    api.answers["ec2.DescribeVpcs"] = [(200, {"Vpcs": []})]
+    status, out, _ = run("describe-vpcs", "--vpc-ids", "vpc-1", "--region", "eu-west-1")
+    assert (status, json.loads(out)) == (0, {"Vpcs": []})
+    _, path, body, headers = api.seen[0]
+    assert path == "/" and json.loads(body) == {"VpcIds": ["vpc-1"]}
+    assert headers["X-Minicloud-Region"] == "eu-west-1" and "Authorization" not in headers
+
+
+@pytest.mark.parametrize("words", [("ec2", "describe-vpcs"), ("--output", "json", "describe-vpcs"),
+                                   ("describe-vpcs", "--output=json", "--no-cli-pager")])
+def test_spelling(api, run, words):
+    api.answers["ec2.DescribeVpcs"] = [(200, {"Vpcs": [{"VpcId": "ü"}]})]
+    assert json.loads(run(*words)[1])["Vpcs"][0]["VpcId"] == "ü"
+
+
+def test_another_service(api, run):
+    api.answers["sts.GetCallerIdentity"] = [(200, {"Account": "1"})]
+    assert run("sts", "get-caller-identity", "--output", "text")[1] == "1\n"
+    assert run("get-caller-identity", "--output", "text")[1] == "1\n"
+
+
+def test_pages(api, run):
+    api.answers["ec2.DescribeVpcs"] = [(200, {"Vpcs": [{"VpcId": "a"}], "NextToken": "t1"}),
+                                       (200, {"Vpcs": [{"VpcId": "b"}], "NextToken": "t2"}),
+                                       (200, {"Vpcs": [{"VpcId": "c"}]})]
+    assert json.loads(run("describe-vpcs")[1]) == {"Vpcs": [{"VpcId": v} for v in "abc"]}
+    assert [json.loads(s[2]).get("NextToken") for s in api.seen] == [None, "t1", "t2"]
+
+
+@pytest.mark.parametrize("words", [("--no-paginate",), ("--max-results", "5")])
+def test_one_page(api, run, words):
+    api.answers["ec2.DescribeVpcs"] = [(200, {"Vpcs": [], "NextToken": "t1"})]
+    assert json.loads(run("describe-vpcs", *words)[1])["NextToken"] == "t1"
+    assert len(api.seen) == 1
+
+
+def test_a_service_that_never_ends(api, run):
+    api.answers["ec2.DescribeVpcs"] = [(200, {"Vpcs": [], "NextToken": "again"})]
+    assert run("describe-vpcs")[0] == 255
+
+
+def test_error(api, run):
+    api.answers["ec2.TerminateInstances"] = [(400, {"__type": "InvalidInstanceID.NotFound", "message": "gone"})]
+    status, out, err = run("terminate-instances", "--instance-ids", INSTANCE)
+    assert (status, out) == (254, "")
+    assert err == ("An error occurred (InvalidInstanceID.NotFound) when calling the TerminateInstances "
+                   "operation: gone\n")
+
+
+@pytest.mark.parametrize("answer", [(200, b""), (200, b"<xml/>"), (200, b"[]"), (502, b"bad gateway")])
+def test_no_json(api, run, answer):
+    api.answers["ec2.DescribeVpcs"] = [answer]
+    status, out, err = run("describe-vpcs")
+    assert (status, out) == (255, "") and "JSON" in err
+
+
+def test_no_cloud(run):
+    status, _, err = run("describe-vpcs")
+    assert status == 255 and "make demo" in err
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("describe-vpcs", "--nonsense"), ("describe-vpcs", "x"),
+                                   ("describe-vpcs", "--output", "yaml"), ("describe-vpcs", "--region"),
+                                   ("describe-vpcs", "--region", "../x"), ("wait",), ("wait", "nonsense"),
+                                   ("ssh",), ("ssh", "vol-1"), ("env", "x"), ("help", "nonsense"),
+                                   ("describe-vpcs", "--endpoint-url", "ftp://x"), ()])
+def test_usage(run, words):
+    status, _, err = run(*words)
+    assert status == 252 and (not words or "minicloud" in err)
+
+
+@pytest.mark.parametrize("words", [("help",), ("--help",), ("help", "run-instances"), ("help", "operations"),
+                                   ("run-instances", "--help"), ("run-instances", "help"), ("wait", "--help"),
+                                   ("ssh", "--help"), ("env", "--help"), ("help", "ssh"), ("version",),
+                                   ("wait", "instance-running", "--help")])
+def test_help(run, words):
+    status, out, err = run(*words)
+    assert status == 0 and "minicloud" in out + "minicloud" and out and not err
+
+
+def test_empty_answer_prints_nothing(api, run):
+    api.answers["ec2.CreateTags"] = [(200, {})]
+    assert run("create-tags", "--resources", INSTANCE, "--tags", "Key=a,Value=b") == (0, "", "")
+
+
+def test_console_is_decoded(api, run):
+    api.answers["ec2.GetConsoleOutput"] = [(200, {"InstanceId": INSTANCE, "Output": "bG9naW46/w=="})]
+    words = ("get-console-output", "--instance-id", INSTANCE)
+    assert json.loads(run(*words)[1])["Output"] == "login:?"
+    assert run(*words, "--output", "table")[1] == "login:?\n"
+
+
+def test_query(api, run, tmp_path):
+    api.answers["ec2.DescribeVpcs"] = [(200, {"Vpcs": [{"VpcId": "a"}]})]
+    script(tmp_path / "bin" / "jp", f'cat > {tmp_path}/given; echo "$2" > {tmp_path}/asked; echo \'["a"]\'\n')
+    assert run("describe-vpcs", "--query", "Vpcs[].VpcId", "--output", "text")[:2] == (0, "a\n")
+    assert json.loads((tmp_path / "given").read_text()) == {"Vpcs": [{"VpcId": "a"}]}
+    assert (tmp_path / "asked").read_text() == "Vpcs[].VpcId\n"
+    script(tmp_path / "bin" / "jp", "echo SyntaxError >&2; exit 1\n")
+    status, _, err = run("describe-vpcs", "--query", "[")
+    assert status == 255 and "SyntaxError" in err
+
+
+def test_env(api, run):
+    api.pages["/v1/credentials"] = (200, {"access_key": KEY, "secret_key": SECRET, "region": "us-east-1",
+                                          "endpoint": "http://127.0.0.1:8775"})
+    assert run("env")[1].splitlines()[:4] == [
+        "export AWS_ENDPOINT_URL=http://127.0.0.1:8775", f"export AWS_ACCESS_KEY_ID={KEY}",
+        f"export AWS_SECRET_ACCESS_KEY={SECRET}", "export AWS_DEFAULT_REGION=us-east-1"]
+    api.pages["/v1/credentials"][1]["region"] = "x;reboot"
+    status, out, _ = run("env")
+    assert (status, out) == (255, "")
+
+
+def test_wait(api, run):
+    api.answers["ec2.DescribeInstances"] = [(400, {"__type": "InvalidInstanceID.NotFound", "message": ""}),
+                                            (200, instances("pending")), (200, instances("running"))]
+    assert run("wait", "instance-running", "--instance-ids", INSTANCE) == (0, "", "")
+    assert len(api.seen) == 3
+
+
+def test_wait_in_vain(api, run):
+    api.answers["ec2.DescribeInstances"] = [(200, instances("terminated"))]
+    status, _, err = run("wait", "instance-running", "--instance-ids", INSTANCE)
+    assert status == 255 and "terminated" in err
+    api.answers["ec2.DescribeInstances"] = [(403, {"__type": "UnauthorizedOperation", "message": "no"})]
+    assert run("wait", "instance-stopped", "--instance-ids", INSTANCE)[0] == 254
+
+
+def test_key_is_saved(api, run, tmp_path):
+    api.answers["ec2.CreateKeyPair"] = [(200, {"KeyName": "k", "KeyMaterial": "secret\n"})]
+    status, out, _ = run("create-key-pair", "--key-name", "k", "--save")
+    path = tmp_path / ".minicloud" / "keys" / "k.pem"
+    assert status == 0 and "secret" not in out
+    assert path.read_text() == "secret\n" and stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_ssh(api, run, tmp_path):
+    script(tmp_path / "bin" / "ssh", 'printf "%s\\n" "$@"\nexit 7\n')
+    api.answers["ec2.DescribeInstances"] = [(200, instances(PublicIpAddress="203.0.113.5"))]
+    assert "k.pem" in run("ssh", INSTANCE)[2]  # the key is not there
+    keys = tmp_path / ".minicloud" / "keys"
+    keys.mkdir(parents=True)
+    (keys / "k.pem").touch()
+    status, out, _ = run("ssh", "-l", "admin", INSTANCE, "ls", "--output", "-l")
+    words = out.splitlines()
+    assert status == 7 and words[words.index("-l") + 1:] == ["admin", "--", "203.0.113.5", "ls", "--output", "-l"]
+    assert words[1] == str(keys / "k.pem") and f"HostKeyAlias={INSTANCE}" in words
+
+
+@pytest.mark.parametrize("instance", [instances(), instances("stopped", PublicIpAddress="203.0.113.5"),
+                                      instances(PublicIpAddress="-oProxyCommand=x"), {"Reservations": []}])
+def test_ssh_refuses(api, run, tmp_path, instance):
+    script(tmp_path / "bin" / "ssh", "echo called\n")
+    api.answers["ec2.DescribeInstances"] = [(200, instance)]
+    status, out, err = run("ssh", INSTANCE)
+    assert (status, out) == (255, "") and err
+
+
+def test_over_the_network(run):
+    """Signed so that botocore comes to the same signature."""
+    server = serve(OnNetwork(("127.0.0.1", 0), Handler))
+    url = f"http://127.0.0.1:{server.server_address[1]}/"
+    server.answers["ec2.DescribeVpcs"] = [(200, {"Vpcs": []})]
+    try:
+        keys = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+        assert run("describe-vpcs", "--region", "eu-west-1", **keys)[0] == 0
+        assert run("describe-vpcs", AWS_ENDPOINT_URL=url)[0] == 255  # no keys
+    finally:
+        server.shutdown()
+        server.server_close()
+    (_, path, body, headers), = server.seen
+    sent = {k: headers[k] for k in ("Content-Type", "X-Amz-Target", "X-Amz-Date", "Host")}
+    request = botocore.awsrequest.AWSRequest("POST", url, headers=sent, data=body)
+    signer = botocore.auth.SigV4Auth(botocore.credentials.Credentials(KEY, SECRET), "ec2", "eu-west-1")
+    request.context["timestamp"] = headers["X-Amz-Date"]
+    canonical = signer.string_to_sign(request, signer.canonical_request(request))
+    assert path == "/" and headers["Authorization"].endswith("Signature=" + signer.signature(canonical, request))
