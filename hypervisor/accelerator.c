@@ -25,10 +25,9 @@
 
 static const char *const texts[ACCELERATOR_MAX] = {
 	[ACCELERATOR_KVM] = "KVM works: a test guest ran",
-	[ACCELERATOR_ABSENT] = "there is no /dev/kvm: guests run under emulation (TCG), slowly",
-	[ACCELERATOR_DENIED] = "/dev/kvm exists but may not be opened by this user (a permission matter: give the "
-			       "daemon's and QEMU's users its group, often kvm): guests run under emulation (TCG), slowly",
-	[ACCELERATOR_BROKEN] = "/dev/kvm opens but a test guest did not run: guests run under emulation (TCG), slowly",
+	[ACCELERATOR_ABSENT] = "there is no /dev/kvm: emulation (TCG), slow",
+	[ACCELERATOR_DENIED] = "/dev/kvm may not be opened (permissions: the daemon and QEMU need its group): emulation (TCG), slow",
+	[ACCELERATOR_BROKEN] = "/dev/kvm opens but a test guest did not run: emulation (TCG), slow",
 };
 
 const char *accelerator_text(enum accelerator_verdict v)

@@ -134,8 +134,8 @@ static int try_connect(struct connection *c)
 	if (conn && prepare(c, conn) == 0) {
 		c->watcher->connecting(c->ctx, conn);
 		set_current(c, conn, NULL);
-		c->watcher->connected(c->ctx);
 		(void)!eventfd_write(c->ready_fd, 1);
+		c->watcher->connected(c->ctx, conn);
 		return 0;
 	}
 	set_current(c, NULL, virGetLastErrorMessage());
@@ -241,18 +241,35 @@ int connection_wait(struct connection *c, int timeout_ms, mc_err **err)
 	return -1;
 }
 
-virConnectPtr connection_get(struct connection *c, mc_err **err)
+/* Is there a libvirtd, as far as the standing connection knows? */
+static bool is_connected(struct connection *c, mc_err **err)
 {
-	virConnectPtr conn;
+	bool connected;
 
 	pthread_mutex_lock(&c->lock);
-	conn = c->lost ? NULL : c->conn;
-	if (conn)
-		virConnectRef(conn);
-	else
+	connected = c->conn && !c->lost;
+	if (!connected)
 		mc_err_set(err, 0, "libvirtd is not connected: %s", c->failure ? c->failure : "not yet");
 	pthread_mutex_unlock(&c->lock);
-	return conn;
+	return connected;
+}
+
+virConnectPtr connection_get(struct connection *c, mc_err **err)
+{
+	virConnectPtr conn = is_connected(c, err) ? virConnectOpen(c->uri) : NULL;
+
+	if (conn && virConnectSetKeepAlive(conn, KEEPALIVE_S, KEEPALIVE_TRIES) == 0)
+		return conn;
+	if (is_connected(c, err))
+		mc_err_set(err, 0, "libvirtd: %s", virGetLastErrorMessage());
+	if (conn)
+		virConnectClose(conn);
+	return NULL;
+}
+
+bool connection_is_up(struct connection *c)
+{
+	return is_connected(c, NULL);
 }
 
 int connection_outcome(virConnectPtr conn, mc_err **err, const char *what)

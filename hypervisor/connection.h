@@ -7,12 +7,13 @@
 
 #include "common/error.h"
 
-/* Called from the connection's own threads; they must not block for long. */
+/* Called from the connection's own threads: connecting and connected from one that may
+ * wait for libvirtd, the others from libvirt's event loop, which must not be held up. */
 struct connection_watcher {
 	/* A new connection, not yet in use. It is borrowed. */
 	void (*connecting)(void *ctx, virConnectPtr conn);
 	/* It is in use: everything may have changed since the last one was lost. */
-	void (*connected)(void *ctx);
+	void (*connected)(void *ctx, virConnectPtr conn);
 	void (*lost)(void *ctx, const char *reason);
 	/* A virDomainEventType and its detail. */
 	void (*lifecycle)(void *ctx, virDomainPtr domain, int event, int detail);
@@ -31,8 +32,13 @@ struct connection *connection_start(const char *uri, const struct connection_wat
 /* Wait until connected. 0, or -1 and *err with the last failure after timeout_ms. */
 int connection_wait(struct connection *c, int timeout_ms, mc_err **err);
 
-/* The connection, to be released with virConnectClose(); NULL and *err while there is none. */
+/* A connection for one request, to be closed with virConnectClose(); NULL and *err while
+ * libvirtd is away. Not the standing one: a thread that waits there, say for a stuck QEMU's
+ * end, keeps the others' calls waiting until its next keepalive (libvirt 9.0; tried). */
 virConnectPtr connection_get(struct connection *c, mc_err **err);
+
+/* Does the standing connection, which brings the events, stand? */
+bool connection_is_up(struct connection *c);
 
 /* After a libvirt call failed in this thread: put its message behind `what` into *err and
  * return the outcome it stands for (enum mc_ipc_outcome), or -1 for an internal failure. */

@@ -16,14 +16,13 @@
 #include "hypervisor/routes.h"
 
 #define AREA "hypervisor"
-#define CONNECT_MS 45000 /* a libvirtd that starts for the first time probes QEMU for some ten seconds */
 #define THREADS 8
 
 struct options {
 	char *socket, *allow, *log_level;
 	char *libvirt_uri, *disk_roots, *console_dir, *accelerator;
 	char *qemu_user, *qemu_group;
-	long reserve_memory_mib, hotplug_slots;
+	long reserve_memory_mib, hotplug_slots, connect_timeout;
 };
 
 #define OPTION(field, kind, fallback, ...) \
@@ -35,6 +34,9 @@ static const struct mc_option option_table[] = {
 	OPTION(allow, MC_OPT_STRING, "minicloud-api", .help = "users that may call, comma-separated"),
 	OPTION(log_level, MC_OPT_STRING, "info", .help = "error, warning, info or debug"),
 	OPTION(libvirt_uri, MC_OPT_STRING, "qemu:///system", .help = "libvirtd to use"),
+	/* A libvirtd that starts for the first time probes QEMU for some ten seconds. */
+	OPTION(connect_timeout, MC_OPT_INT, "45", .min = 1, .max = 600,
+	       .help = "seconds to wait for libvirtd at the start"),
 	OPTION(disk_roots, MC_OPT_STRING, "%H/store", .help = "directories that disks may lie under, comma-separated"),
 	OPTION(console_dir, MC_OPT_PATH, "%H/hypervisor/console", .help = "serial consoles' logs"),
 	OPTION(accelerator, MC_OPT_STRING, "auto", .help = "auto (ask a test guest), kvm or tcg"),
@@ -62,12 +64,15 @@ static void on_connecting(void *ctx, virConnectPtr conn)
 	h->has_dac = capabilities && strstr(capabilities, "<model>dac</model>");
 }
 
-static void on_connected(void *ctx)
+/* Once more when libvirtd has taken up all its QEMUs: until then it reports no end of one. */
+static void on_connected(void *ctx, virConnectPtr conn)
 {
 	struct hypervisor *h = ctx;
 
 	mc_log(MC_LOG_INFO, AREA, "connected to libvirtd", NULL);
 	events_publish(h->events, NULL, "resync", "connected");
+	watch_settle(conn);
+	events_publish(h->events, NULL, "resync", "settled");
 }
 
 static void on_lost(void *ctx, const char *reason)
@@ -140,13 +145,12 @@ static int setup(struct hypervisor *h, const struct options *o, mc_err **err)
 	h->locks = keylock_new();
 	h->watch = watch_new(h->events);
 	h->connection = connection_start(o->libvirt_uri, &watcher, h, err);
-	return h->connection ? connection_wait(h->connection, CONNECT_MS, err) : -1;
+	return h->connection ? connection_wait(h->connection, (int)o->connect_timeout * 1000, err) : -1;
 }
 
-static int serve(struct hypervisor *h, const struct options *o, mc_err **err)
+static int serve(struct hypervisor *h, const struct options *o, const uid_t *allowed, mc_err **err)
 {
-	mc_autofree uid_t *allowed = mc_daemon_uids(o->allow, err);
-	mc_auto_fd int listener = allowed ? mc_ipc_listen(o->socket, 0660, (gid_t)-1, err) : -1;
+	mc_auto_fd int listener = mc_ipc_listen(o->socket, 0660, (gid_t)-1, err);
 	struct mc_ipc_server *server;
 
 	if (listener < 0)
@@ -163,6 +167,13 @@ static int serve(struct hypervisor *h, const struct options *o, mc_err **err)
 	mc_ipc_server_stop(server);
 	unlink(o->socket);
 	return 0;
+}
+
+static int run(struct hypervisor *h, const struct options *o, mc_err **err)
+{
+	mc_autofree uid_t *allowed = mc_daemon_uids(o->allow, err);
+
+	return allowed && setup(h, o, err) == 0 ? serve(h, o, allowed, err) : -1;
 }
 
 /* The connection first: its threads use the rest. */
@@ -187,7 +198,7 @@ int main(int argc, char **argv)
 	mc_daemon_init();
 	r = mc_config_load(&program, argc, argv, &o, &err);
 	if (r == MC_CONFIG_RUN)
-		r = setup(&h, &o, &err) < 0 || serve(&h, &o, &err) < 0 ? -1 : 0;
+		r = run(&h, &o, &err);
 	else if (r == MC_CONFIG_EXIT)
 		r = 0;
 	if (r < 0)

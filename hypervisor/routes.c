@@ -95,18 +95,14 @@ static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret, m
 char *hypervisor_metrics(void *ctx)
 {
 	struct hypervisor *h = ctx;
-	virConnectPtr conn = connection_get(h->connection, NULL);
-	int connected = conn != NULL;
 
-	if (conn)
-		virConnectClose(conn);
 	return mc_strf("# TYPE minicloud_hypervisor_accelerator_info gauge\n"
 		       "minicloud_hypervisor_accelerator_info{accelerator=\"%s\"} 1\n"
 		       "# TYPE minicloud_hypervisor_libvirt_connected gauge\n"
 		       "minicloud_hypervisor_libvirt_connected %d\n"
 		       "# TYPE minicloud_hypervisor_event_listeners gauge\n"
 		       "minicloud_hypervisor_event_listeners %u\n",
-		       h->accelerator.kvm ? "kvm" : "qemu", connected, events_listeners(h->events));
+		       h->accelerator.kvm ? "kvm" : "qemu", connection_is_up(h->connection), events_listeners(h->events));
 }
 
 static const struct mc_field reboot_fields[] = {

@@ -69,7 +69,8 @@ enum state state_of_domain(int vir_state, int vir_reason, const char **ret_reaso
 	return STATE_STOPPED;
 }
 
-/* STARTED is left out: what we start is paused first, and its SUSPENDED and RESUMED tell more. */
+/* A QEMU that was killed is reported as STOPPED_FAILED (libvirt 9.0; its state is then CRASHED).
+ * STARTED is left out: what we start is paused first, and its SUSPENDED and RESUMED tell more. */
 struct event_row {
 	int vir_event, vir_detail;
 	const char *event, *reason;
@@ -85,7 +86,7 @@ static const struct event_row event_rows[] = {
 	{ VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED, "stopped", "destroyed" },
 	{ VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_CRASHED, "crashed", "crashed" },
 	{ VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SAVED, "stopped", "saved" },
-	{ VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED, "stopped", "start-failed" },
+	{ VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED, "crashed", "crashed" },
 	{ VIR_DOMAIN_EVENT_STOPPED, ANY, "stopped", "unknown" },
 	{ VIR_DOMAIN_EVENT_CRASHED, ANY, "crashed", "panicked" },
 };

@@ -79,3 +79,18 @@ void watch_lifecycle(struct watch *w, const char *id, int vir_event, int vir_det
 	mc_log(MC_LOG_INFO, "hypervisor", "instance event", "instance", id, "event", event, "reason", reason, NULL);
 	events_publish(w->events, id, event, reason);
 }
+
+/* Asking QEMU anything has to wait for libvirtd's own first talk with it. */
+void watch_settle(virConnectPtr conn)
+{
+	virDomainPtr *domains = NULL;
+	int n = virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+
+	for (int i = 0; i < n; i++) {
+		virDomainMemoryStatStruct stat;
+
+		(void)!virDomainMemoryStats(domains[i], &stat, 1, 0);
+		virDomainFree(domains[i]);
+	}
+	free(domains);
+}

@@ -20,6 +20,10 @@ void watch_lifecycle(struct watch *w, const char *instance_id, int vir_event, in
  * it must not be taken for: a guest's own may mean "terminate". */
 bool watch_host_ended(struct watch *w, const char *instance_id);
 
+/* Wait until libvirtd, which may have just been started, has its running domains in hand
+ * again: a QEMU that ends before that ends without an event. */
+void watch_settle(virConnectPtr conn);
+
 /* Is the domain one of ours: named by an instance id, with the UUID derived from it? */
 bool watch_is_ours(virDomainPtr domain);
 

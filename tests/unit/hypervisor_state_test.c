@@ -59,6 +59,7 @@ static void test_events(void **state)
 	(void)state;
 	event_is(VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, "stopped", "guest-shutdown");
 	event_is(VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_CRASHED, "crashed", "crashed");
+	event_is(VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED, "crashed", "crashed");
 	event_is(VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED, "stopped", "destroyed");
 	event_is(VIR_DOMAIN_EVENT_STOPPED, 99, "stopped", "unknown");
 	event_is(VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_IOERROR, "paused", "io-error");

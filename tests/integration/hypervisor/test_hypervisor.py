@@ -1,0 +1,388 @@
+"""minicloud-hypervisor against a real libvirtd and real (small) virtual machines."""
+
+import base64
+import concurrent.futures
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from node import BUILD, Failure, Node  # noqa: E402  (the path above)
+
+
+@pytest.fixture(scope="module")
+def node():
+    it = Node()
+    try:
+        it.start_libvirtd()
+        it.start_daemon()
+        yield it
+    finally:
+        it.close()
+
+
+@pytest.fixture
+def events(node):
+    it = node.events()
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def make(node):
+    """Makes instances, which are gone after the test, with all that belonged to them."""
+    made = []
+
+    def new(**disk):
+        made.append(node.instance(0x1000 + len(made) * 0x10000001, **disk))
+        return made[-1]
+
+    yield new
+    for instance in made:
+        instance.delete()
+        assert instance.tap not in node.links()
+        assert not (node.console / f"{instance.id}.log").exists()
+    assert node.call("GET", "/v1/instances") == {"instances": []}
+
+
+def output(instance):
+    return base64.b64decode(instance.console()["output"]).decode()
+
+
+def prints(node, instance, text):
+    node.wait_for(lambda: output(instance) == text)
+
+
+def refused(status, outcome, call, *arguments, **keywords):
+    with pytest.raises(Failure) as failure:
+        call(*arguments, **keywords)
+    assert (failure.value.status, failure.value.outcome) == (status, outcome), failure.value
+    return failure.value.message
+
+
+def test_host(node):
+    host = node.call("GET", "/v1/host")
+    assert host["accelerator"] in ("kvm", "qemu") and host["reason"]
+    assert host["libvirt"].count(".") == 2 and host["qemu"].count(".") == 2
+    assert host["cpus"] == os.cpu_count()
+    assert 0 < host["free_memory_mib"] < host["memory_mib"]
+
+
+def test_life(node, events, make):
+    instance = make(text="HELLO\r\n")
+    answer = instance.put("paused")
+    assert (answer["id"], answer["state"]) == (instance.id, "paused")
+    assert instance.tap in node.links()
+    events.expect(instance=instance.id, event="paused")
+    assert output(instance) == ""
+    assert instance.put("paused")["pid"] == answer["pid"]
+
+    assert instance.put("running")["state"] == "running"
+    events.expect(instance=instance.id, event="running")
+    prints(node, instance, "HELLO\r\n")
+    assert instance.console()["bytes"] == 7
+    assert instance.put("running")["pid"] == answer["pid"]
+    assert instance.put("paused")["state"] == "running"  # asks for no less than what is there
+
+    # This guest does not care for its power button: force.
+    assert instance.put("stopped")["state"] == "running"
+    assert instance.put("stopped")["state"] == "running"
+    stopped = instance.put("stopped", force=True)
+    assert (stopped["state"], stopped["reason"]) == ("stopped", "destroyed") and "pid" not in stopped
+    events.expect(instance=instance.id, event="stopped", reason="destroyed")
+    assert instance.tap not in node.links()
+    assert instance.put("stopped")["state"] == "stopped"
+    assert output(instance) == "HELLO\r\n"  # the last boot's words stay
+
+    assert instance.delete() == {} and instance.delete() == {}
+    refused(404, "not_found", instance.get)
+    refused(404, "not_found", instance.console)
+    refused(404, "not_found", instance.put, "running")
+    refused(404, "not_found", instance.put, "stopped")
+    refused(404, "not_found", instance.reboot, hard=True)
+
+
+def test_qemu_has_its_own_user_and_files_keep_their_owner(node, make):
+    if not node.users:
+        pytest.skip("minicloud's users do not exist here yet")
+    instance = make()
+    path = instance.document["disks"][0]["path"]
+    before = os.stat(path)
+    pid = instance.put("paused")["pid"]
+    assert os.stat(f"/proc/{pid}").st_uid == pwd.getpwnam("minicloud-qemu").pw_uid
+    assert os.stat(f"/proc/{node.daemon.pid}").st_uid == pwd.getpwnam("minicloud-hypervisor").pw_uid
+    log = os.stat(node.console / f"{instance.id}.log")
+    assert (log.st_mode & 0o777, log.st_uid) == (0o644, pwd.getpwnam("minicloud-hypervisor").pw_uid)
+    instance.delete()
+    after = os.stat(path)
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
+
+
+def test_power_button_and_second_boot(node, events, make):
+    instance = make(text="ONE\r\n", obeys_button=True)
+    instance.run()
+    prints(node, instance, "ONE\r\n")
+    instance.put("stopped")
+    events.expect(instance=instance.id, event="stopped", reason="guest-shutdown")
+    assert instance.get()["reason"] == "guest-shutdown"
+    refused(409, "conflict", instance.put, "running")
+    refused(409, "conflict", instance.reboot, hard=False)
+
+    # A start from off takes the new definition and empties the log.
+    instance.document["disks"][0]["path"] = str(node.disk("second.raw", text="TWO\r\n"))
+    instance.run()
+    prints(node, instance, "TWO\r\n")
+
+
+def test_reboot(node, events, make):
+    soft, hard = make(text="S", obeys_button=True), make(text="H")
+    for instance in (soft, hard):
+        instance.run()
+    prints(node, soft, "S")
+    prints(node, hard, "H")
+    pids = [instance.get()["pid"] for instance in (soft, hard)]
+    hard.reboot(hard=True)
+    events.expect(instance=hard.id, event="rebooted")
+    prints(node, hard, "HH")
+    soft.reboot(hard=False)
+    prints(node, soft, "SS")
+    assert [instance.get()["pid"] for instance in (soft, hard)] == pids
+
+
+def test_a_killed_qemu_is_a_crash(node, events, make):
+    instance = make()
+    os.kill(instance.run()["pid"], signal.SIGKILL)
+    events.expect(instance=instance.id, event="crashed", reason="crashed")
+    assert instance.get()["state"] == "crashed"
+    node.wait_for(lambda: instance.tap not in node.links())
+    refused(409, "conflict", instance.put, "running")
+    assert instance.run()["state"] == "running"
+
+
+def test_a_terminated_qemu_is_no_guest_shutdown(events, make):
+    instance = make()
+    os.kill(instance.run()["pid"], signal.SIGTERM)
+    events.expect(instance=instance.id, event="stopped", reason="host-shutdown")
+    answer = instance.get()
+    assert (answer["state"], answer["reason"]) == ("stopped", "host-shutdown")
+
+
+def test_bad_documents(node, make):
+    instance = make()
+    path = instance.document["disks"][0]["path"]
+    instance.document["disks"][0]["path"] = "/etc/shadow"
+    assert "disks[0].path" in refused(400, "bad_request", instance.put, "paused")
+    instance.document["disks"][0]["path"] = path
+    assert "memory_mib" in refused(400, "bad_request", instance.put, "paused", memory_mib=1)
+    assert "state" in refused(400, "bad_request", instance.put, "hibernated")
+    refused(400, "bad_request", node.call, "PUT", "/v1/instances/i-..etc", {"state": "stopped"})
+    refused(400, "bad_request", node.call, "PUT", instance.url, {"state": "paused"})
+    refused(404, "not_found", instance.get)
+
+
+def test_what_cannot_start_leaves_nothing(node, make):
+    instance = make()
+    assert "memory" in refused(507, "no_capacity", instance.put, "paused", memory_mib=1 << 22)
+    os.unlink(instance.document["disks"][0]["path"])
+    refused(500, "internal", instance.put, "paused")
+    refused(404, "not_found", instance.get)
+    refused(404, "not_found", instance.console)
+    assert instance.tap not in node.links()
+
+
+def test_an_instance_that_ran_survives_a_failed_start(make):
+    instance = make()
+    instance.run()
+    instance.put("stopped", force=True)
+    os.rename(instance.document["disks"][0]["path"], instance.document["disks"][0]["path"] + ".away")
+    refused(500, "internal", instance.put, "paused")
+    answer = instance.get()
+    assert answer["state"] == "stopped" and answer["reason"] in ("start-failed", "destroyed")
+    os.rename(instance.document["disks"][0]["path"] + ".away", instance.document["disks"][0]["path"])
+    assert instance.run()["state"] == "running"
+
+
+def test_requests_at_the_same_time(make):
+    instances = [make() for _ in range(4)]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda i: i.put("paused"), instances * 4))
+        assert len({answer["pid"] for answer in answers}) == 4
+        assert all(answer["state"] == "running" for answer in pool.map(lambda i: i.put("running"), instances * 4))
+        assert all(answer == {} for answer in pool.map(lambda i: i.delete(), instances * 4))
+
+
+def test_a_stuck_qemu_is_in_nobodys_way(make):
+    stuck, other = make(), make()
+    os.kill(stuck.run()["pid"], signal.SIGSTOP)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        deletion = pool.submit(stuck.delete)
+        start = time.monotonic()
+        other.run()
+        assert other.delete() == {}
+        assert not deletion.done() and time.monotonic() - start < 8
+        assert deletion.result(60) == {}
+
+
+def test_libvirtd_dies(node, events, make):
+    instance = make(text="ON\r\n")
+    pid, libvirtd = instance.run()["pid"], node.libvirtd_pid()
+    prints(node, instance, "ON\r\n")
+    os.kill(libvirtd, signal.SIGKILL)
+    events.expect(event="resync", reason="connected")
+    assert node.libvirtd_pid() != libvirtd
+    answer = instance.get()
+    assert (answer["state"], answer["pid"]) == ("running", pid)
+    # And events come again.
+    events.expect(event="resync", reason="settled")
+    os.kill(pid, signal.SIGKILL)
+    events.expect(instance=instance.id, event="crashed")
+
+
+def test_unavailable_while_libvirtd_does_not_answer(node, events, make):
+    instance = make()
+    instance.run()
+    reaper = int((node.libvirt / "run/reaper.pid").read_text(encoding="ascii").split()[0])
+    os.kill(reaper, signal.SIGSTOP)  # nobody starts it again
+    try:
+        os.kill(node.libvirtd_pid(), signal.SIGKILL)
+        node.wait_for(lambda: not node.answers())
+        refused(503, "unavailable", instance.get)
+        refused(503, "unavailable", node.call, "GET", "/v1/instances")
+        refused(503, "unavailable", instance.put, "running")
+        refused(503, "unavailable", instance.delete)
+        assert "output" in instance.console()
+    finally:
+        os.kill(reaper, signal.SIGCONT)
+    events.expect(event="resync", reason="connected")
+    assert instance.get()["state"] == "running"
+
+
+def test_a_crash_that_nobody_saw(node, events, make):
+    instance = make()
+    pid = instance.run()["pid"]
+    reaper = int((node.libvirt / "run/reaper.pid").read_text(encoding="ascii").split()[0])
+    os.kill(reaper, signal.SIGSTOP)
+    try:
+        os.kill(node.libvirtd_pid(), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+    finally:
+        os.kill(reaper, signal.SIGCONT)
+    events.expect(event="resync", reason="settled")
+    assert instance.get()["state"] in ("crashed", "stopped")
+    assert instance.run()["state"] == "running"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_daemon_is_restarted(node, make, how):
+    running, paused = make(), make()
+    before = [running.run(), paused.put("paused")]
+    status = node.end_daemon(how)
+    assert status == (0 if how == signal.SIGTERM else -how)
+    node.start_daemon()
+    assert [running.get(), paused.get()] == before
+    listed = {i["id"]: i["state"] for i in node.call("GET", "/v1/instances")["instances"]}
+    assert listed == {running.id: "running", paused.id: "paused"}
+
+
+def test_foreign_domains_are_left_alone(node, make):
+    foreign = make()
+    document = "<domain type='qemu'><name>{}</name><memory unit='MiB'>32</memory><os><type>hvm</type></os></domain>"
+    virsh = shutil.which("virsh")
+    if not virsh:
+        pytest.skip("no virsh")
+    uri = f"qemu+unix:///system?socket={node.libvirt}/run/libvirt-sock"
+    for name in (foreign.id, "somebody-elses"):
+        node.inside(virsh, "-c", uri, "define", "/dev/stdin", input=document.format(name))
+    try:
+        assert node.call("GET", "/v1/instances") == {"instances": []}
+        refused(409, "conflict", foreign.put, "paused")
+        refused(409, "conflict", foreign.delete)
+    finally:
+        for name in (foreign.id, "somebody-elses"):
+            node.inside(virsh, "-c", uri, "undefine", name)
+
+
+def test_strangers_are_refused(node):
+    script = f"""
+import os, socket
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+s = socket.socket(socket.AF_UNIX); s.connect({str(node.socket)!r})
+s.sendall(b"GET /v1/host HTTP/1.1\\r\\nHost: d\\r\\nConnection: close\\r\\n\\r\\n")
+print(s.recv(100).split()[1].decode())
+"""
+    mode = os.stat(node.socket).st_mode & 0o777
+    assert mode == 0o660
+    os.chmod(node.socket, 0o666)
+    os.chmod(node.socket.parent, 0o777)
+    try:
+        assert node.inside("/usr/bin/python3", "-c", script).strip() == "403"
+    finally:
+        os.chmod(node.socket, mode)
+        os.chmod(node.socket.parent, 0o770)
+
+
+def test_several_listeners(node, events, make):
+    others = [node.events() for _ in range(3)]
+    instance = make()
+    instance.put("paused")
+    for listener in (events, *others):
+        listener.expect(instance=instance.id, event="paused")
+    for listener in others:
+        listener.close()
+
+
+def test_the_reaper_is_killed(node, make):
+    """libvirtd goes on; the next start replaces it, and the guests stay."""
+    instance = make()
+    pid = instance.run()["pid"]
+    reaper = int((node.libvirt / "run/reaper.pid").read_text(encoding="ascii").split()[0])
+    os.kill(reaper, signal.SIGKILL)
+    assert instance.get()["pid"] == pid
+    libvirtd = node.libvirtd_pid()
+    node.start_libvirtd()
+    node.wait_for(lambda: node.libvirtd_pid() != libvirtd)
+    node.wait_for(node.answers)
+    assert instance.get()["pid"] == pid
+
+
+def test_stop_leaves_nothing(node, make):
+    """The last one: afterwards the node starts afresh, for make's own check."""
+    instance = make()
+    instance.run()
+    assert len(node.mates()) >= 2
+    mates = node.mates()
+    node.stop_libvirtd()
+    assert not [pid for pid in mates if os.path.exists(f"/proc/{pid}/exe") and os.readlink(f"/proc/{pid}/exe")]
+    assert not (node.libvirt / "run").exists()
+    assert instance.tap not in node.links()
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        assert str(node.libvirt) not in mounts.read()
+    assert json.loads(node.inside("ip", "-j", "link"))[0]["ifname"] == "lo"
+    node.start_libvirtd()
+    node.wait_for(node.answers)
+    assert instance.get()["state"] in ("stopped", "crashed")
+
+
+@pytest.mark.parametrize("option, word", [
+    (("--libvirt-uri", "qemu+unix:///system?socket=/nonexistent/sock", "--connect-timeout", "1"), "/nonexistent/sock"),
+    (("--accelerator", "xen"), "xen"),
+    (("--qemu-user", "no-such-user"), "no-such-user"),
+    (("--allow", "no-such-user"), "no-such-user"),
+    (("--console-dir", "/proc/none"), "/proc/none"),
+    (("--hotplug-slots", "999"), "hotplug_slots"),
+])
+def test_it_says_why_it_cannot_start(node, tmp_path, option, word):
+    uri = f"qemu+unix:///system?socket={node.libvirt}/run/libvirt-sock"
+    done = subprocess.run([BUILD / "minicloud-hypervisor", "--libvirt-uri", uri, "--socket", tmp_path / "s",
+                           "--console-dir", tmp_path / "c", "--qemu-user", "root", "--qemu-group", "root",
+                           "--allow", "root", *option], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert word in done.stderr
