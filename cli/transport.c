@@ -24,6 +24,7 @@ struct exchange {
 	struct curl_slist *headers;
 	char *url, *socket;
 	char *body;
+	bool direct; /* no proxy, whatever the environment says */
 };
 
 static void exchange_deinit(struct exchange *x)
@@ -69,10 +70,10 @@ static int perform(struct exchange *x, long *ret_status, mc_err **err)
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &x->answer);
-	if (x->socket) {
+	if (x->socket)
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, x->socket);
+	if (x->direct)
 		curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-	}
 	if (x->body) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(x->body));
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, x->body);
@@ -148,6 +149,12 @@ static const char *url_path(const char *text)
 	return slash ? slash : "/";
 }
 
+static bool is_this_host(const char *host)
+{
+	return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
+	       strncmp(host, "[::1]", 5) == 0;
+}
+
 static void amz_date(char out[32])
 {
 	char iso[MC_ISO8601_LEN];
@@ -167,6 +174,7 @@ static int sign(struct exchange *x, const struct cli *cli, const char *service, 
 		return mc_err_set(err, 0, "'%s' is not an endpoint's URL", cli->endpoint);
 	if (environment_keys(&credentials, err) < 0)
 		return -1;
+	x->direct = is_this_host(host);
 	amz_date(date);
 
 	const struct sigv4_header headers[] = {
@@ -189,6 +197,7 @@ static int sign(struct exchange *x, const struct cli *cli, const char *service, 
 
 static void address_socket(struct exchange *x, const char *path)
 {
+	x->direct = true;
 	x->socket = mc_strf("%s/minicloud.sock", mc_config_run_dir());
 	x->url = mc_strf("http://minicloud%s", path);
 }
