@@ -31,7 +31,7 @@ static void test_denied(void **state)
 {
 	char path[] = "/tmp/hypervisor_accelerator_test.XXXXXX";
 	int fd = mkstemp(path);
-	int status;
+	int status = 0;
 	pid_t pid;
 
 	(void)state;
