@@ -80,9 +80,9 @@ static bool below(const struct walk *w, const char *path)
 	return w->recursive || !strchr(path + n + 1, '/');
 }
 
-static int visit(void *ctx, const char *path)
+/* Non-zero: the page is full and there is more. */
+static int visit(struct walk *w, const char *path)
 {
-	struct walk *w = ctx;
 	json_t *view = below(w, path) ? parameter_view(w->call, path) : NULL;
 
 	if (!view)
@@ -107,6 +107,8 @@ static int get_parameters_by_path(struct call *call)
 			  .recursive = mc_json_bool(call->in, "Recursive", false),
 			  .limit = (size_t)mc_json_int(call->in, "MaxResults", PAGE_MAX) };
 	mc_autofree char *next = NULL;
+	const char *name;
+	json_t *unused;
 
 	if (w.path[0] != '/')
 		return action_fail(call, API_NOT_FOUND, "ValidationException", "The parameter path must begin with a slash.");
@@ -115,7 +117,9 @@ static int get_parameters_by_path(struct call *call)
 	w.skip = strtoul(token, NULL, 10);
 	w.list = json_array();
 	call->out = json_pack("{s:o}", "Parameters", w.list);
-	ami_alias_each(call->api, visit, &w);
+	json_object_foreach(call->api->aliases, name, unused)
+		if (visit(&w, name))
+			break;
 	if (w.more) {
 		next = mc_strf("%zu", strtoul(token, NULL, 10) + w.limit);
 		json_object_set_new(call->out, "NextToken", json_string(next));

@@ -12,7 +12,7 @@ struct api_config {
 	char *public_pool;            /* CIDR of the public addresses */
 	char *hypervisor, *netd, *netd_fd, *storaged; /* their sockets */
 	char *instance_types;         /* file of the instance types */
-	char *ami_aliases;            /* "/path=image name glob,..." */
+	char *ami_aliases;            /* file of the public parameters that name images */
 	long quota_instances, quota_groups, quota_rules, stop_timeout, terminate_timeout, workers;
 	bool imds_v1;
 };
@@ -30,6 +30,7 @@ struct api {
 	struct waiters *waiters;
 	struct describe_cache *describe_cache; /* NULL: nothing is kept */
 	json_t *types;                /* {"t3.micro": {vcpus, memory_mib, doc}}; never changes */
+	json_t *aliases;              /* {parameter: image name}; never changes */
 	json_t *accelerator;          /* hypervisor's GET /v1/host as seen at start */
 };
 

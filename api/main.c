@@ -26,13 +26,6 @@
 #define AREA "api"
 #define DESCRIBE_CACHE (64u << 20) /* bytes: some fifteen thousand instances */
 #define AT(member) offsetof(struct api_config, member)
-/* Where the examples of AWS and Debian look their images up. */
-#define DEFAULT_ALIASES \
-	"/aws/service/minicloud/tiny=minicloud-tiny*," \
-	"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64=minicloud-tiny*," \
-	"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-6.1-x86_64=minicloud-tiny*," \
-	"/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2=minicloud-tiny*," \
-	"/aws/service/debian/release/12/latest/amd64=minicloud-tiny*"
 
 static const struct mc_option options[] = {
 	{ "api", "socket", MC_OPT_PATH, AT(socket), "%R/minicloud.sock", 0, 0, "unix socket for the minicloud command" },
@@ -47,7 +40,7 @@ static const struct mc_option options[] = {
 	{ "api", "netd_fd", MC_OPT_PATH, AT(netd_fd), "%R/netd-fd.sock", 0, 0, "the network daemon's descriptor socket" },
 	{ "api", "storaged", MC_OPT_PATH, AT(storaged), "%R/storaged.sock", 0, 0, "the storage daemon's socket" },
 	{ "api", "instance_types", MC_OPT_PATH, AT(instance_types), "/usr/share/minicloud/instance-types.json", 0, 0, "file of the instance types" },
-	{ "api", "ami_aliases", MC_OPT_STRING, AT(ami_aliases), DEFAULT_ALIASES, 0, 0, "public parameters that name the newest image: /path=image-name, with commas between" },
+	{ "api", "ami_aliases", MC_OPT_PATH, AT(ami_aliases), "/usr/share/minicloud/ami-aliases.json", 0, 0, "file of the public parameters that name images" },
 	{ "api", "quota_instances", MC_OPT_INT, AT(quota_instances), "64", 1, 1000000, "instances per account and region" },
 	{ "api", "quota_groups", MC_OPT_INT, AT(quota_groups), "500", 1, 1000000, "security groups per account and region" },
 	{ "api", "quota_rules", MC_OPT_INT, AT(quota_rules), "60", 1, 1000, "rules per security group and direction" },
@@ -107,11 +100,10 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 	if (level < 0)
 		return mc_err_set(err, 0, "log_level \"%s\" is none of error, warning, info, debug", api->config.log_level);
 	mc_log_set_level((enum mc_log_level)level);
-	if (ami_alias_check(api->config.ami_aliases, err) < 0)
-		return -1;
 	json_object_seed(0); /* before there are threads */
 	api->types = instance_types_load(api->config.instance_types, err);
-	api->store = api->types ? store_open(api->config.database, err) : NULL;
+	api->aliases = api->types ? ami_alias_load(api->config.ami_aliases, err) : NULL;
+	api->store = api->aliases ? store_open(api->config.database, err) : NULL;
 	if (!api->store)
 		return -1;
 	api->waiters = waiters_new();
