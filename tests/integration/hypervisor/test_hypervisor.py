@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from node import BUILD, Failure, Node  # noqa: E402  (the path above)
+from node import BUILD, Failure, Node, ROOT  # noqa: E402  (the path above)
 
 
 @pytest.fixture(scope="module")
@@ -351,6 +351,36 @@ def test_the_reaper_is_killed(node, make):
     node.wait_for(lambda: node.libvirtd_pid() != libvirtd)
     node.wait_for(node.answers)
     assert instance.get()["pid"] == pid
+
+
+def test_another_libvirtd_stops(node, tmp_path):
+    """Mount points that it made stay while ours is mounted on them: to remove one would unmount ours."""
+    script = ROOT / "deploy/private-libvirtd"
+
+    def mounts():
+        with open(f"/proc/{node.libvirtd_pid()}/mountinfo", encoding="utf-8") as lines:
+            return sorted(line.split()[4] for line in lines if "/libvirt" in line.split()[4])
+
+    before = mounts()
+    assert len(before) == 5
+    node.inside(script, "start", tmp_path / "other", "root", "root", "root")
+    node.inside(script, "stop", tmp_path / "other")
+    assert mounts() == before
+    # The other way round: what the first one made outlives it where another still needs it.
+    assert node.inside("unshare", "-m", "--propagation", "private", "bash", "-ec", TWO, "two", script,
+                       tmp_path / "a", tmp_path / "b").split() == ["5", "gone"]
+
+
+# With parents of its own, so that nothing is there before: a, b start; a, b stop.
+TWO = """
+for parent in /run /var/lib /var/cache /var/log; do mount -t tmpfs none $parent; done
+"$1" start "$2" root root root
+"$1" start "$3" root root root
+"$1" stop "$2"
+grep -c ' /[^ ]*/libvirt ' /proc/$(cat "$3/run/libvirtd.pid")/mountinfo
+"$1" stop "$3"
+[ -d /run/libvirt ] || [ -d /var/lib/libvirt ] || echo gone
+"""
 
 
 def test_stop_leaves_nothing(node, make):
