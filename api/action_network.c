@@ -3,6 +3,7 @@
 
 #include "api/action.h"
 #include "api/describe.h"
+#include "api/dns_name.h"
 #include "api/metadata_tree.h"
 #include "api/view.h"
 #include "api/vpc.h"
@@ -322,7 +323,7 @@ static const struct filter interface_filters[] = {
 
 static json_t *association_view(const struct resource *r, const char *ip)
 {
-	mc_autofree char *name = metadata_public_name(r->region, ip);
+	mc_autofree char *name = dns_name_public(r->region, ip);
 
 	return json_pack("{s:s, s:s, s:s}", "IpOwnerId", "amazon", "PublicDnsName", name, "PublicIp", ip);
 }
@@ -357,7 +358,7 @@ static json_t *interface_groups(struct call *call, const struct resource *r)
 static void add_addresses(const struct resource *r, json_t *v)
 {
 	const char *ip = mc_json_str(r->spec, "ip", ""), *public_ip = mc_json_str(r->spec, "public_ip", NULL);
-	mc_autofree char *name = metadata_private_name(r->region, ip);
+	mc_autofree char *name = dns_name_private(r->region, ip);
 	json_t *association = public_ip ? association_view(r, public_ip) : NULL;
 
 	json_object_set_new(v, "PrivateDnsName", json_string(name));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/dns_name.h"
 #include "api/instance.h"
 #include "api/state.h"
 #include "common/cleanup.h"
@@ -13,30 +14,6 @@
 json_t *instance_state_doc(int state)
 {
 	return json_pack("{s:i, s:s}", "Code", state_instance.codes[state], "Name", state_instance.names[state]);
-}
-
-static char *private_dns(const struct resource *r, const char *ip)
-{
-	mc_autofree char *dashed = mc_strdup(ip);
-
-	for (char *c = dashed; *c; c++)
-		if (*c == '.')
-			*c = '-';
-	if (strcmp(r->region, "us-east-1") == 0)
-		return mc_strf("ip-%s.ec2.internal", dashed);
-	return mc_strf("ip-%s.%s.compute.internal", dashed, r->region);
-}
-
-static char *public_dns(const struct resource *r, const char *ip)
-{
-	mc_autofree char *dashed = mc_strdup(ip);
-
-	for (char *c = dashed; *c; c++)
-		if (*c == '.')
-			*c = '-';
-	if (strcmp(r->region, "us-east-1") == 0)
-		return mc_strf("ec2-%s.compute-1.amazonaws.com", dashed);
-	return mc_strf("ec2-%s.%s.compute.amazonaws.com", dashed, r->region);
 }
 
 static json_t *groups_view(struct call *call, const struct resource *eni)
@@ -56,7 +33,7 @@ static json_t *groups_view(struct call *call, const struct resource *eni)
 
 static json_t *association(const struct resource *r, const char *ip)
 {
-	mc_autofree char *dns = public_dns(r, ip);
+	mc_autofree char *dns = dns_name_public(r->region, ip);
 
 	return json_pack("{s:s, s:s, s:s}", "IpOwnerId", "amazon", "PublicDnsName", dns, "PublicIp", ip);
 }
@@ -64,7 +41,7 @@ static json_t *association(const struct resource *r, const char *ip)
 static json_t *interface_view(struct call *call, const struct resource *inst, const struct resource *eni)
 {
 	const char *ip = mc_json_str(eni->spec, "ip", ""), *public_ip = mc_json_str(eni->spec, "public_ip", NULL);
-	mc_autofree char *dns = private_dns(inst, ip);
+	mc_autofree char *dns = dns_name_private(inst->region, ip);
 	mc_autofree char *attachment = mc_strf("eni-attach-%s", strchr(eni->id, '-') + 1);
 	char since[MC_ISO8601_LEN];
 	json_t *doc;

@@ -5,38 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/dns_name.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
 
 /* --- names ---------------------------------------------------------------- */
-
-static char *dashed(const char *ip)
-{
-	char *text = mc_strdup(ip);
-
-	for (char *c = text; *c; c++)
-		if (*c == '.')
-			*c = '-';
-	return text;
-}
-
-char *metadata_private_name(const char *region, const char *ip)
-{
-	mc_autofree char *host = dashed(ip);
-
-	if (strcmp(region, "us-east-1") == 0) /* the oldest region has names of its own */
-		return mc_strf("ip-%s.ec2.internal", host);
-	return mc_strf("ip-%s.%s.compute.internal", host, region);
-}
-
-char *metadata_public_name(const char *region, const char *ip)
-{
-	mc_autofree char *host = dashed(ip);
-
-	if (strcmp(region, "us-east-1") == 0)
-		return mc_strf("ec2-%s.compute-1.amazonaws.com", host);
-	return mc_strf("ec2-%s.%s.compute.amazonaws.com", host, region);
-}
 
 /* "north" -> "n", "southeast" -> "se": the points of the compass and "central" by their letters. */
 static void abbreviate(const char *word, size_t n, FILE *out)
@@ -94,12 +67,12 @@ static char *p_device_index(const struct metadata_guest *g, const struct metadat
 
 static char *p_private_name(const struct metadata_guest *g, const struct metadata_nic *nic)
 {
-	return nic->ip ? metadata_private_name(g->region, nic->ip) : NULL;
+	return nic->ip ? dns_name_private(g->region, nic->ip) : NULL;
 }
 
 static char *p_public_name(const struct metadata_guest *g, const struct metadata_nic *nic)
 {
-	return nic->public_ip ? metadata_public_name(g->region, nic->public_ip) : NULL;
+	return nic->public_ip ? dns_name_public(g->region, nic->public_ip) : NULL;
 }
 
 static char *p_zone_id(const struct metadata_guest *g, const struct metadata_nic *nic)

@@ -46,10 +46,6 @@ const char *metadata_versions(void);
 /* Cut the version off "/latest/meta-data": "meta-data"; NULL for an unknown version. */
 const char *metadata_path_in_version(const char *url);
 
-/* Names derived from an address, allocated: "ip-172-31-0-10.ec2.internal",
- * "ec2-203-0-113-5.compute-1.amazonaws.com". */
-char *metadata_private_name(const char *region, const char *ip);
-char *metadata_public_name(const char *region, const char *ip);
 /* "us-east-1a" in "us-east-1" is "use1-az1"; allocated. */
 char *metadata_zone_id(const char *region, const char *zone);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/dns_name.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
@@ -133,12 +134,9 @@ static json_t *groups_of(struct store_tx *tx, const struct resource *vpc)
 
 static json_t *eni_document(const struct resource *eni)
 {
-	mc_autofree char *host = mc_strf("ip-%s", mc_json_str(eni->spec, "ip", ""));
+	mc_autofree char *host = dns_name_host(mc_json_str(eni->spec, "ip", ""));
 	json_t *doc;
 
-	for (char *c = host; *c; c++)
-		if (*c == '.')
-			*c = '-';
 	doc = json_pack("{s:s, s:s, s:s, s:s, s:O, s:b, s:s}", "id", eni->id, "subnet", mc_json_str(eni->spec, "subnet", ""),
 			"mac", mc_json_str(eni->spec, "mac", ""), "ip", mc_json_str(eni->spec, "ip", ""), "groups",
 			json_object_get(eni->spec, "groups"), "source_dest_check",
@@ -178,8 +176,7 @@ json_t *vpc_document(struct store_tx *tx, const char *vpc_id)
 
 	if (!vpc)
 		return NULL;
-	domain = strcmp(vpc->region, "us-east-1") == 0 ? mc_strdup("ec2.internal")
-						       : mc_strf("%s.compute.internal", vpc->region);
+	domain = dns_name_domain(vpc->region);
 	return json_pack("{s:I, s:[s], s:s, s:b, s:o, s:o, s:o}", "generation",
 			 (json_int_t)mc_json_int(vpc->spec, "generation", 0), "cidrs",
 			 mc_json_str(vpc->doc, "CidrBlock", ""), "domain", domain, "igw", has_gateway(tx, vpc),

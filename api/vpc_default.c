@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/dns_name.h"
 #include "api/vpc.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
@@ -113,8 +114,7 @@ static void make_group(const struct making *m)
 static const struct resource *make_dhcp(const struct making *m)
 {
 	struct resource *d = store_insert(m->tx, KIND_DHCP_OPTIONS, m->account, m->region);
-	mc_autofree char *domain = strcmp(m->region, "us-east-1") == 0 ? mc_strdup("ec2.internal")
-								      : mc_strf("%s.compute.internal", m->region);
+	mc_autofree char *domain = dns_name_domain(m->region);
 
 	json_object_update_new(d->doc, json_pack("{s:[{s:s, s:[{s:s}]}, {s:s, s:[{s:s}]}]}", "DhcpConfigurations", "Key",
 		"domain-name", "Values", "Value", domain, "Key", "domain-name-servers", "Values", "Value", "AmazonProvidedDNS"));

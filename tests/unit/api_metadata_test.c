@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/dns_name.h"
 #include "api/metadata_token.h"
 #include "api/metadata_tree.h"
 #include "common/cleanup.h"
@@ -199,8 +200,8 @@ static void names(void **state)
 		{ "eu-central-1", "eu-central-1a", "euc1-az1" },
 		{ "ap-northeast-1", "ap-northeast-1a", "apne1-az1" },
 	};
-	mc_autofree char *private = metadata_private_name("eu-west-1", "10.0.0.7");
-	mc_autofree char *public = metadata_public_name("eu-west-1", "203.0.113.7");
+	mc_autofree char *private = dns_name_private("eu-west-1", "10.0.0.7");
+	mc_autofree char *public = dns_name_public("eu-west-1", "203.0.113.7");
 
 	(void)state;
 	assert_string_equal(private, "ip-10-0-0-7.eu-west-1.compute.internal");
