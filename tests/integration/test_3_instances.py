@@ -33,7 +33,8 @@ def test_client_token(cloud, launch, ec2):
     other = [("t3.micro" if w == "t3.nano" else w) for w in words]
     done = cloud.aws(*other, check=False)
     assert done.returncode != 0 and "IdempotentParameterMismatch" in done.stderr
-    assert len([i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]) == 2
+    named = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["pair"]}])["Reservations"]
+    assert len([i for r in named for i in r["Instances"]]) == 2
 
 
 def test_running(cloud, pair, ec2):
