@@ -175,7 +175,9 @@ class Guest:
         run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", arguments.base, disk, str(arguments.size))
         self.tap = network.tap(number)
         self.address = network.address(number)
-        self.words = arguments.rewritten(disk, self.tap, network.mac(number), directory / f"bare-{number}.log")
+        self.log = directory / f"bare-{number}.log"
+        self.log.write_bytes(b"")
+        self.words = arguments.rewritten(disk, self.tap, network.mac(number), self.log)
         self.errors = directory / f"bare-{number}.err"
         self.began = self.process = None
 
@@ -187,6 +189,8 @@ class Guest:
     def check(self):
         if self.process.poll() is not None:
             raise AssertionError("bare QEMU ended:\n" + self.errors.read_text(errors="replace"))
+        if "Kernel panic" in self.log.read_text(errors="replace"):
+            raise AssertionError(f"a bare guest panicked:\n{self.log.read_text(errors='replace')}")
 
     def end(self):
         if self.process:
