@@ -224,10 +224,10 @@ class Cloud:
         answer = self.client(region=region).describe_instances(InstanceIds=[instance_id])
         return answer["Reservations"][0]["Instances"][0]
 
-    def wait_state(self, instance_id, state, timeout=BOOT_S, seen=None):
+    def wait_state(self, instance_id, state, timeout=BOOT_S, seen=None, region=REGION):
         """Wait for the state; the instance. The states on the way are added to seen."""
         def reached():
-            instance = self.instance(instance_id)
+            instance = self.instance(instance_id, region)
             name = instance["State"]["Name"]
             if seen is not None and (not seen or seen[-1] != name):
                 seen.append(name)

@@ -36,11 +36,12 @@ def test_regions_have_their_own(cloud):
     assert here["Value"] != there["Value"]
 
 
-def test_run_instances_resolves(cloud, ec2):
-    name = "resolve:ssm:" + TINY
+def test_run_instances_resolves(cloud):
+    """In the other region: tests that come later count the instances of the first."""
+    ec2, name = cloud.client(region=OTHER_REGION), "resolve:ssm:" + TINY
     answer = ec2.run_instances(ImageId=name, InstanceType="t3.nano", MinCount=1, MaxCount=1)["Instances"][0]
-    assert answer["ImageId"] == cloud.tiny_image()
+    assert answer["ImageId"] == cloud.tiny_image(OTHER_REGION)
     ec2.terminate_instances(InstanceIds=[answer["InstanceId"]])
-    cloud.wait_state(answer["InstanceId"], "terminated")
+    cloud.wait_state(answer["InstanceId"], "terminated", region=OTHER_REGION)
     error = error_of(ec2.run_instances, ImageId="resolve:ssm:/nowhere", MinCount=1, MaxCount=1)
     assert error[0] == "ParameterNotFound"
