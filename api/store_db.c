@@ -49,9 +49,39 @@ static json_t *document(sqlite3_stmt *stmt, int i)
 	return json_is_object(doc) ? doc : json_object();
 }
 
+/* The rows of a kind are much alike: what one has in common with the row before it
+ * is kept once. Only while loading, when nobody else holds them; afterwards published
+ * documents do not change, so that it does not matter who shares them. */
+static json_t *share(json_t *doc, json_t *before)
+{
+	const char *key;
+	json_t *value;
+	void *tmp;
+
+	if (json_equal(doc, before)) {
+		json_decref(doc);
+		return json_incref(before);
+	}
+	if (!json_is_object(doc) || !json_is_object(before))
+		return doc;
+	json_object_foreach_safe(doc, tmp, key, value) {
+		json_t *old = json_object_get(before, key);
+
+		if (old)
+			json_object_set_new_nocheck(doc, key, share(json_incref(value), old));
+	}
+	return doc;
+}
+
+struct loading {
+	struct store *store;
+	const struct resource *before[KIND_MAX]; /* the last row of the kind, published */
+};
+
 static int load_resource(sqlite3_stmt *stmt, void *ctx)
 {
-	struct store *s = ctx;
+	struct loading *l = ctx;
+	struct store *s = l->store;
 	enum kind kind = kind_by_name(mc_db_text(stmt, 1));
 	struct resource *r;
 
@@ -74,6 +104,12 @@ static int load_resource(sqlite3_stmt *stmt, void *ctx)
 	r->doc = document(stmt, 10);
 	r->spec = document(stmt, 11);
 	r->tags = document(stmt, 12);
+	if (l->before[kind]) {
+		r->doc = share(r->doc, l->before[kind]->doc);
+		r->spec = share(r->spec, l->before[kind]->spec);
+		r->tags = share(r->tags, l->before[kind]->tags);
+	}
+	l->before[kind] = r;
 	store_publish(s, r);
 	if (r->seq >= s->next_seq)
 		s->next_seq = r->seq + 1;
@@ -124,7 +160,9 @@ static int seed(struct store *s, mc_err **err)
 
 int store_db_load(struct store *s, mc_err **err)
 {
-	if (mc_db_run(s->db, load_resource, s, err,
+	struct loading loading = { .store = s };
+
+	if (mc_db_run(s->db, load_resource, &loading, err,
 		      "SELECT id, kind, account, region, az, host, parent, state, seq, created, doc, spec, tags"
 		      " FROM resource ORDER BY seq", "") < 0 ||
 	    mc_db_run(s->db, load_fact, s, err, "SELECT key, value FROM fact", "") < 0 ||

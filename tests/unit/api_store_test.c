@@ -149,6 +149,33 @@ static int on_usage(sqlite3_stmt *stmt, void *ctx)
 
 /* Each state that is left has its record, in the same transaction; its length is
  * the boot clock's, whatever the wall clock did meanwhile. */
+/* Rows that were loaded hold what they have in common once; a change is one's own. */
+static void test_loaded_rows_share(void **state)
+{
+	char a[MC_ID_LEN], b[MC_ID_LEN];
+	const struct resource *one, *other;
+	struct store_tx *tx;
+
+	put(*state, a);
+	put(*state, b);
+	store_close(*state);
+	*state = store_open(path, NULL);
+	tx = store_write(*state);
+	one = store_get(tx, a);
+	other = store_get(tx, b);
+	assert_ptr_equal(one->tags, other->tags);
+	assert_ptr_not_equal(one->spec, other->spec); /* the time of the state differs */
+	assert_ptr_equal(json_object_get(one->doc, "InstanceType"), json_object_get(other->doc, "InstanceType"));
+	json_object_set_new(store_edit(tx, a)->tags, "Name", json_string("x"));
+	json_object_set_new(store_edit(tx, a)->doc, "InstanceType", json_string("t3.micro"));
+	assert_int_equal(store_commit(tx, NULL), 0);
+	tx = store_read(*state);
+	assert_int_equal(json_object_size(store_get(tx, b)->tags), 0);
+	assert_string_equal(mc_json_str(store_get(tx, b)->doc, "InstanceType", ""), "t3.nano");
+	assert_string_equal(mc_json_str(store_get(tx, a)->doc, "InstanceType", ""), "t3.micro");
+	store_end(tx);
+}
+
 static void test_usage_of_each_state_left(void **state)
 {
 	static const struct mc_db_upgrade none[] = { { 1, "" }, { 0, NULL } };
@@ -227,6 +254,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dropped_write_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_iteration_sees_own_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_survives_reopening, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_loaded_rows_share, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage_of_each_state_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_illegal_transition_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_state_names_round_trip, setup, teardown),
