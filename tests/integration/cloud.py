@@ -77,7 +77,7 @@ class Cloud:
     """Started by start(); everything of it lives in one directory with a short name."""
 
     def __init__(self):
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="mc", dir="/tmp"))
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="c", dir=os.environ.get("MINICLOUD_TEST_DIR", "/tmp")))
         self.directory.chmod(0o755)  # the daemons' users pass through it
         self.home, self.run = self.directory / "h", self.directory / "r"
         self.running = False
