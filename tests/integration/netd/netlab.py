@@ -295,7 +295,7 @@ class Guest:
         s.bind(("0.0.0.0", port))
         return s
 
-    def connect(self, host, port, timeout=0.3):
+    def connect(self, host, port, timeout=0.8):
         """A connected socket, or None."""
         s = self.socket(socket.AF_INET, socket.SOCK_STREAM)
         s.settimeout(timeout)
@@ -306,7 +306,7 @@ class Guest:
             s.close()
             return None
 
-    def ping(self, host, timeout=0.3):
+    def ping(self, host, timeout=0.8):
         return ping(self.ns, host, timeout)
 
     def packet(self):
@@ -335,7 +335,7 @@ def icmp_echo(ident):
     return struct.pack("!BBHHH", 8, 0, checksum(head), ident, 1)
 
 
-def ping(ns, host, timeout=0.3):
+def ping(ns, host, timeout=0.8):
     ident = random.randrange(1, 65535)
     with inside(ns):
         s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
