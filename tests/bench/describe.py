@@ -179,7 +179,7 @@ class Ours:
 
 def moto_program():
     """The moto server that is installed anywhere, or None."""
-    words = [shutil.which("moto_server"), *sorted(map(str, pathlib.Path("/root/.pyenv/versions").glob("*/bin/moto_server")))]
+    words = [shutil.which("moto_server"), *sorted(map(str, pathlib.Path(os.environ.get("PYENV_ROOT", "/nowhere")).glob("versions/*/bin/moto_server")))]
     return next((w for w in words if w and os.access(w, os.X_OK)), None)
 
 
