@@ -19,45 +19,42 @@ def stop_one(bench, guest):
     bench.cloud.wait_state(guest.id, "stopped")
 
 
-def measure_guests(bench, options, rows, notes):
-    """The launches; how many guests run at their end, and these."""
+def measure_guests(bench, options, found):
+    """The launches and the memory; the guests that run at their end."""
     if "launch" in options.names:
         say(f"one instance, {options.repeats} times, in turn with bare QEMU")
-        rows.append(bench.one(options.repeats))
+        one = bench.one(options.repeats)
         say(f"{options.guests} at once, in turn with bare QEMU")
-        guests, row = bench.many(options.guests)
-        rows.append(row)
+        guests, many = bench.many(options.guests)
+        found["launch"] = ([one, many], [])
     else:
         guests = bench.launch(options.guests if "memory" in options.names else 1)
         for guest in guests:
             bench.cloud.wait_state(guest.id, "running")
     if "memory" in options.names:
         row, note = memory.row(bench.cloud, len(guests))
-        rows.append(row)
-        notes.append(note)
+        found["memory"] = ([row], [note])
     return guests
 
 
 def measure_all(cloud, directory, options):
-    rows, notes = [], []
+    found = {}
     bench = launch.Bench(cloud, directory)
     try:
-        guests = measure_guests(bench, options, rows, notes)
+        guests = measure_guests(bench, options, found)
         if "describe" in options.names:
             if guests[1:]:
                 bench.terminate(guests[1:])
             stop_one(bench, guests[0])
             say("many stored instances, in turn with moto")
-            more, more_notes = describe.measure(cloud, guests[0].id, directory)
-            rows += more
-            notes += more_notes
+            found["describe"] = describe.measure(cloud, guests[0].id, directory)
     finally:
         bench.close()
-    return rows, notes
+    return found
 
 
 def measure(options):
-    """The rows and the notes of all that is asked for."""
+    """{name: (rows, notes)} of all that is asked for."""
     cloud = Cloud()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="mcbench", dir="/tmp"))
     try:
