@@ -117,18 +117,20 @@ check-asan:
 check-clang:
 	$(Q)$(MAKE) --no-print-directory B=build-clang CC=$(CLANG) all unit
 
-# Every fuzz target for FUZZ_SECONDS each; `make fuzz T=query SECONDS=600` one of them for long.
+# Every fuzz target for FUZZ_SECONDS each, FUZZ_JOBS at a time; `make fuzz T=query SECONDS=600` one of
+# them for so much time of a processor; WRITE=1 keeps its figures in docs/fuzzing.md.
 T ?=
 SECONDS ?= 600
 FUZZ_SECONDS ?= 20
+FUZZ_JOBS ?= $(shell nproc)
 FUZZ_OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 fuzz_build = $(MAKE) --no-print-directory B=build-fuzz CC=$(CLANG) HARDEN= OPT="$(FUZZ_OPT)" $(1:%=build-fuzz/fuzz/%)
 fuzz-smoke:
 	+$(Q)$(call fuzz_build,$(FUZZ))
-	$(Q)tests/fuzz/run --build build-fuzz --seconds $(FUZZ_SECONDS)
+	$(Q)tests/fuzz/run --build build-fuzz --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
 fuzz:
 	+$(Q)$(call fuzz_build,$(if $(T),$(filter $(T) %_$(T),$(FUZZ)),$(FUZZ)))
-	$(Q)tests/fuzz/run --build build-fuzz --seconds $(SECONDS) $(T)
+	$(Q)tests/fuzz/run --build build-fuzz --cpu-seconds $(SECONDS) $(if $(WRITE),--write) $(T)
 
 # What is measured in tests/bench, each thing against another in turn; WRITE=1 keeps the table.
 $(B)/bench/load: tests/bench/load.c
