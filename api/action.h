@@ -31,9 +31,7 @@ struct call {
 	enum api_error error;
 	char *error_code, *error_message; /* allocated */
 	const char *request_id;
-	/* ACTION_WRITE: answer only when netd runs at least this generation. */
-	char wait_vpc[MC_ID_LEN];
-	int64_t wait_generation;
+	json_t *waits;         /* see action_wait(). Freed by the engine. */
 	/* ACTION_BACKEND: what the first phase leaves for the second. Freed by the engine. */
 	json_t *job;
 	mc_err *err;           /* internal failure, with return -1 */
@@ -61,14 +59,38 @@ struct action {
 /* The row, or NULL. */
 const struct action *action_find(const char *service, const char *name);
 
-/* Every room of actions exports one table, ended by a NULL name; api/actions.c lists them. */
-extern const struct action actions_instance[], actions_instance_attribute[], actions_console[], actions_image[], actions_key_pair[],
-	actions_network[], actions_security_group[], actions_volume[], actions_tag[], actions_place[],
-	actions_sts[], actions_ssm[];
+/* Every room of actions exports one table, actions_ROOM, ended by a NULL name. */
+#define ACTION_TABLES(X) \
+	X(instance) \
+	X(instance_attribute) \
+	X(console) \
+	X(image) \
+	X(key_pair) \
+	X(vpc) \
+	X(subnet) \
+	X(internet_gateway) \
+	X(route_table) \
+	X(network_acl) \
+	X(dhcp_options) \
+	X(network) \
+	X(security_group) \
+	X(volume) \
+	X(tag) \
+	X(place) \
+	X(sts) \
+	X(ssm)
+
+#define X(room) extern const struct action actions_##room[];
+ACTION_TABLES(X)
+#undef X
 
 /* Note a documented outcome; the arguments fit the format of api/error.h (for
  * MALFORMED_ID and NOT_FOUND the first is the code). Always returns 1. */
 int action_fail(struct call *call, enum api_error error, ...);
+
+/* ACTION_WRITE: answer only when netd runs at least this generation of the VPC; any
+ * number of VPCs. vpc_change() (api/vpc.h) makes the generation as well. */
+void action_wait(struct call *call, const char *vpc, int64_t generation);
 
 /* The named resource of the caller, or NULL after action_fail with the kind's
  * own Malformed / NotFound code. */

@@ -34,6 +34,7 @@ void engine_call_free(struct engine_call *ec)
 	json_decref(ec->in);
 	json_decref(ec->call.out);
 	json_decref(ec->call.job);
+	json_decref(ec->call.waits);
 	free(ec->call.error_code);
 	free(ec->call.error_message);
 	mc_err_free(ec->call.err);
@@ -60,6 +61,14 @@ int action_fail(struct call *call, enum api_error error, ...)
 	va_end(ap);
 	call->error_message = text;
 	return 1;
+}
+
+void action_wait(struct call *call, const char *vpc, int64_t generation)
+{
+	if (!call->waits)
+		call->waits = json_object();
+	if (generation > mc_json_int(call->waits, vpc, 0))
+		json_object_set_new(call->waits, vpc, json_integer(generation));
 }
 
 const struct resource *action_resource(struct call *call, enum kind kind, const char *id)
@@ -206,18 +215,40 @@ enum engine_result engine_run(struct engine_call *ec, const char *service, const
 		return failed(ec);
 	if (ec->call.error)
 		return ENGINE_DONE;
-	return ec->call.wait_vpc[0] || ec->action->flags & ACTION_BACKEND ? ENGINE_WAIT : ENGINE_DONE;
+	return json_object_size(ec->call.waits) || ec->action->flags & ACTION_BACKEND ? ENGINE_WAIT : ENGINE_DONE;
 }
 
 /* --- waiting ------------------------------------------------------------ */
+
+static void wait_for_next(struct engine_call *ec);
 
 static void waited(void *ctx, bool applied)
 {
 	struct engine_call *ec = ctx;
 
-	if (!applied)
-		action_fail(&ec->call, API_UNAVAILABLE);
+	if (applied) {
+		wait_for_next(ec);
+		return;
+	}
+	action_fail(&ec->call, API_UNAVAILABLE);
 	ec->done(ec);
+}
+
+/* One VPC after the other: which of them is first makes no difference to the last. */
+static void wait_for_next(struct engine_call *ec)
+{
+	void *first = json_object_iter(ec->call.waits);
+	char vpc[MC_ID_LEN];
+	int64_t generation;
+
+	if (!first) {
+		ec->done(ec);
+		return;
+	}
+	snprintf(vpc, sizeof(vpc), "%s", json_object_iter_key(first));
+	generation = json_integer_value(json_object_iter_value(first));
+	json_object_del(ec->call.waits, vpc);
+	waiters_add(ec->call.api->waiters, vpc, generation, waited, ec);
 }
 
 static void backend_phase(void *ctx)
@@ -235,8 +266,8 @@ void engine_wait(struct engine_call *ec, void (*done)(struct engine_call *ec))
 	struct api *api = ec->call.api;
 
 	ec->done = done;
-	if (ec->call.wait_vpc[0])
-		waiters_add(api->waiters, ec->call.wait_vpc, ec->call.wait_generation, waited, ec);
+	if (json_object_size(ec->call.waits))
+		wait_for_next(ec);
 	else
 		reconciler_call(api->reconciler, backend_phase, ec);
 }

@@ -15,20 +15,12 @@
 
 /* --- what waiting needs ---------------------------------------------------- */
 
-static void wait_for(struct call *call, const char *vpc, int64_t generation)
-{
-	if (generation <= call->wait_generation)
-		return;
-	snprintf(call->wait_vpc, sizeof(call->wait_vpc), "%s", vpc);
-	call->wait_generation = generation;
-}
-
 /* Join the wait for a change made before. Touching the VPC has it queued again,
  * should nobody be about to bring that generation in force. */
 static void join(struct call *call, const char *vpc, int64_t generation)
 {
 	store_edit(call->tx, vpc);
-	wait_for(call, vpc, generation);
+	action_wait(call, vpc, generation);
 }
 
 static bool in_force(struct call *call, const char *vpc, int64_t generation)
@@ -143,7 +135,7 @@ static int insert_rules(struct call *call, const struct resource *group, const j
 		}
 		json_array_append_new(shown, rule_view(call, rule));
 	}
-	wait_for(call, group->parent, generation);
+	action_wait(call, group->parent, generation);
 	return 0;
 }
 
@@ -278,7 +270,7 @@ static json_t *delete_rules(struct call *call, const struct resource *group, con
 		store_delete(call->tx, id);
 	}
 	json_object_set_new(edited->spec, "revoked", revoked);
-	wait_for(call, group->parent, generation);
+	action_wait(call, group->parent, generation);
 	return shown;
 }
 
@@ -387,7 +379,7 @@ int rule_modify(struct call *call)
 	json_array_foreach(mc_json_arr(call->in, "SecurityGroupRules"), i, update)
 		if (modify_one(call, group, update, generation))
 			return 1;
-	wait_for(call, group->parent, generation);
+	action_wait(call, group->parent, generation);
 	call->out = json_pack("{s:b}", "Return", 1);
 	return 0;
 }

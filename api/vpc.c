@@ -27,6 +27,14 @@ int64_t vpc_touch(struct store_tx *tx, const char *vpc_id)
 	return next;
 }
 
+int64_t vpc_change(struct call *call, const char *vpc_id)
+{
+	int64_t generation = vpc_touch(call->tx, vpc_id);
+
+	action_wait(call, vpc_id, generation);
+	return generation;
+}
+
 /* --- the wanted document -------------------------------------------------- */
 
 static bool table_serves(const struct resource *table, const char *subnet, bool explicit_only)

@@ -2,11 +2,14 @@
 #ifndef MC_API_VPC_H
 #define MC_API_VPC_H
 
+#include "api/action.h"
 #include "api/api.h"
 #include "api/store.h"
 
 /* Something that netd must know changed: the next generation. */
 int64_t vpc_touch(struct store_tx *tx, const char *vpc_id);
+/* The same, and the answer of the call waits until netd runs it (action_wait). */
+int64_t vpc_change(struct call *call, const char *vpc_id);
 int64_t vpc_generation(struct store_tx *tx, const char *vpc_id);
 
 /* The whole wanted VPC of docs/ipc.md, from the store. NULL where the VPC is unknown. New reference. */

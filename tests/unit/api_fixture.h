@@ -38,6 +38,7 @@ static inline void fixture_clear(struct fixture *f)
 	json_decref(f->in);
 	json_decref(f->call.out);
 	json_decref(f->call.job);
+	json_decref(f->call.waits);
 	free(f->call.error_code);
 	free(f->call.error_message);
 	mc_err_free(f->call.err);
@@ -147,6 +148,12 @@ static inline json_t *fixture_list(struct fixture *f, const char *member)
 
 	assert_non_null(list);
 	return list;
+}
+
+/* The generation of this VPC that the last call waits for; 0: none. */
+static inline int64_t fixture_wait(struct fixture *f, const char *vpc)
+{
+	return mc_json_int(f->call.waits, vpc, 0);
 }
 
 /* The id of the default group. Allocated. */

@@ -175,18 +175,17 @@ static void retries_join(void **state)
 
 	waiters_forget(g->f->api.waiters, g->vpc);
 	ok(g, INGRESS, SSH);
-	generation = g->f->call.wait_generation;
+	generation = fixture_wait(g->f, g->vpc);
 	assert_true(generation > 0);
-	assert_string_equal(g->f->call.wait_vpc, g->vpc);
 	ok(g, INGRESS, SSH);
-	assert_int_equal(g->f->call.wait_generation, generation);
+	assert_int_equal(fixture_wait(g->f, g->vpc), generation);
 	assert_int_equal(json_array_size(fixture_list(g->f, "SecurityGroupRules")), 1);
 	waiters_confirm(g->f->api.waiters, g->vpc, generation);
 	fails(g, INGRESS, SSH, "InvalidPermission.Duplicate");
 	ok(g, REVOKE, SSH);
-	assert_int_equal(g->f->call.wait_generation, generation + 1);
+	assert_int_equal(fixture_wait(g->f, g->vpc), generation + 1);
 	ok(g, REVOKE, SSH);
-	assert_int_equal(g->f->call.wait_generation, generation + 1);
+	assert_int_equal(fixture_wait(g->f, g->vpc), generation + 1);
 	waiters_confirm(g->f->api.waiters, g->vpc, generation + 1);
 	fails(g, REVOKE, SSH, "InvalidPermission.NotFound");
 }
