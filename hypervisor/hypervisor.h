@@ -6,10 +6,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "common/keylock.h"
 #include "hypervisor/accelerator.h"
 #include "hypervisor/connection.h"
 #include "hypervisor/events.h"
-#include "hypervisor/keylock.h"
 #include "hypervisor/watch.h"
 
 struct hypervisor {
@@ -21,7 +21,7 @@ struct hypervisor {
 	struct accelerator accelerator;
 	struct connection *connection;
 	struct events *events;
-	struct keylock *locks;
+	struct mc_keylock *locks;
 	struct watch *watch;
 	_Atomic bool has_dac;      /* does libvirtd have its DAC security driver? */
 };

@@ -266,17 +266,11 @@ static int put_stopped(const struct work *w, json_t **ret, mc_err **err)
 static int locked(struct hypervisor *h, const char *id, const json_t *doc,
 		  int (*fn)(const struct work *w, json_t **ret, mc_err **err), json_t **ret, mc_err **err)
 {
-	auto_connection conn = NULL;
-	struct work w = { .h = h, .id = id, .doc = doc };
-	int outcome = MC_IPC_UNAVAILABLE;
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(h->locks, id);
+	auto_connection conn = connection_get(h->connection, err);
+	struct work w = { .h = h, .conn = conn, .id = id, .doc = doc };
 
-	keylock_lock(h->locks, id);
-	conn = connection_get(h->connection, err);
-	w.conn = conn;
-	if (conn)
-		outcome = fn(&w, ret, err);
-	keylock_unlock(h->locks, id);
-	return outcome;
+	return conn ? fn(&w, ret, err) : MC_IPC_UNAVAILABLE;
 }
 
 int instance_put(struct hypervisor *h, const char *id, const json_t *doc, json_t **ret, mc_err **err)

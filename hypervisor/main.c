@@ -142,7 +142,7 @@ static int setup(struct hypervisor *h, const struct options *o, mc_err **err)
 	mc_log(h->accelerator.kvm ? MC_LOG_INFO : MC_LOG_WARNING, AREA, h->accelerator.reason, "accelerator",
 	       h->accelerator.kvm ? "kvm" : "qemu", NULL);
 	h->events = events_new();
-	h->locks = keylock_new();
+	h->locks = mc_keylock_new();
 	h->watch = watch_new(h->events);
 	h->connection = connection_start(o->libvirt_uri, &watcher, h, err);
 	return h->connection ? connection_wait(h->connection, (int)o->connect_timeout * 1000, err) : -1;
@@ -182,7 +182,7 @@ static void teardown(struct hypervisor *h)
 	if (!connection_stop(h->connection))
 		return;
 	watch_free(h->watch);
-	keylock_free(h->locks);
+	mc_keylock_free(h->locks);
 	events_free(h->events);
 	free(h->dac_label);
 	free(h->accelerator.reason);

@@ -204,7 +204,7 @@ static bool same_definition(const struct image *have, const char *source, const 
 int image_put(struct storage *storage, const char *id, const char *source, const char *sha256,
 	      json_t **ret, mc_err **err)
 {
-	keylock_hold struct keylock_guard guard = keylock_guard(storage->locks, id);
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct image image;
 	int r = graph_image_find(storage->graph, id, &image, err);
 
@@ -265,7 +265,7 @@ int image_list(struct storage *storage, json_t **ret, mc_err **err)
 
 int image_delete(struct storage *storage, const char *id, mc_err **err)
 {
-	keylock_hold struct keylock_guard guard = keylock_guard(storage->locks, id);
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct layer layer;
 	int r = graph_image_remove(storage->graph, id, &layer, err);
 

@@ -22,7 +22,7 @@ static int make_parent(const char *path, mc_err **err)
 
 int storage_open(struct storage *storage, const struct storaged_config *config, mc_err **err)
 {
-	*storage = (struct storage){.config = config, .locks = keylock_new()};
+	*storage = (struct storage){.config = config, .locks = mc_keylock_new()};
 	storage->sandbox = sandbox_new(err);
 	if (!storage->sandbox || store_open(&storage->store, config, err) < 0 ||
 	    make_parent(config->database, err) < 0)
@@ -36,7 +36,7 @@ void storage_close(struct storage *storage)
 	graph_close(storage->graph);
 	store_close(&storage->store);
 	sandbox_free(storage->sandbox);
-	keylock_free(storage->locks);
+	mc_keylock_free(storage->locks);
 	offspring_close(&storage->offspring);
 	*storage = (struct storage){0};
 }

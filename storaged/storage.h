@@ -2,9 +2,9 @@
 #ifndef MC_STORAGED_STORAGE_H
 #define MC_STORAGED_STORAGE_H
 
+#include "common/keylock.h"
 #include "storaged/config.h"
 #include "storaged/graph.h"
-#include "storaged/keylock.h"
 #include "storaged/sandbox.h"
 #include "storaged/store.h"
 
@@ -12,7 +12,7 @@ struct storage {
 	const struct storaged_config *config; /* borrowed */
 	struct store store;
 	struct graph *graph;
-	struct keylock *locks; /* by volume or image id */
+	struct mc_keylock *locks; /* by volume or image id */
 	struct sandbox *sandbox;
 	struct offspring offspring; /* set by storage_recover() */
 };

@@ -87,7 +87,7 @@ static int create(struct storage *storage, struct volume *v, mc_err **err)
 int volume_put(struct storage *storage, const char *id, int64_t size_gib, const char *image,
 	       json_t **ret, mc_err **err)
 {
-	keylock_hold struct keylock_guard guard = keylock_guard(storage->locks, id);
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct volume v;
 	int r = graph_volume_find(storage->graph, id, &v, err);
 
@@ -168,7 +168,7 @@ static int remove_record(struct storage *storage, const char *id, struct layer *
 
 int volume_delete(struct storage *storage, const char *id, mc_err **err)
 {
-	keylock_hold struct keylock_guard guard = keylock_guard(storage->locks, id);
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct layer layer;
 	int r = remove_record(storage, id, &layer, err);
 

@@ -16,7 +16,6 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "hypervisor/events.h"
-#include "hypervisor/keylock.h"
 #include "hypervisor/watch.h"
 
 #define ID "i-0123456789abcdef0"
@@ -190,44 +189,6 @@ static void test_who_ended(void **state)
 	watch_free(w);
 }
 
-struct contest {
-	struct keylock *locks;
-	long a, b; /* unguarded but for the lock of their key */
-};
-
-static void *contend(void *arg)
-{
-	struct contest *c = arg;
-
-	for (int i = 0; i < 20000; i++) {
-		keylock_lock(c->locks, "a");
-		c->a++;
-		keylock_unlock(c->locks, "a");
-		keylock_lock(c->locks, "b");
-		c->b++;
-		keylock_unlock(c->locks, "b");
-	}
-	return NULL;
-}
-
-static void test_locks(void **state)
-{
-	struct contest c = { .locks = keylock_new() };
-	pthread_t threads[4];
-
-	(void)state;
-	keylock_lock(c.locks, "c"); /* another's lock is in nobody's way */
-	for (size_t i = 0; i < MC_ARRAY_SIZE(threads); i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, contend, &c), 0);
-	for (size_t i = 0; i < MC_ARRAY_SIZE(threads); i++)
-		pthread_join(threads[i], NULL);
-	keylock_unlock(c.locks, "c");
-	assert_int_equal(c.a, 80000);
-	assert_int_equal(c.b, 80000);
-	keylock_free(c.locks);
-	keylock_free(NULL);
-}
-
 /* The last one: an open stream ends when the events are closed. */
 static void test_close(void **state)
 {
@@ -246,7 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fan_out),   cmocka_unit_test(test_overflow), cmocka_unit_test(test_listener_leaves),
-		cmocka_unit_test(test_who_ended), cmocka_unit_test(test_locks),    cmocka_unit_test(test_close),
+		cmocka_unit_test(test_who_ended), cmocka_unit_test(test_close),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

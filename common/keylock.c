@@ -1,7 +1,6 @@
-#include "storaged/keylock.h"
+#include "common/keylock.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,22 +12,22 @@ struct held {
 	struct held *next;
 };
 
-struct keylock {
+struct mc_keylock {
 	pthread_mutex_t mutex;
 	pthread_cond_t released;
 	struct held *held;
 };
 
-struct keylock *keylock_new(void)
+struct mc_keylock *mc_keylock_new(void)
 {
-	struct keylock *lock = mc_alloc(sizeof(*lock));
+	struct mc_keylock *lock = mc_alloc(sizeof(*lock));
 
 	pthread_mutex_init(&lock->mutex, NULL);
 	pthread_cond_init(&lock->released, NULL);
 	return lock;
 }
 
-void keylock_free(struct keylock *lock)
+void mc_keylock_free(struct mc_keylock *lock)
 {
 	if (!lock)
 		return;
@@ -37,7 +36,7 @@ void keylock_free(struct keylock *lock)
 	free(lock);
 }
 
-static struct held **find(struct keylock *lock, const char *key)
+static struct held **find(struct mc_keylock *lock, const char *key)
 {
 	struct held **h = &lock->held;
 
@@ -46,7 +45,7 @@ static struct held **find(struct keylock *lock, const char *key)
 	return h;
 }
 
-void keylock_lock(struct keylock *lock, const char *key)
+void mc_keylock_lock(struct mc_keylock *lock, const char *key)
 {
 	struct held *mine = mc_alloc(sizeof(*mine));
 
@@ -59,7 +58,7 @@ void keylock_lock(struct keylock *lock, const char *key)
 	pthread_mutex_unlock(&lock->mutex);
 }
 
-void keylock_unlock(struct keylock *lock, const char *key)
+void mc_keylock_unlock(struct mc_keylock *lock, const char *key)
 {
 	struct held **h, *mine;
 
