@@ -72,7 +72,7 @@ const struct action *action_find(const char *service, const char *name);
 	X(route_table) \
 	X(network_acl) \
 	X(dhcp_options) \
-	X(network) \
+	X(interface) \
 	X(security_group) \
 	X(volume) \
 	X(tag) \

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "api/dns_name.h"
 #include "api/instance.h"
+#include "api/interface.h"
 #include "api/state.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -14,52 +14,6 @@
 json_t *instance_state_doc(int state)
 {
 	return json_pack("{s:i, s:s}", "Code", state_instance.codes[state], "Name", state_instance.names[state]);
-}
-
-static json_t *groups_view(struct call *call, const struct resource *eni)
-{
-	json_t *list = json_array(), *id;
-	size_t i;
-
-	json_array_foreach(mc_json_arr(eni->spec, "groups"), i, id) {
-		const struct resource *g = store_get(call->tx, json_string_value(id));
-
-		if (g)
-			json_array_append_new(list, json_pack("{s:s, s:s}", "GroupId", g->id, "GroupName",
-							      mc_json_str(g->doc, "GroupName", "")));
-	}
-	return list;
-}
-
-static json_t *association(const struct resource *r, const char *ip)
-{
-	mc_autofree char *dns = dns_name_public(r->region, ip);
-
-	return json_pack("{s:s, s:s, s:s}", "IpOwnerId", "amazon", "PublicDnsName", dns, "PublicIp", ip);
-}
-
-static json_t *interface_view(struct call *call, const struct resource *inst, const struct resource *eni)
-{
-	const char *ip = mc_json_str(eni->spec, "ip", ""), *public_ip = mc_json_str(eni->spec, "public_ip", NULL);
-	mc_autofree char *dns = dns_name_private(inst->region, ip);
-	mc_autofree char *attachment = mc_strf("eni-attach-%s", strchr(eni->id, '-') + 1);
-	char since[MC_ISO8601_LEN];
-	json_t *doc;
-
-	mc_clock_iso8601(eni->created, since);
-	doc = json_pack("{s:{s:s, s:s, s:b, s:i, s:s, s:i}, s:s, s:o, s:[], s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s}",
-		"Attachment", "AttachTime", since, "AttachmentId", attachment, "DeleteOnTermination",
-		mc_json_bool(eni->spec, "delete_on_termination", true), "DeviceIndex", (int)mc_json_int(eni->spec, "device_index", 0),
-		"Status", "attached", "NetworkCardIndex", 0,
-		"Description", mc_json_str(eni->doc, "Description", ""), "Groups", groups_view(call, eni), "Ipv6Addresses",
-		"MacAddress", mc_json_str(eni->spec, "mac", ""), "NetworkInterfaceId", eni->id, "OwnerId", eni->account,
-		"PrivateDnsName", dns, "PrivateIpAddress", ip, "SourceDestCheck", mc_json_bool(eni->spec, "source_dest_check", true),
-		"Status", "in-use", "SubnetId", mc_json_str(eni->spec, "subnet", ""), "VpcId", eni->parent, "InterfaceType", "interface");
-	json_object_set_new(doc, "PrivateIpAddresses", json_pack("[{s:b, s:s, s:s, s:o*}]", "Primary", 1, "PrivateDnsName", dns,
-		"PrivateIpAddress", ip, "Association", public_ip ? association(inst, public_ip) : NULL));
-	if (public_ip)
-		json_object_set_new(doc, "Association", association(inst, public_ip));
-	return doc;
 }
 
 static void add_network(struct call *call, const struct resource *r, json_t *doc)
@@ -76,9 +30,9 @@ static void add_network(struct call *call, const struct resource *r, json_t *doc
 
 		if (!eni)
 			continue;
-		view = interface_view(call, r, eni);
+		view = interface_of_instance(call->tx, eni);
 		json_array_append_new(list, view);
-		if (json_array_size(list) > 1)
+		if (mc_json_int(eni->spec, "device_index", 0) != 0)
 			continue;
 		json_object_set(doc, "PrivateIpAddress", json_object_get(view, "PrivateIpAddress"));
 		json_object_set(doc, "PrivateDnsName", json_object_get(view, "PrivateDnsName"));

@@ -1,7 +1,6 @@
 /* Authorize, revoke, modify and describe rules. Every change waits until netd
  * runs the VPC's generation that holds it. A retry after the patience ended finds
  * its own change done but not in force: it joins the wait. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/describe.h"

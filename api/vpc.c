@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/dns_name.h"
+#include "api/vpc_part.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
@@ -93,79 +94,6 @@ static json_t *subnets_of(struct store_tx *tx, const struct resource *vpc)
 	return list;
 }
 
-static const char *netd_protocol(const char *protocol)
-{
-	return strcmp(protocol, "-1") == 0 ? "all" : protocol;
-}
-
-static json_t *rule_document(const struct resource *rule)
-{
-	json_t *doc = json_pack("{s:s}", "protocol", netd_protocol(mc_json_str(rule->doc, "IpProtocol", "-1")));
-	const char *cidr = mc_json_str(rule->doc, "CidrIpv4", NULL);
-
-	if (strcmp(mc_json_str(rule->doc, "IpProtocol", "-1"), "-1") != 0) {
-		json_object_set_new(doc, "from", json_integer(mc_json_int(rule->doc, "FromPort", -1)));
-		json_object_set_new(doc, "to", json_integer(mc_json_int(rule->doc, "ToPort", -1)));
-	}
-	if (cidr)
-		json_object_set_new(doc, "cidr", json_string(cidr));
-	else
-		json_object_set_new(doc, "group", json_string(mc_json_str(
-			mc_json_obj(rule->doc, "ReferencedGroupInfo"), "GroupId", "")));
-	return doc;
-}
-
-static json_t *groups_of(struct store_tx *tx, const struct resource *vpc)
-{
-	struct store_iter it = store_iter(tx, KIND_SECURITY_GROUP, vpc->account, vpc->region);
-	const struct resource *r;
-	mc_auto_json json_t *by_id = json_object();
-	json_t *list = json_array();
-
-	while ((r = store_next(&it)))
-		if (strcmp(r->parent, vpc->id) == 0) {
-			json_t *g = json_pack("{s:s, s:[], s:[]}", "id", r->id, "ingress", "egress");
-
-			json_object_set(by_id, r->id, g);
-			json_array_append_new(list, g);
-		}
-	it = store_iter(tx, KIND_SECURITY_GROUP_RULE, vpc->account, vpc->region);
-	while ((r = store_next(&it))) {
-		json_t *g = json_object_get(by_id, r->parent);
-
-		if (g)
-			json_array_append_new(json_object_get(g, mc_json_bool(r->doc, "IsEgress", false) ? "egress" : "ingress"),
-					      rule_document(r));
-	}
-	return list;
-}
-
-static json_t *eni_document(const struct resource *eni)
-{
-	mc_autofree char *host = dns_name_host(mc_json_str(eni->spec, "ip", ""));
-	json_t *doc;
-
-	doc = json_pack("{s:s, s:s, s:s, s:s, s:O, s:b, s:s}", "id", eni->id, "subnet", mc_json_str(eni->spec, "subnet", ""),
-			"mac", mc_json_str(eni->spec, "mac", ""), "ip", mc_json_str(eni->spec, "ip", ""), "groups",
-			json_object_get(eni->spec, "groups"), "source_dest_check",
-			mc_json_bool(eni->spec, "source_dest_check", true), "hostname", host);
-	if (mc_json_str(eni->spec, "public_ip", NULL))
-		json_object_set(doc, "public_ip", json_object_get(eni->spec, "public_ip"));
-	return doc;
-}
-
-static json_t *enis_of(struct store_tx *tx, const struct resource *vpc)
-{
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, vpc->account, vpc->region);
-	const struct resource *eni;
-	json_t *list = json_array();
-
-	while ((eni = store_next(&it)))
-		if (strcmp(eni->parent, vpc->id) == 0)
-			json_array_append_new(list, eni_document(eni));
-	return list;
-}
-
 static bool has_gateway(struct store_tx *tx, const struct resource *vpc)
 {
 	struct store_iter it = store_iter(tx, KIND_INTERNET_GATEWAY, vpc->account, vpc->region);
@@ -188,5 +116,5 @@ json_t *vpc_document(struct store_tx *tx, const char *vpc_id)
 	return json_pack("{s:I, s:[s], s:s, s:b, s:o, s:o, s:o}", "generation",
 			 (json_int_t)mc_json_int(vpc->spec, "generation", 0), "cidrs",
 			 mc_json_str(vpc->doc, "CidrBlock", ""), "domain", domain, "igw", has_gateway(tx, vpc),
-			 "subnets", subnets_of(tx, vpc), "security_groups", groups_of(tx, vpc), "enis", enis_of(tx, vpc));
+			 "subnets", subnets_of(tx, vpc), "security_groups", vpc_part_groups(tx, vpc), "enis", vpc_part_interfaces(tx, vpc));
 }
