@@ -18,6 +18,7 @@ struct api_config {
 };
 
 struct describe_cache;
+struct feed;
 struct reconciler;
 struct metadata;
 struct waiters;
@@ -28,6 +29,7 @@ struct api {
 	struct reconciler *reconciler;
 	struct metadata *metadata;
 	struct waiters *waiters;
+	struct feed *feed;            /* of GET /v1/events */
 	struct describe_cache *describe_cache; /* NULL: nothing is kept */
 	json_t *types;                /* {"t3.micro": {vcpus, memory_mib, doc}}; never changes */
 	json_t *aliases;              /* {parameter: image name}; never changes */

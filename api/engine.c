@@ -202,20 +202,32 @@ static int gate(struct engine_call *ec, const char *service, const struct model_
 	return 0;
 }
 
-enum engine_result engine_run(struct engine_call *ec, const char *service, const struct model_operation *op)
+/* The action, unless `refused` says that it may not run. */
+static enum engine_result run(struct engine_call *ec, int refused)
 {
-	int r;
+	int r = refused ? refused : in_transaction(ec);
 
-	ec->call.op = op;
-	ec->call.in = ec->in;
-	r = gate(ec, service, op);
-	if (r == 0)
-		r = in_transaction(ec);
 	if (r < 0)
 		return failed(ec);
 	if (ec->call.error)
 		return ENGINE_DONE;
 	return json_object_size(ec->call.waits) || ec->action->flags & ACTION_BACKEND ? ENGINE_WAIT : ENGINE_DONE;
+}
+
+enum engine_result engine_run(struct engine_call *ec, const char *service, const struct model_operation *op)
+{
+	ec->call.op = op;
+	ec->call.in = ec->in;
+	return run(ec, gate(ec, service, op));
+}
+
+enum engine_result engine_run_page(struct engine_call *ec, const struct action *action)
+{
+	bool known = api_region_known(ec->call.api, ec->caller.region);
+
+	ec->action = action;
+	ec->call.in = ec->in;
+	return run(ec, known ? 0 : action_fail(&ec->call, API_BLOCKED_REGION, ec->caller.region));
 }
 
 /* --- waiting ------------------------------------------------------------ */

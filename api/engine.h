@@ -31,6 +31,9 @@ void engine_call_free(struct engine_call *ec);
 enum engine_result engine_run(struct engine_call *ec, const char *service,
 			      const struct model_operation *op);
 
+/* Run a page's action (api/page.h) on ec->in, as far as it goes without waiting. */
+enum engine_result engine_run_page(struct engine_call *ec, const struct action *action);
+
 /* After ENGINE_WAIT: done(ec) is called, maybe at once and maybe from a worker,
  * when the backend has confirmed, or the patience of 20 s has ended (Unavailable). */
 void engine_wait(struct engine_call *ec, void (*done)(struct engine_call *ec));

@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "api/feed.h"
 #include "api/gateway_request.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
+#include "common/json.h"
 #include "common/log.h"
 
 #define AREA "gateway"
@@ -19,6 +21,7 @@
 #define MAX_CONNECTIONS 1024
 #define IDLE_SECONDS 75
 #define THREADS 4
+#define FEED_BLOCK 4096
 
 struct gateway {
 	struct api *api;
@@ -100,21 +103,69 @@ static void log_request(const struct exchange *x, int status)
 	mc_log_set_request_id(NULL);
 }
 
+static enum MHD_Result send_response(struct exchange *x, int status, const char *type, struct MHD_Response *r)
+{
+	enum MHD_Result result;
+
+	MHD_add_response_header(r, "Content-Type", type);
+	MHD_add_response_header(r, "x-amzn-RequestId", x->ec->request_id);
+	MHD_add_response_header(r, "Cache-Control", "no-cache, no-store");
+	log_request(x, status);
+	result = MHD_queue_response(x->connection, (unsigned)status, r);
+	MHD_destroy_response(r);
+	return result;
+}
+
+static ssize_t on_feed_read(void *reader, uint64_t at, char *buf, size_t max)
+{
+	(void)at;
+	return (ssize_t)feed_read(reader, buf, max);
+}
+
+static void on_feed_end(void *reader)
+{
+	feed_leave(reader);
+}
+
+static void suspend(void *connection)
+{
+	MHD_suspend_connection(connection);
+}
+
+static void resume(void *connection)
+{
+	MHD_resume_connection(connection);
+}
+
+/* A stream has no end: the response is freed, and the reader leaves, when the connection goes. */
+static struct MHD_Response *feed_response(struct exchange *x)
+{
+	const struct feed_filter filter = {
+		.account = x->ec->caller.account, .region = mc_json_str(x->ec->in, "region", NULL),
+		.kinds = mc_json_str(x->ec->in, "kind", NULL),
+	};
+	const struct feed_sleep sleep = { suspend, resume, x->connection };
+	const char *last = gateway_request_header(&x->req, "Last-Event-ID");
+	struct feed_reader *reader = feed_join(x->g->api->feed, &filter, last, &sleep);
+
+	if (!reader)
+		return NULL;
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, FEED_BLOCK, on_feed_read, reader, on_feed_end);
+}
+
 static enum MHD_Result answer(struct exchange *x)
 {
 	struct gateway_answer a = { 0 };
-	struct MHD_Response *r;
-	enum MHD_Result result;
+	struct MHD_Response *stream = NULL;
 
+	if (x->req.form_of_answer == GATEWAY_EVENTS && !x->ec->call.error) {
+		stream = feed_response(x);
+		if (stream)
+			return send_response(x, 200, x->req.plain_type, stream);
+		action_fail(&x->ec->call, API_UNAVAILABLE);
+	}
 	gateway_request_answer(&x->req, x->ec, &a);
-	r = MHD_create_response_from_buffer(a.len, a.text, MHD_RESPMEM_MUST_FREE);
-	MHD_add_response_header(r, "Content-Type", a.type);
-	MHD_add_response_header(r, "x-amzn-RequestId", x->ec->request_id);
-	MHD_add_response_header(r, "Cache-Control", "no-cache, no-store");
-	log_request(x, a.status);
-	result = MHD_queue_response(x->connection, (unsigned)a.status, r);
-	MHD_destroy_response(r);
-	return result;
+	return send_response(x, a.status, a.type, MHD_create_response_from_buffer(a.len, a.text, MHD_RESPMEM_MUST_FREE));
 }
 
 /* From a worker: the answer is there, MHD calls on_request once more. */

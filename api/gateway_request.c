@@ -5,10 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/page.h"
 #include "api/protocol/json.h"
 #include "api/protocol/query.h"
 #include "api/protocol/xml.h"
-#include "api/state.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -17,7 +17,7 @@
 
 #define DEFAULT_REGION "us-east-1"
 
-static const char *header(const struct gateway_request *req, const char *name)
+const char *gateway_request_header(const struct gateway_request *req, const char *name)
 {
 	for (size_t i = 0; i < req->n_headers; i++)
 		if (strcasecmp(req->headers[i].name, name) == 0)
@@ -89,8 +89,8 @@ static int authenticate_signature(struct gateway_request *req, struct engine_cal
 
 static int authenticate(struct gateway_request *req, struct engine_call *ec)
 {
-	const char *region = header(req, "X-Minicloud-Region");
-	const char *target = header(req, "X-Amz-Target");
+	const char *region = gateway_request_header(req, "X-Minicloud-Region");
+	const char *target = gateway_request_header(req, "X-Amz-Target");
 
 	snprintf(req->service, sizeof(req->service), "ec2");
 	if (!req->local)
@@ -101,71 +101,6 @@ static int authenticate(struct gateway_request *req, struct engine_call *ec)
 		snprintf(req->service, sizeof(req->service), "%.*s", (int)strcspn(target, "."), target);
 	become_root(ec, req->api->config.account, region && *region ? region : DEFAULT_REGION, "");
 	return 0;
-}
-
-/* --- our own pages on the unix socket --------------------------------------- */
-
-static char *credentials_page(struct gateway_request *req)
-{
-	struct access_key key;
-	mc_autofree char *endpoint = mc_strf("http://%s", req->api->config.listen);
-	mc_auto_json json_t *doc = NULL;
-
-	store_default_key(req->api->store, &key);
-	doc = json_pack("{s:s, s:s, s:s, s:s}", "access_key", key.id, "secret_key", key.secret, "region", DEFAULT_REGION,
-			"endpoint", endpoint);
-	return json_dumps(doc, JSON_COMPACT);
-}
-
-static char *health_page(struct gateway_request *req)
-{
-	mc_auto_json json_t *doc = json_pack("{s:s, s:O*}", "status", "ok", "host", req->api->accelerator);
-
-	return json_dumps(doc, JSON_COMPACT);
-}
-
-static char *metrics_page(struct gateway_request *req)
-{
-	struct store_tx *tx = store_read(req->api->store);
-	struct store_iter it = store_iter(tx, KIND_INSTANCE, NULL, NULL);
-	unsigned long counts[INSTANCE_STATE_MAX] = { 0 };
-	const struct resource *r;
-	char *buf = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&buf, &len);
-
-	while ((r = store_next(&it)))
-		counts[r->state]++;
-	store_end(tx);
-	fputs("# TYPE minicloud_instances gauge\n", f);
-	for (int i = 0; i < INSTANCE_STATE_MAX; i++)
-		fprintf(f, "minicloud_instances{state=\"%s\"} %lu\n", state_instance.names[i], counts[i]);
-	fprintf(f, "# TYPE minicloud_accelerator gauge\nminicloud_accelerator{type=\"%s\"} 1\n",
-		mc_json_str(req->api->accelerator, "accelerator", "unknown"));
-	fclose(f);
-	return buf;
-}
-
-static const struct page {
-	const char *path, *type;
-	char *(*make)(struct gateway_request *req);
-} pages[] = {
-	{ "/v1/credentials", "application/json", credentials_page },
-	{ "/v1/health", "application/json", health_page },
-	{ "/metrics", "text/plain; version=0.0.4", metrics_page },
-};
-
-static bool local_page(struct gateway_request *req)
-{
-	if (!req->local || strcmp(req->method, "GET") != 0)
-		return false;
-	for (size_t i = 0; i < MC_ARRAY_SIZE(pages); i++)
-		if (strcmp(req->path, pages[i].path) == 0) {
-			req->plain = pages[i].make(req);
-			req->plain_type = pages[i].type;
-			return true;
-		}
-	return false;
 }
 
 /* --- what ---------------------------------------------------------------- */
@@ -182,7 +117,7 @@ static int read_form(struct gateway_request *req, struct engine_call *ec)
 
 static const char *operation_name(struct gateway_request *req, struct engine_call *ec)
 {
-	const char *target = header(req, "X-Amz-Target");
+	const char *target = gateway_request_header(req, "X-Amz-Target");
 	const char *name;
 
 	if (target)
@@ -219,10 +154,11 @@ static int decode(struct gateway_request *req, struct engine_call *ec, const str
 
 enum engine_result gateway_request_run(struct gateway_request *req, struct engine_call *ec)
 {
+	enum engine_result result = ENGINE_DONE;
 	const struct model_operation *op;
 
 	mc_log_set_request_id(ec->request_id);
-	req->json = header(req, "X-Amz-Target") != NULL; /* refusals, too, in the caller's protocol */
+	req->json = gateway_request_header(req, "X-Amz-Target") != NULL; /* refusals, too, in the caller's protocol */
 	if (req->too_large) {
 		refuse_with(ec, 413, "RequestEntityTooLarge", "The request is larger than this service takes.");
 		return ENGINE_DONE;
@@ -231,8 +167,8 @@ enum engine_result gateway_request_run(struct gateway_request *req, struct engin
 		refuse_with(ec, 405, "MethodNotAllowed", "The method is not allowed here.");
 		return ENGINE_DONE;
 	}
-	if (authenticate(req, ec) || local_page(req))
-		return ENGINE_DONE;
+	if (authenticate(req, ec) || page_run(req, ec, &result))
+		return result;
 	op = find_operation(req, ec);
 	ec->call.op = op;
 	ec->call.xml = !req->json;

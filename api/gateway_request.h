@@ -8,6 +8,13 @@
 #include "api/protocol/form.h"
 #include "api/protocol/sigv4.h"
 
+/* What the answer is. */
+enum gateway_form {
+	GATEWAY_ANSWER,  /* of an operation, in the caller's protocol */
+	GATEWAY_TEXT,    /* plain */
+	GATEWAY_EVENTS,  /* server-sent events, until the client goes */
+};
+
 struct gateway_request {
 	struct api *api;
 	const char *method, *path, *query;
@@ -21,7 +28,8 @@ struct gateway_request {
 	bool json;
 	char service[64];
 	struct protocol_form form;
-	char *plain; /* an answer of our own (credentials, metrics), owned */
+	enum gateway_form form_of_answer;
+	char *plain; /* a page's text, owned */
 	const char *plain_type;
 };
 
@@ -35,6 +43,8 @@ struct gateway_answer {
 /* Authenticate, decode, run. The outcome, errors included, is in ec. */
 enum engine_result gateway_request_run(struct gateway_request *req, struct engine_call *ec);
 void gateway_request_answer(struct gateway_request *req, struct engine_call *ec, struct gateway_answer *ret);
+/* A header's value, NULL where there is none. */
+const char *gateway_request_header(const struct gateway_request *req, const char *name);
 void gateway_request_free(struct gateway_request *req);
 
 #endif

@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "api/backend.h"
 #include "api/describe_cache.h"
+#include "api/feed.h"
 #include "api/gateway.h"
 #include "api/image_catalog.h"
 #include "api/instance_type.h"
@@ -106,6 +107,8 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 	api->store = api->aliases ? store_open(api->config.database, err) : NULL;
 	if (!api->store)
 		return -1;
+	api->feed = feed_new();
+	store_on_commit(api->store, feed_change, api->feed);
 	api->waiters = waiters_new();
 	api->describe_cache = describe_cache_new(DESCRIBE_CACHE);
 	api->metadata = metadata_start(api, err);

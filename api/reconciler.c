@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <uthash.h>
 
+#include "api/feed.h"
 #include "api/waiters.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -18,7 +20,8 @@
 
 struct item {
 	char id[MC_ID_LEN];
-	int64_t due; /* boot clock */
+	char request[MC_UUID_LEN]; /* the last one that changed it; "" where it was none */
+	int64_t due;               /* boot clock */
 	bool busy, again;
 	unsigned failures;
 	UT_hash_handle hh;
@@ -111,12 +114,13 @@ static void wait_until(struct reconciler *r, int64_t due, int64_t now)
 
 /* --- the workers ------------------------------------------------------------ */
 
-static int run_step(struct reconciler *r, const char *id, int64_t *ret_delay)
+/* What is done for a request bears its id, in this log and in those of the backends. */
+static int run_step(struct reconciler *r, const char *id, const char *request, int64_t *ret_delay)
 {
 	mc_err *err = NULL;
 	int result;
 
-	mc_log_set_request_id(id);
+	mc_log_set_request_id(request);
 	result = step_of(id)(r->api, id, ret_delay, &err);
 	if (result < 0)
 		mc_log(MC_LOG_WARNING, AREA, "step failed, will be tried again", "id", id, "reason", mc_err_msg(err), NULL);
@@ -141,13 +145,15 @@ static void run_job(struct reconciler *r)
 
 static void run_item(struct reconciler *r, struct item *i)
 {
+	char request[MC_UUID_LEN];
 	int64_t delay = 0;
 	int result;
 
 	i->busy = true;
 	i->again = false;
+	memcpy(request, i->request, sizeof(request));
 	pthread_mutex_unlock(&r->mutex);
-	result = run_step(r, i->id, &delay);
+	result = run_step(r, i->id, request, &delay);
 	pthread_mutex_lock(&r->mutex);
 	settle(r, i, result, delay);
 }
@@ -172,6 +178,7 @@ static void *worker(void *arg)
 		}
 		pthread_mutex_unlock(&r->mutex);
 		waiters_expire(r->api->waiters);
+		feed_tick(r->api->feed);
 		pthread_mutex_lock(&r->mutex);
 		/* What came while the mutex was free has changed `due` or the jobs. */
 		if (!r->first && !r->stopping && !next_item(r, mc_clock_boot(), &due))
@@ -185,8 +192,9 @@ static void *worker(void *arg)
 
 void reconciler_wake(struct reconciler *r, const char *id, int64_t delay)
 {
-	struct item *i;
+	const char *request = mc_log_request_id();
 	int64_t due = mc_clock_boot() + delay;
+	struct item *i;
 
 	if (!step_of(id))
 		return;
@@ -202,6 +210,8 @@ void reconciler_wake(struct reconciler *r, const char *id, int64_t delay)
 	} else if (due < i->due) {
 		i->due = due;
 	}
+	if (strcmp(request, "-") != 0)
+		snprintf(i->request, sizeof(i->request), "%s", request);
 	pthread_cond_signal(&r->cond);
 	pthread_mutex_unlock(&r->mutex);
 }

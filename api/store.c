@@ -68,6 +68,12 @@ void store_on_change(struct store *s, store_changed_fn *fn, void *ctx)
 	s->changed_ctx = ctx;
 }
 
+void store_on_commit(struct store *s, store_committed_fn *fn, void *ctx)
+{
+	s->committed = fn;
+	s->committed_ctx = ctx;
+}
+
 /* --- memory ------------------------------------------------------------- */
 
 static struct entry *find_entry(struct store *s, const char *id)
@@ -231,22 +237,28 @@ void store_end(struct store_tx *tx)
 	tx_free(tx);
 }
 
-struct change {
-	enum kind kind;
-	char id[MC_ID_LEN];
-};
-
-static size_t note_changes(const struct store_tx *tx, struct change **ret)
+static void note_change(struct store_change *c, const struct resource *before, const struct resource *after)
 {
-	struct change *c = mc_alloc((tx->n_inserted + tx->n_edited + 1) * sizeof(*c));
+	const struct resource *r = after ? after : before;
+
+	c->kind = r->kind;
+	c->from = before ? before->state : -1;
+	c->to = after ? after->state : -1;
+	snprintf(c->id, sizeof(c->id), "%s", r->id);
+	snprintf(c->account, sizeof(c->account), "%s", r->account);
+	snprintf(c->region, sizeof(c->region), "%s", r->region);
+}
+
+static size_t note_changes(const struct store_tx *tx, struct store_change **ret)
+{
+	struct store_change *c = mc_alloc((tx->n_inserted + tx->n_edited + 1) * sizeof(*c));
 	size_t n = 0;
 
-	for (size_t i = 0; i < tx->n_edited + tx->n_inserted; i++) {
-		const struct resource *r = i < tx->n_edited ? tx->edited[i] : tx->inserted[i - tx->n_edited];
-
-		c[n].kind = r->kind;
-		snprintf(c[n++].id, MC_ID_LEN, "%s", r->id);
-	}
+	for (size_t i = 0; i < tx->n_edited; i++)
+		note_change(&c[n++], tx->edited[i], tx->edited[i]->gone ? NULL : tx->edited[i]->next);
+	for (size_t i = 0; i < tx->n_inserted; i++)
+		if (!tx->inserted[i]->gone)
+			note_change(&c[n++], NULL, tx->inserted[i]);
 	*ret = c;
 	return n;
 }
@@ -279,7 +291,7 @@ static void publish_all(struct store_tx *tx)
 int store_commit(struct store_tx *tx, mc_err **err)
 {
 	struct store *s = tx->store;
-	mc_autofree struct change *changes = NULL;
+	mc_autofree struct store_change *changes = NULL;
 	size_t n;
 
 	MC_CRASH_POINT();
@@ -290,6 +302,8 @@ int store_commit(struct store_tx *tx, mc_err **err)
 	MC_CRASH_POINT();
 	n = note_changes(tx, &changes);
 	publish_all(tx);
+	for (size_t i = 0; s->committed && i < n; i++)
+		s->committed(s->committed_ctx, &changes[i]);
 	pthread_mutex_unlock(&s->writer);
 	tx_free(tx);
 	for (size_t i = 0; s->changed && i < n; i++)

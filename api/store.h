@@ -37,6 +37,17 @@ void store_end(struct store_tx *tx);
 typedef void store_changed_fn(void *ctx, enum kind kind, const char *id);
 void store_on_change(struct store *store, store_changed_fn *fn, void *ctx);
 
+/* What a commit did to one resource. */
+struct store_change {
+	enum kind kind;
+	char id[MC_ID_LEN], account[16], region[32];
+	int from, to; /* states of the kind's machine, 0 where it has none; -1: it was not, or is no more, there */
+};
+/* Called for each changed resource, in the order of the commits, when the change is on disk and
+ * seen by readers. The writer's lock is held: be quick, and keep off the store. */
+typedef void store_committed_fn(void *ctx, const struct store_change *change);
+void store_on_commit(struct store *store, store_committed_fn *fn, void *ctx);
+
 /* --- reading: borrowed until the transaction ends (or edits that resource) --- */
 const struct resource *store_get(struct store_tx *tx, const char *id);
 /* The same if it is of this kind, account and region; account NULL: any. */

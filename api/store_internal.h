@@ -42,6 +42,8 @@ struct store {
 	uint64_t version;        /* the last one given */
 	store_changed_fn *changed;
 	void *changed_ctx;
+	store_committed_fn *committed;
+	void *committed_ctx;
 };
 
 struct store_tx {

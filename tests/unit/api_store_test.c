@@ -247,6 +247,50 @@ static void test_client_token(void **state)
 	store_end(tx);
 }
 
+static struct store_change last_change;
+static unsigned n_changes;
+
+static void on_commit(void *ctx, const struct store_change *change)
+{
+	struct store_tx *tx = ctx ? store_read(*(struct store **)ctx) : NULL;
+
+	/* Who hears of it may look at it. */
+	if (tx)
+		assert_true((change->to < 0) == !store_get(tx, change->id));
+	store_end(tx);
+	last_change = *change;
+	n_changes++;
+}
+
+static void test_commits_are_told(void **state)
+{
+	struct store *s = *state;
+	struct store_tx *tx;
+	char id[MC_ID_LEN];
+
+	store_on_commit(s, on_commit, &s);
+	put(s, id);
+	assert_int_equal(last_change.from, -1);
+	assert_int_equal(last_change.to, INSTANCE_PENDING);
+	assert_string_equal(last_change.id, id);
+	tx = store_write(s);
+	state_set(tx, store_edit(tx, id), INSTANCE_RUNNING);
+	store_end(tx);
+	assert_int_equal(n_changes, 1); /* a dropped one has not happened */
+	tx = store_write(s);
+	state_set(tx, store_edit(tx, id), INSTANCE_RUNNING);
+	assert_int_equal(store_commit(tx, NULL), 0);
+	assert_int_equal(last_change.from, INSTANCE_PENDING);
+	assert_int_equal(last_change.to, INSTANCE_RUNNING);
+	tx = store_write(s);
+	store_delete(tx, id);
+	assert_int_equal(store_commit(tx, NULL), 0);
+	assert_int_equal(last_change.from, INSTANCE_RUNNING);
+	assert_int_equal(last_change.to, -1);
+	assert_string_equal(last_change.account, "1");
+	assert_int_equal(n_changes, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_illegal_transition_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_state_names_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_client_token, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_commits_are_told, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

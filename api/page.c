@@ -1,0 +1,157 @@
+#include "api/page.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/feed.h"
+#include "api/state.h"
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/json.h"
+
+#define DEFAULT_REGION "us-east-1"
+
+static char *credentials_page(struct gateway_request *req)
+{
+	struct access_key key;
+	mc_autofree char *endpoint = mc_strf("http://%s", req->api->config.listen);
+	mc_auto_json json_t *doc = NULL;
+
+	store_default_key(req->api->store, &key);
+	doc = json_pack("{s:s, s:s, s:s, s:s}", "access_key", key.id, "secret_key", key.secret, "region", DEFAULT_REGION,
+			"endpoint", endpoint);
+	return json_dumps(doc, JSON_COMPACT);
+}
+
+static char *health_page(struct gateway_request *req)
+{
+	mc_auto_json json_t *doc = json_pack("{s:s, s:O*}", "status", "ok", "host", req->api->accelerator);
+
+	return json_dumps(doc, JSON_COMPACT);
+}
+
+static void count_instances(struct api *api, unsigned long counts[INSTANCE_STATE_MAX])
+{
+	struct store_tx *tx = store_read(api->store);
+	struct store_iter it = store_iter(tx, KIND_INSTANCE, NULL, NULL);
+	const struct resource *r;
+
+	while ((r = store_next(&it)))
+		counts[r->state]++;
+	store_end(tx);
+}
+
+static char *metrics_page(struct gateway_request *req)
+{
+	unsigned long counts[INSTANCE_STATE_MAX] = { 0 };
+	char *buf = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&buf, &len);
+
+	count_instances(req->api, counts);
+	fputs("# TYPE minicloud_instances gauge\n", f);
+	for (int i = 0; i < INSTANCE_STATE_MAX; i++)
+		fprintf(f, "minicloud_instances{state=\"%s\"} %lu\n", state_instance.names[i], counts[i]);
+	fprintf(f, "# TYPE minicloud_accelerator gauge\nminicloud_accelerator{type=\"%s\"} 1\n",
+		mc_json_str(req->api->accelerator, "accelerator", "unknown"));
+	fprintf(f, "# TYPE minicloud_events_total counter\nminicloud_events_total %llu\n",
+		(unsigned long long)feed_count(req->api->feed));
+	fprintf(f, "# TYPE minicloud_event_readers gauge\nminicloud_event_readers %u\n", feed_readers(req->api->feed));
+	fclose(f);
+	return buf;
+}
+
+/* --- GET /v1/events ---------------------------------------------------------- */
+
+static int open_events(struct call *call)
+{
+	const char *kinds = mc_json_str(call->in, "kind", NULL);
+
+	if (kinds && !feed_kinds_valid(kinds))
+		return action_fail(call, API_INVALID_PARAMETER, "kind: a list of resource types, with commas between");
+	if (feed_readers(call->api->feed) >= FEED_READERS_MAX)
+		return action_fail(call, API_UNAVAILABLE);
+	return 0;
+}
+
+const struct action page_events = { .service = "minicloud", .name = "events", .fn = open_events };
+
+/* --- which ------------------------------------------------------------------- */
+
+enum reach { LOCAL, ANYWHERE }; /* the unix socket alone, or TCP too, signed */
+
+static const struct page {
+	const char *pattern; /* one {} stands for an id */
+	enum reach reach;
+	const char *type;
+	char *(*make)(struct gateway_request *req); /* or */
+	const struct action *action;
+	enum gateway_form form; /* of the answer */
+} pages[] = {
+	{ "/v1/credentials", LOCAL, "application/json", credentials_page, NULL, GATEWAY_TEXT },
+	{ "/v1/health", LOCAL, "application/json", health_page, NULL, GATEWAY_TEXT },
+	{ "/metrics", LOCAL, "text/plain; version=0.0.4", metrics_page, NULL, GATEWAY_TEXT },
+	{ "/v1/events", ANYWHERE, "text/event-stream", NULL, &page_events, GATEWAY_EVENTS },
+};
+
+/* The path against the pattern; what {} matched in *ret_id, allocated. */
+static bool matches(const char *pattern, const char *path, char **ret_id)
+{
+	const char *hole = strstr(pattern, "{}");
+	size_t before = hole ? (size_t)(hole - pattern) : 0, id;
+
+	if (!hole)
+		return strcmp(pattern, path) == 0;
+	if (strncmp(pattern, path, before) != 0)
+		return false;
+	id = strcspn(path + before, "/");
+	if (strcmp(path + before + id, hole + 2) != 0)
+		return false;
+	*ret_id = mc_strf("%.*s", (int)id, path + before);
+	return true;
+}
+
+static const struct page *find(const struct gateway_request *req, char **ret_id)
+{
+	if (strcmp(req->method, "GET") != 0)
+		return NULL;
+	for (size_t i = 0; i < MC_ARRAY_SIZE(pages); i++)
+		if ((req->local || pages[i].reach == ANYWHERE) && matches(pages[i].pattern, req->path, ret_id))
+			return &pages[i];
+	return NULL;
+}
+
+static json_t *arguments(const struct gateway_request *req, const char *id)
+{
+	json_t *in = json_object();
+
+	for (size_t i = 0; i < req->form.n; i++)
+		json_object_set_new(in, req->form.params[i].name, json_string(req->form.params[i].value));
+	if (id)
+		json_object_set_new(in, "id", json_string(id));
+	return in;
+}
+
+bool page_run(struct gateway_request *req, struct engine_call *ec, enum engine_result *ret)
+{
+	mc_autofree char *id = NULL;
+	const struct page *page = find(req, &id);
+	struct protocol_error e;
+
+	if (!page)
+		return false;
+	*ret = ENGINE_DONE;
+	req->json = true;
+	req->form_of_answer = page->form;
+	req->plain_type = page->type;
+	if (page->make) {
+		req->plain = page->make(req);
+	} else if (protocol_form_parse(&req->form, req->query, strlen(req->query), &e) < 0) {
+		action_fail(&ec->call, API_INVALID_PARAMETER, e.message);
+	} else {
+		ec->in = arguments(req, id);
+		*ret = engine_run_page(ec, page->action);
+	}
+	return true;
+}
