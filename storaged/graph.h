@@ -57,8 +57,9 @@ int graph_layer_find(struct graph *graph, const char *id, struct layer *ret, mc_
 /* A row in state creating. 1 when parent is given and is no frozen layer. */
 int graph_layer_begin(struct graph *graph, const struct layer *layer, mc_err **err);
 
-/* The layer's file is whole: make it ready (frozen) and record the volume (image) in one step. */
-int graph_volume_add(struct graph *graph, const struct volume *volume, mc_err **err);
+/* The layer's file is whole: make it ready (frozen) and record the volume (image) in one step;
+ * opener: who has the volume open from the first, NULL: nobody. */
+int graph_volume_add(struct graph *graph, const struct volume *volume, const char *opener, mc_err **err);
 int graph_image_add(struct graph *graph, const struct image *image, mc_err **err);
 
 /* Drop the row and mark its layer deleting, if nothing else stands on that, in one
@@ -71,6 +72,20 @@ int graph_layer_release(struct graph *graph, const char *id, struct layer *ret_l
 /* The file is gone: drop the row of a creating or deleting layer. */
 int graph_layer_forget(struct graph *graph, const char *id, mc_err **err);
 
+/* The file and its header have this size now: size_gib, layer.virtual_bytes. */
+int graph_volume_resize(struct graph *graph, const struct volume *volume, mc_err **err);
+
+/* Note, or unnote, who writes to the volume; repeating is fine. */
+int graph_volume_open(struct graph *graph, const char *id, const char *opener, mc_err **err);
+int graph_volume_close(struct graph *graph, const char *id, const char *opener, mc_err **err);
+/* Calls for each of them; fn as below. */
+int graph_volume_openers(struct graph *graph, const char *id, int (*fn)(void *ctx, const char *opener), void *ctx,
+			 mc_err **err);
+
+/* Calls for the layer and what it stands on, down to its base; fn as below. */
+int graph_chain(struct graph *graph, const char *layer_id, int (*fn)(void *ctx, const struct layer *layer),
+		void *ctx, mc_err **err);
+
 /* Calls for every row, in order of id; non-zero from fn ends with -1. fn must not call graph. */
 int graph_volumes(struct graph *graph, int (*fn)(void *ctx, const struct volume *volume), void *ctx,
 		  mc_err **err);
@@ -81,5 +96,8 @@ int graph_layers(struct graph *graph, int (*fn)(void *ctx, const struct layer *l
 
 /* Did the last failing call fail because the disk is full? */
 bool graph_disk_full(struct graph *graph);
+
+/* Something was freed: the moment to take back the ballast that was given up. */
+void graph_room_came(struct graph *graph);
 
 #endif

@@ -9,7 +9,7 @@
 #include "common/spawn.h"
 
 #define QEMU_IMG "/usr/bin/qemu-img"
-#define CREATE_TIMEOUT_MS 60000
+#define QUICK_TIMEOUT_MS 60000
 #define SIGNALLED 128
 
 /* What it said, first line, without the program's name. */
@@ -27,6 +27,24 @@ static int bind_child(void *offspring)
 	return offspring_bind(offspring);
 }
 
+/* Run it on files of our own. 0 where it ended well, or -1 and *err. */
+static int run(const struct offspring *offspring, const char *const *argv, mc_err **err)
+{
+	struct mc_spawn spawn = {.argv = argv, .timeout_ms = QUICK_TIMEOUT_MS, .in_child = bind_child,
+				 .arg = (void *)offspring};
+	mc_auto_spawn_result struct mc_spawn_result result = {0};
+	const char *text;
+	int n;
+
+	if (mc_spawn_run(&spawn, &result, err) < 0)
+		return -1;
+	if (result.status == 0)
+		return 0;
+	text = result.errout;
+	n = first_line_length(&text);
+	return mc_err_set(err, 0, "qemu-img %s ended with %d: %.*s", argv[1], result.status, n, text);
+}
+
 int qemu_img_create(const struct offspring *offspring, const char *path, const char *backing,
 		    uint64_t virtual_bytes, mc_err **err)
 {
@@ -34,19 +52,16 @@ int qemu_img_create(const struct offspring *offspring, const char *path, const c
 	const char *const plain[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", path, size, NULL};
 	const char *const overlay[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", "-b", backing, "-F",
 				       "qcow2", path, size, NULL};
-	struct mc_spawn spawn = {.argv = backing ? overlay : plain, .timeout_ms = CREATE_TIMEOUT_MS,
-				 .in_child = bind_child, .arg = (void *)offspring};
-	mc_auto_spawn_result struct mc_spawn_result result = {0};
 
-	if (mc_spawn_run(&spawn, &result, err) < 0)
-		return -1;
-	if (result.status != 0) {
-		const char *text = result.errout;
-		int n = first_line_length(&text);
+	return run(offspring, backing ? overlay : plain, err);
+}
 
-		return mc_err_set(err, 0, "qemu-img create ended with %d: %.*s", result.status, n, text);
-	}
-	return 0;
+int qemu_img_resize(const struct offspring *offspring, const char *path, uint64_t virtual_bytes, mc_err **err)
+{
+	mc_autofree char *size = mc_strf("%llu", (unsigned long long)virtual_bytes);
+	const char *const argv[] = {QEMU_IMG, "resize", "-q", "-f", "qcow2", path, size, NULL};
+
+	return run(offspring, argv, err);
 }
 
 int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offspring,

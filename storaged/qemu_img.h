@@ -12,6 +12,9 @@
 int qemu_img_create(const struct offspring *offspring, const char *path, const char *backing,
 		    uint64_t virtual_bytes, mc_err **err);
 
+/* Make the guest's size of a qcow2 that nobody has open larger. 0 or -1 and *err. */
+int qemu_img_resize(const struct offspring *offspring, const char *path, uint64_t virtual_bytes, mc_err **err);
+
 enum qemu_img_outcome {
 	QEMU_IMG_OK,
 	QEMU_IMG_BAD_SOURCE, /* the source cannot be converted: *err says why */

@@ -13,6 +13,11 @@ static bool check_image_id(const char *text)
 	return mc_id_valid("ami", text);
 }
 
+static bool check_opener(const char *text)
+{
+	return mc_id_valid("i", text);
+}
+
 static bool check_sha256(const char *text)
 {
 	return strlen(text) == SHA256_LEN - 1 && strspn(text, "0123456789abcdef") == SHA256_LEN - 1;
@@ -27,6 +32,17 @@ static const struct mc_field image_fields[] = {
 static const struct mc_field volume_fields[] = {
 	{"size_gib", MC_FIELD_INTEGER, true, 1, SIZE_GIB_MAX, NULL, NULL},
 	{"image", MC_FIELD_STRING, false, 0, 0, check_image_id, NULL},
+	{"opener", MC_FIELD_STRING, false, 0, 0, check_opener, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static const struct mc_field grow_fields[] = {
+	{"size_gib", MC_FIELD_INTEGER, true, 1, SIZE_GIB_MAX, NULL, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static const struct mc_field opener_fields[] = {
+	{"opener", MC_FIELD_STRING, true, 0, 0, check_opener, NULL},
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
 };
 
@@ -55,8 +71,11 @@ static int list_images(void *ctx, const struct mc_ipc_request *req, json_t **ret
 
 static int put_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
-	return volume_put(ctx, req->vars[0], mc_json_int(req->body, "size_gib", 0),
-			  mc_json_str(req->body, "image", NULL), ret_body, err);
+	struct volume_wanted wanted = {.size_gib = mc_json_int(req->body, "size_gib", 0),
+				       .image = mc_json_str(req->body, "image", NULL),
+				       .opener = mc_json_str(req->body, "opener", NULL)};
+
+	return volume_put(ctx, req->vars[0], &wanted, ret_body, err);
 }
 
 static int get_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
@@ -74,6 +93,22 @@ static int list_volumes(void *ctx, const struct mc_ipc_request *req, json_t **re
 {
 	(void)req;
 	return volume_list(ctx, ret_body, err);
+}
+
+static int grow_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return volume_grow(ctx, req->vars[0], mc_json_int(req->body, "size_gib", 0), ret_body, err);
+}
+
+static int open_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return volume_open(ctx, req->vars[0], mc_json_str(req->body, "opener", ""), ret_body, err);
+}
+
+static int close_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)ret_body;
+	return volume_close(ctx, req->vars[0], mc_json_str(req->body, "opener", ""), err);
 }
 
 static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
@@ -99,6 +134,9 @@ const struct mc_ipc_route storaged_routes[] = {
 	{"PUT", "/v1/volumes/{}", {"vol"}, volume_fields, put_volume, NULL, "make a volume"},
 	{"GET", "/v1/volumes/{}", {"vol"}, NULL, get_volume, NULL, "one volume"},
 	{"DELETE", "/v1/volumes/{}", {"vol"}, NULL, delete_volume, NULL, "remove a volume"},
+	{"POST", "/v1/volumes/{}/grow", {"vol"}, grow_fields, grow_volume, NULL, "make a volume larger"},
+	{"POST", "/v1/volumes/{}/open", {"vol"}, opener_fields, open_volume, NULL, "an instance will write to it"},
+	{"POST", "/v1/volumes/{}/close", {"vol"}, opener_fields, close_volume, NULL, "it writes no more"},
 	{"GET", "/v1/host", {NULL}, NULL, get_host, NULL, "room in the store"},
 	{NULL, NULL, {NULL}, NULL, NULL, NULL, NULL},
 };

@@ -1,5 +1,7 @@
 #include "storaged/storage.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "storaged/qcow2.h"
 
 #define AREA "storage"
 #define MIB (1ULL << 20)
@@ -85,6 +88,16 @@ int storage_room(const struct storage *storage, uint64_t bytes, mc_err **err)
 	return MC_IPC_NO_CAPACITY;
 }
 
+int storage_header(const struct storage *storage, const char *layer_id, struct qcow2_header *ret, mc_err **err)
+{
+	mc_autofree char *path = store_path(&storage->store, layer_id);
+	mc_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return mc_err_set(err, errno, "cannot open %s", path);
+	return qcow2_header_read(fd, ret, NULL, err) < 0 ? mc_err_wrap(err, "%s", path) : 0;
+}
+
 /* --- recovery */
 
 struct layer_list {
@@ -134,6 +147,49 @@ static void choose_sandbox(struct storage *storage, const char *file)
 		       "sandbox", sandbox_kind_name(kind), "reason", mc_err_msg(err), NULL);
 }
 
+struct volume_list {
+	struct volume *items;
+	size_t n;
+};
+
+static int keep_volume(void *ctx, const struct volume *volume)
+{
+	struct volume_list *list = ctx;
+
+	if (list->n % 64 == 0) {
+		list->items = realloc(list->items, (list->n + 64) * sizeof(*list->items));
+		if (!list->items)
+			abort();
+	}
+	list->items[list->n++] = *volume;
+	return 0;
+}
+
+/* A volume may have grown just before the end: its header knows. A damaged one is for
+ * the check to report. */
+static int recover_size(struct storage *storage, struct volume *v, mc_err **err)
+{
+	struct qcow2_header header;
+
+	if (storage_header(storage, v->layer.id, &header, NULL) < 0 ||
+	    (int64_t)header.virtual_bytes <= v->layer.virtual_bytes || header.virtual_bytes % (1ULL << 30) != 0)
+		return 0;
+	v->layer.virtual_bytes = (int64_t)header.virtual_bytes;
+	v->size_gib = (int64_t)(header.virtual_bytes >> 30);
+	return graph_volume_resize(storage->graph, v, err);
+}
+
+static int recover_volumes(struct storage *storage, mc_err **err)
+{
+	struct volume_list list = {0};
+	int r = graph_volumes(storage->graph, keep_volume, &list, err);
+
+	for (size_t i = 0; i < list.n && r == 0; i++)
+		r = recover_size(storage, &list.items[i], err);
+	free(list.items);
+	return r;
+}
+
 int storage_recover(struct storage *storage, mc_err **err)
 {
 	mc_autofree char *lock = mc_strf("%s.lock", storage->config->database);
@@ -147,5 +203,5 @@ int storage_recover(struct storage *storage, mc_err **err)
 	for (size_t i = 0; i < list.n && r == 0; i++)
 		r = recover_layer(storage, &list.items[i], err);
 	free(list.items);
-	return r;
+	return r < 0 ? -1 : recover_volumes(storage, err);
 }

@@ -33,6 +33,10 @@ int storage_collect(struct storage *storage, const struct layer *layer, mc_err *
 /* Throw away a layer whose creation failed; best effort, recover does the rest. */
 void storage_abandon(struct storage *storage, const char *layer_id);
 
+/* The header of a layer's file. 0 or -1 and *err. */
+struct qcow2_header;
+int storage_header(const struct storage *storage, const char *layer_id, struct qcow2_header *ret, mc_err **err);
+
 /* MC_IPC_OK, or MC_IPC_NO_CAPACITY with *err when `bytes` more would eat into the reserve; -1 and *err. */
 int storage_room(const struct storage *storage, uint64_t bytes, mc_err **err);
 

@@ -4,27 +4,117 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "storaged/qcow2.h"
 #include "storaged/qemu_img.h"
 
 #define AREA "volume"
 #define GIB (1LL << 30)
 #define FRESH_BYTES (1ULL << 20) /* more than a new qcow2's tables take */
 
-static json_t *volume_json(const struct store *store, const struct volume *v)
-{
-	mc_autofree char *path = store_path(store, v->layer.id);
-	json_t *doc = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:I}", "id", v->id, "state", "available",
-				"size_gib", (json_int_t)v->size_gib, "path", path, "format", "qcow2",
-				"layer", v->layer.id, "allocated_bytes",
-				(json_int_t)store_allocated(store, v->layer.id));
+/* --- describing ----------------------------------------------------------- */
 
+static int add_text(void *ctx, const char *text)
+{
+	return json_array_append_new(ctx, json_string(text));
+}
+
+struct chain_list {
+	const struct store *store;
+	json_t *paths;
+};
+
+static int add_path(void *ctx, const struct layer *layer)
+{
+	struct chain_list *list = ctx;
+	mc_autofree char *path = store_path(list->store, layer->id);
+
+	return json_array_append_new(list->paths, json_string(path));
+}
+
+/* New reference; NULL and *err. */
+static json_t *volume_json(struct storage *storage, const struct volume *v, mc_err **err)
+{
+	mc_autofree char *path = store_path(&storage->store, v->layer.id);
+	mc_auto_json json_t *openers = json_array();
+	mc_auto_json json_t *paths = json_array();
+	struct chain_list list = {&storage->store, paths};
+	json_t *doc;
+
+	if (graph_volume_openers(storage->graph, v->id, add_text, openers, err) < 0 ||
+	    (v->layer.parent[0] && graph_chain(storage->graph, v->layer.parent, add_path, &list, err) < 0))
+		return NULL;
+	doc = json_pack("{s:s, s:s, s:I, s:s, s:O, s:s, s:s, s:I, s:O}", "id", v->id, "state", "available",
+			"size_gib", (json_int_t)v->size_gib, "path", path, "backing", paths, "format", "qcow2",
+			"layer", v->layer.id, "allocated_bytes",
+			(json_int_t)store_allocated(&storage->store, v->layer.id), "opened_by", openers);
 	if (v->layer.parent[0])
 		json_object_set_new(doc, "base", json_string(v->layer.parent));
 	return doc;
 }
+
+static int answer(struct storage *storage, const struct volume *v, json_t **ret, mc_err **err)
+{
+	json_t *doc = volume_json(storage, v, err);
+
+	if (!doc)
+		return -1;
+	*ret = doc;
+	return MC_IPC_OK;
+}
+
+int volume_find(struct storage *storage, const char *id, struct volume *ret, mc_err **err)
+{
+	int r = graph_volume_find(storage->graph, id, ret, err);
+
+	if (r <= 0)
+		return r;
+	mc_err_set(err, 0, "there is no volume %s", id);
+	return MC_IPC_NOT_FOUND;
+}
+
+int volume_get(struct storage *storage, const char *id, json_t **ret, mc_err **err)
+{
+	struct volume v;
+	int r = volume_find(storage, id, &v, err);
+
+	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
+}
+
+static int keep_id(void *ctx, const struct volume *v)
+{
+	return json_array_append_new(ctx, json_string(v->id));
+}
+
+/* One that goes meanwhile is left out. */
+int volume_list(struct storage *storage, json_t **ret, mc_err **err)
+{
+	mc_auto_json json_t *ids = json_array();
+	mc_auto_json json_t *list = json_array();
+	json_t *id;
+	size_t i;
+
+	if (graph_volumes(storage->graph, keep_id, ids, err) < 0)
+		return -1;
+	json_array_foreach(ids, i, id) {
+		json_t *doc = NULL;
+		int r = volume_get(storage, json_string_value(id), &doc, err);
+
+		if (r < 0)
+			return -1;
+		if (r == MC_IPC_OK)
+			json_array_append_new(list, doc);
+		else
+			mc_err_clear(err);
+	}
+	*ret = json_pack("{s:O}", "volumes", list);
+	return MC_IPC_OK;
+}
+
+/* --- making --------------------------------------------------------------- */
 
 /* What the wanted volume stands on: fills v->layer and v->image. */
 static int find_base(struct storage *storage, const char *image_id, struct volume *v, mc_err **err)
@@ -63,7 +153,7 @@ static int make_file(struct storage *storage, const struct volume *v, mc_err **e
 	return store_commit(&storage->store, v->layer.id, STORE_MODE_TOP, err);
 }
 
-static int create(struct storage *storage, struct volume *v, mc_err **err)
+static int create(struct storage *storage, struct volume *v, const char *opener, mc_err **err)
 {
 	int r;
 
@@ -75,7 +165,7 @@ static int create(struct storage *storage, struct volume *v, mc_err **err)
 	}
 	if (r < 0)
 		return -1;
-	if (make_file(storage, v, err) < 0 || graph_volume_add(storage->graph, v, err) < 0) {
+	if (make_file(storage, v, err) < 0 || graph_volume_add(storage->graph, v, opener, err) < 0) {
 		storage_abandon(storage, v->layer.id);
 		return mc_err_wrap(err, "volume %s", v->id);
 	}
@@ -84,70 +174,38 @@ static int create(struct storage *storage, struct volume *v, mc_err **err)
 	return MC_IPC_OK;
 }
 
-int volume_put(struct storage *storage, const char *id, int64_t size_gib, const char *image,
-	       json_t **ret, mc_err **err)
+/* It is there already: fine where it is as wanted. */
+static int put_again(struct storage *storage, const struct volume *v, const struct volume_wanted *wanted, json_t **ret,
+		     mc_err **err)
+{
+	if (v->size_gib != wanted->size_gib || strcmp(v->image, wanted->image ? wanted->image : "") != 0) {
+		mc_err_set(err, 0, "volume %s exists with another size or image", v->id);
+		return MC_IPC_CONFLICT;
+	}
+	if (wanted->opener && graph_volume_open(storage->graph, v->id, wanted->opener, err) < 0)
+		return -1;
+	return answer(storage, v, ret, err);
+}
+
+int volume_put(struct storage *storage, const char *id, const struct volume_wanted *wanted, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct volume v;
 	int r = graph_volume_find(storage->graph, id, &v, err);
 
-	if (r < 0)
-		return -1;
-	if (r == 0) {
-		if (v.size_gib == size_gib && strcmp(v.image, image ? image : "") == 0)
-			return *ret = volume_json(&storage->store, &v), MC_IPC_OK;
-		mc_err_set(err, 0, "volume %s exists with another size or image", id);
-		return MC_IPC_CONFLICT;
-	}
-	v = (struct volume){.size_gib = size_gib, .layer = {.virtual_bytes = size_gib * GIB}};
+	if (r <= 0)
+		return r < 0 ? -1 : put_again(storage, &v, wanted, ret, err);
+	v = (struct volume){.size_gib = wanted->size_gib, .layer = {.virtual_bytes = wanted->size_gib * GIB}};
 	snprintf(v.id, sizeof(v.id), "%s", id);
-	r = find_base(storage, image, &v, err);
+	r = find_base(storage, wanted->image, &v, err);
 	if (r == MC_IPC_OK)
 		r = storage_room(storage, FRESH_BYTES, err);
 	if (r == MC_IPC_OK)
-		r = create(storage, &v, err);
-	if (r == MC_IPC_OK)
-		*ret = volume_json(&storage->store, &v);
-	return r;
+		r = create(storage, &v, wanted->opener, err);
+	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
 }
 
-int volume_get(struct storage *storage, const char *id, json_t **ret, mc_err **err)
-{
-	struct volume v;
-	int r = graph_volume_find(storage->graph, id, &v, err);
-
-	if (r < 0)
-		return -1;
-	if (r > 0) {
-		mc_err_set(err, 0, "there is no volume %s", id);
-		return MC_IPC_NOT_FOUND;
-	}
-	*ret = volume_json(&storage->store, &v);
-	return MC_IPC_OK;
-}
-
-struct listing {
-	const struct store *store;
-	json_t *array;
-};
-
-static int list_one(void *ctx, const struct volume *v)
-{
-	struct listing *l = ctx;
-
-	return json_array_append_new(l->array, volume_json(l->store, v));
-}
-
-int volume_list(struct storage *storage, json_t **ret, mc_err **err)
-{
-	mc_auto_json json_t *array = json_array();
-	struct listing l = {&storage->store, array};
-
-	if (graph_volumes(storage->graph, list_one, &l, err) < 0)
-		return -1;
-	*ret = json_pack("{s:O}", "volumes", array);
-	return MC_IPC_OK;
-}
+/* --- removing ------------------------------------------------------------- */
 
 /* On a full disk the records cannot be changed until something is freed, and the
  * volume's own file is what may go: its user asked for that. */
@@ -166,15 +224,112 @@ static int remove_record(struct storage *storage, const char *id, struct layer *
 	return graph_volume_remove(storage->graph, id, layer, err);
 }
 
+/* MC_IPC_OK where nobody has it open, else MC_IPC_IN_USE. */
+static int check_closed(struct storage *storage, const char *id, mc_err **err)
+{
+	int r = volume_is_open(storage, id, err);
+
+	if (r <= 0)
+		return r;
+	mc_err_set(err, 0, "volume %s is open", id);
+	return MC_IPC_IN_USE;
+}
+
 int volume_delete(struct storage *storage, const char *id, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct layer layer;
-	int r = remove_record(storage, id, &layer, err);
+	int r = check_closed(storage, id, err);
 
+	if (r != MC_IPC_OK)
+		return r;
+	r = remove_record(storage, id, &layer, err);
 	if (r == 0) {
 		r = storage_collect(storage, &layer, err);
 		mc_log(MC_LOG_INFO, AREA, "deleted", "volume", id, "layer", layer.id, NULL);
 	}
 	return r < 0 ? mc_err_wrap(err, "volume %s", id) : MC_IPC_OK;
+}
+
+/* --- growing -------------------------------------------------------------- */
+
+static int header_bytes(struct storage *storage, const struct volume *v, int64_t *ret, mc_err **err)
+{
+	struct qcow2_header header;
+	int r = storage_header(storage, v->layer.id, &header, err);
+
+	if (r == 0)
+		*ret = (int64_t)header.virtual_bytes;
+	return r;
+}
+
+/* Make the file large enough, or see that it is. */
+static int grow_file(struct storage *storage, const struct volume *v, int64_t bytes, mc_err **err)
+{
+	mc_autofree char *path = store_path(&storage->store, v->layer.id);
+	int64_t now = 0;
+	int r = header_bytes(storage, v, &now, err);
+
+	if (r < 0 || now >= bytes)
+		return r < 0 ? -1 : MC_IPC_OK;
+	r = check_closed(storage, v->id, err);
+	if (r != MC_IPC_OK)
+		return r;
+	return qemu_img_resize(&storage->offspring, path, (uint64_t)bytes, err) < 0 ? -1 : MC_IPC_OK;
+}
+
+int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_t **ret, mc_err **err)
+{
+	keylock_hold struct keylock_guard guard = keylock_guard(storage->locks, id);
+	struct volume v;
+	int r = volume_find(storage, id, &v, err);
+
+	if (r == MC_IPC_OK && size_gib < v.size_gib) {
+		mc_err_set(err, 0, "size_gib: volume %s has %lld GiB already and never shrinks", id, (long long)v.size_gib);
+		return MC_IPC_BAD_REQUEST;
+	}
+	if (r == MC_IPC_OK)
+		r = grow_file(storage, &v, size_gib * GIB, err);
+	if (r != MC_IPC_OK)
+		return r;
+	MC_CRASH_POINT();
+	v.size_gib = size_gib;
+	v.layer.virtual_bytes = size_gib * GIB;
+	if (graph_volume_resize(storage->graph, &v, err) < 0)
+		return -1;
+	return answer(storage, &v, ret, err);
+}
+
+/* --- use ------------------------------------------------------------------ */
+
+static int count_opener(void *ctx, const char *opener)
+{
+	(void)opener;
+	++*(int *)ctx;
+	return 0;
+}
+
+int volume_is_open(struct storage *storage, const char *id, mc_err **err)
+{
+	int n = 0;
+
+	return graph_volume_openers(storage->graph, id, count_opener, &n, err) < 0 ? -1 : n > 0;
+}
+
+int volume_open(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err)
+{
+	keylock_hold struct keylock_guard guard = keylock_guard(storage->locks, id);
+	struct volume v;
+	int r = volume_find(storage, id, &v, err);
+
+	if (r == MC_IPC_OK && graph_volume_open(storage->graph, id, opener, err) < 0)
+		return -1;
+	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
+}
+
+int volume_close(struct storage *storage, const char *id, const char *opener, mc_err **err)
+{
+	keylock_hold struct keylock_guard guard = keylock_guard(storage->locks, id);
+
+	return graph_volume_close(storage->graph, id, opener, err) < 0 ? -1 : MC_IPC_OK;
 }

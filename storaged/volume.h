@@ -9,13 +9,32 @@
 /* Each returns MC_IPC_OK with *ret (a new reference) where it has one, a documented
  * outcome with *err, or -1 and *err. docs/ipc.md has the documents. */
 
-/* image: id, or NULL for an empty volume. Idempotent. */
-int volume_put(struct storage *storage, const char *id, int64_t size_gib, const char *image,
-	       json_t **ret, mc_err **err);
+struct volume_wanted {
+	int64_t size_gib;
+	const char *image;  /* what it stands on: an image's id; NULL: empty */
+	const char *opener; /* who opens it as soon as it is there; NULL: nobody */
+};
+
+/* Idempotent. */
+int volume_put(struct storage *storage, const char *id, const struct volume_wanted *wanted, json_t **ret, mc_err **err);
 int volume_get(struct storage *storage, const char *id, json_t **ret, mc_err **err);
 int volume_list(struct storage *storage, json_t **ret, mc_err **err);
 
-/* Works on a full disk too. An absent volume is fine. */
+/* Works on a full disk too. An absent volume is fine; an open one is MC_IPC_IN_USE. */
 int volume_delete(struct storage *storage, const char *id, mc_err **err);
+
+/* Make it this large; it never shrinks. An open one must have grown already, in its QEMU:
+ * then it is only noted. */
+int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_t **ret, mc_err **err);
+
+/* From now on, or no longer, this instance's QEMU may write to the volume. What needs a
+ * quiet volume is refused in between. Both idempotent; closing an absent volume is fine. */
+int volume_open(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err);
+int volume_close(struct storage *storage, const char *id, const char *opener, mc_err **err);
+
+/* MC_IPC_OK with *ret, or MC_IPC_NOT_FOUND, for the other nouns of this room. */
+int volume_find(struct storage *storage, const char *id, struct volume *ret, mc_err **err);
+/* Does anybody have it open? 1, 0, or -1 and *err. */
+int volume_is_open(struct storage *storage, const char *id, mc_err **err);
 
 #endif

@@ -79,7 +79,7 @@ static void add_volume(struct graph *g, const char *id, const char *top)
 
 	snprintf(v.id, sizeof(v.id), "%s", id);
 	assert_int_equal(graph_layer_begin(g, &v.layer, NULL), 0);
-	assert_int_equal(graph_volume_add(g, &v, NULL), 0);
+	assert_int_equal(graph_volume_add(g, &v, NULL, NULL), 0);
 }
 
 static void test_round_trip(void **state)
@@ -159,7 +159,7 @@ static void test_guards(void **state)
 	add_volume(g, VOL1, TOP1);
 	assert_int_equal(graph_layer_forget(g, TOP1, NULL), 0);
 	assert_int_equal(graph_layer_find(g, TOP1, &l, NULL), 0);
-	assert_int_equal(graph_volume_add(g, &again, &err), -1);
+	assert_int_equal(graph_volume_add(g, &again, NULL, &err), -1);
 	assert_non_null(err);
 	assert_int_equal(graph_volume_find(g, VOL2, &again, NULL), 1);
 	assert_false(graph_disk_full(g));

@@ -1,0 +1,170 @@
+#include "storaged/graph_internal.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+
+#define SELECT_LAYERS "SELECT " LAYER_COLUMNS " FROM layers l "
+
+static const char *const state_names[LAYER_STATE_MAX] = {
+	[LAYER_CREATING] = "creating", [LAYER_READY] = "ready",
+	[LAYER_FROZEN] = "frozen", [LAYER_DELETING] = "deleting",
+};
+
+const char *layer_state_name(enum layer_state state)
+{
+	return state < LAYER_STATE_MAX ? state_names[state] : "invalid";
+}
+
+enum layer_state layer_state_parse(const char *word)
+{
+	enum layer_state s = 0;
+
+	while (s < LAYER_STATE_MAX && strcmp(state_names[s], word) != 0)
+		s++;
+	return s;
+}
+
+struct layer graph_layer_of_row(sqlite3_stmt *row, int at)
+{
+	struct layer layer = {.state = layer_state_parse(mc_db_text(row, at + 2)),
+			      .virtual_bytes = sqlite3_column_int64(row, at + 3)};
+
+	graph_copy_id(layer.id, mc_db_text(row, at));
+	graph_copy_id(layer.parent, mc_db_text(row, at + 1));
+	return layer;
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+struct each_layer { int (*fn)(void *ctx, const struct layer *layer); void *ctx; };
+
+static int layer_row(sqlite3_stmt *row, void *arg)
+{
+	const struct each_layer *each = arg;
+	struct layer l = graph_layer_of_row(row, 0);
+
+	return each->fn(each->ctx, &l);
+}
+
+int graph_layers(struct graph *graph, int (*fn)(void *, const struct layer *), void *ctx, mc_err **err)
+{
+	struct each_layer each = {fn, ctx};
+
+	return graph_query(graph, layer_row, &each, err, SELECT_LAYERS "ORDER BY l.id", "");
+}
+
+int graph_chain(struct graph *graph, const char *id, int (*fn)(void *, const struct layer *), void *ctx,
+		mc_err **err)
+{
+	struct each_layer each = {fn, ctx};
+
+	return graph_query(graph, layer_row, &each, err,
+			   "WITH RECURSIVE below(id, depth) AS (VALUES (?, 0) UNION ALL SELECT c.parent, depth + 1"
+			   " FROM below JOIN layers c ON c.id = below.id WHERE c.parent IS NOT NULL) "
+			   "SELECT " LAYER_COLUMNS " FROM below JOIN layers l ON l.id = below.id ORDER BY depth", "s", id);
+}
+
+static int take_layer(void *ctx, const struct layer *layer)
+{
+	*(struct layer *)ctx = *layer;
+	return 0;
+}
+
+/* Under the lock. */
+static int layer_find(struct graph *graph, const char *id, struct layer *ret, mc_err **err)
+{
+	struct layer found = {.id = ""};
+	struct each_layer each = {take_layer, &found};
+	int r = mc_db_run(graph->db, layer_row, &each, err, SELECT_LAYERS "WHERE l.id = ?", "s", id);
+
+	if (r < 0 || !found.id[0])
+		return r < 0 ? -1 : 1;
+	*ret = found;
+	return 0;
+}
+
+int graph_layer_find(struct graph *graph, const char *id, struct layer *ret, mc_err **err)
+{
+	pthread_mutex_lock(&graph->lock);
+	int r = layer_find(graph, id, ret, err);
+	pthread_mutex_unlock(&graph->lock);
+	return r;
+}
+
+/* --- changes -------------------------------------------------------------- */
+
+static int begin_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	const struct layer *layer = arg;
+	const char *parent = layer->parent[0] ? layer->parent : NULL;
+	int r = mc_db_run(graph->db, NULL, NULL, err,
+			  "INSERT INTO layers (id, parent, state, virtual_bytes, created)"
+			  " SELECT ?1, ?2, 'creating', ?3, ?4 WHERE ?2 IS NULL"
+			  " OR EXISTS (SELECT 1 FROM layers WHERE id = ?2 AND state = 'frozen')",
+			  "ssii", layer->id, parent, layer->virtual_bytes, mc_clock_wall());
+
+	return r < 0 ? -1 : sqlite3_changes(graph->db) == 0;
+}
+
+int graph_layer_begin(struct graph *graph, const struct layer *layer, mc_err **err)
+{
+	return graph_change(graph, begin_steps, (void *)layer, err);
+}
+
+int graph_layer_move(struct graph *graph, const char *id, enum layer_state from, enum layer_state to,
+		     mc_err **err)
+{
+	if (mc_db_run(graph->db, NULL, NULL, err, "UPDATE layers SET state = ? WHERE id = ? AND state = ?", "sss",
+		      layer_state_name(to), id, layer_state_name(from)) < 0)
+		return -1;
+	if (sqlite3_changes(graph->db) != 1)
+		return mc_err_set(err, 0, "layer %s is not %s", id, layer_state_name(from));
+	return 0;
+}
+
+int graph_layer_drop(struct graph *graph, const char *id, struct layer *ret, mc_err **err)
+{
+	if (mc_db_run(graph->db, NULL, NULL, err,
+		      "UPDATE layers SET state = 'deleting' WHERE id = ?1 AND state IN ('ready','frozen')"
+		      " AND NOT EXISTS (SELECT 1 FROM layers WHERE parent = ?1)"
+		      " AND NOT EXISTS (SELECT 1 FROM volumes WHERE layer = ?1)"
+		      " AND NOT EXISTS (SELECT 1 FROM images WHERE layer = ?1)", "s", id) < 0)
+		return -1;
+	return sqlite3_changes(graph->db) == 1 ? layer_find(graph, id, ret, err) : 1;
+}
+
+struct release {
+	const char *id;
+	struct layer *ret;
+};
+
+static int release_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	const struct release *m = arg;
+
+	return graph_layer_drop(graph, m->id, m->ret, err);
+}
+
+int graph_layer_release(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err)
+{
+	struct release m = {id, ret_layer};
+
+	return graph_change(graph, release_steps, &m, err);
+}
+
+static int forget_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	return mc_db_run(graph->db, NULL, NULL, err,
+			 "DELETE FROM layers WHERE id = ? AND state IN ('creating','deleting')", "s",
+			 (const char *)arg);
+}
+
+int graph_layer_forget(struct graph *graph, const char *id, mc_err **err)
+{
+	int r = graph_change(graph, forget_steps, (void *)id, err);
+
+	if (r == 0) /* a file has just gone */
+		graph_room_came(graph);
+	return r;
+}
