@@ -21,6 +21,7 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
 #define TICK_MS 30000
+#define CALLBACKS 3
 
 struct connection {
 	const char *uri;
@@ -32,7 +33,7 @@ struct connection {
 	int wake_fd;  /* to the connecting thread: lost, or stop */
 	int ready_fd; /* from it: connected for the first time */
 	_Atomic bool stopping, lost;
-	int lifecycle_id, reboot_id;
+	int callbacks[CALLBACKS]; /* libvirt's numbers of them, -1: none */
 	pthread_mutex_t lock; /* of the two below */
 	virConnectPtr conn;
 	char *failure;
@@ -80,6 +81,14 @@ static void on_reboot(virConnectPtr conn, virDomainPtr domain, void *opaque)
 	c->watcher->rebooted(c->ctx, domain);
 }
 
+static void on_device_removed(virConnectPtr conn, virDomainPtr domain, const char *alias, void *opaque)
+{
+	struct connection *c = opaque;
+
+	(void)conn;
+	c->watcher->device_removed(c->ctx, domain, alias);
+}
+
 static void *run_loop(void *arg)
 {
 	struct connection *c = arg;
@@ -104,23 +113,30 @@ static void set_current(struct connection *c, virConnectPtr conn, const char *fa
 /* Close callback first: a loss between the steps is then seen. */
 static int prepare(struct connection *c, virConnectPtr conn)
 {
+	static const struct { int event; virConnectDomainEventGenericCallback fn; } wanted[CALLBACKS] = {
+		{ VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle) },
+		{ VIR_DOMAIN_EVENT_ID_REBOOT, VIR_DOMAIN_EVENT_CALLBACK(on_reboot) },
+		{ VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_device_removed) },
+	};
+
 	if (virConnectRegisterCloseCallback(conn, on_close, c, NULL) < 0 ||
 	    virConnectSetKeepAlive(conn, KEEPALIVE_S, KEEPALIVE_TRIES) < 0)
 		return -1;
-	c->lifecycle_id = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-							   VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), c, NULL);
-	c->reboot_id = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_REBOOT,
-							VIR_DOMAIN_EVENT_CALLBACK(on_reboot), c, NULL);
-	return c->lifecycle_id < 0 || c->reboot_id < 0 ? -1 : 0;
+	for (size_t i = 0; i < CALLBACKS; i++) {
+		c->callbacks[i] = virConnectDomainEventRegisterAny(conn, NULL, wanted[i].event, wanted[i].fn, c, NULL);
+		if (c->callbacks[i] < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static void drop(struct connection *c, virConnectPtr conn)
 {
-	if (c->lifecycle_id >= 0)
-		virConnectDomainEventDeregisterAny(conn, c->lifecycle_id);
-	if (c->reboot_id >= 0)
-		virConnectDomainEventDeregisterAny(conn, c->reboot_id);
-	c->lifecycle_id = c->reboot_id = -1;
+	for (size_t i = 0; i < CALLBACKS; i++) {
+		if (c->callbacks[i] >= 0)
+			virConnectDomainEventDeregisterAny(conn, c->callbacks[i]);
+		c->callbacks[i] = -1;
+	}
 	virConnectUnregisterCloseCallback(conn, on_close);
 	virConnectClose(conn);
 }
@@ -215,7 +231,7 @@ struct connection *connection_start(const char *uri, const struct connection_wat
 	struct connection *c = mc_alloc(sizeof(*c));
 
 	*c = (struct connection){ .uri = uri, .watcher = watcher, .ctx = ctx, .wake_fd = -1, .ready_fd = -1,
-				  .lifecycle_id = -1, .reboot_id = -1, .loop_timer = -1, .tick_timer = -1 };
+				  .callbacks = { -1, -1, -1 }, .loop_timer = -1, .tick_timer = -1 };
 	pthread_mutex_init(&c->lock, NULL);
 	if (setup(c, err) < 0) {
 		connection_stop(c);

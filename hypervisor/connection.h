@@ -18,6 +18,8 @@ struct connection_watcher {
 	/* A virDomainEventType and its detail. */
 	void (*lifecycle)(void *ctx, virDomainPtr domain, int event, int detail);
 	void (*rebooted)(void *ctx, virDomainPtr domain);
+	/* A device is gone from a running domain; its alias ("ua-vol-…"). */
+	void (*device_removed)(void *ctx, virDomainPtr domain, const char *alias);
 	/* Every half a minute, connected or not. */
 	void (*tick)(void *ctx);
 };

@@ -13,60 +13,9 @@
 #include "hypervisor/domain.h"
 #include "hypervisor/host.h"
 #include "hypervisor/state.h"
+#include "hypervisor/work.h"
 
 #define AREA "hypervisor"
-
-/* --- handles --------------------------------------------------------------- */
-
-static void cleanup_connection(virConnectPtr *conn)
-{
-	if (*conn)
-		virConnectClose(*conn);
-}
-
-static void cleanup_domain(virDomainPtr *domain)
-{
-	if (*domain)
-		virDomainFree(*domain);
-}
-
-#define auto_connection __attribute__((cleanup(cleanup_connection))) virConnectPtr
-#define auto_domain __attribute__((cleanup(cleanup_domain))) virDomainPtr
-
-/* One request's work on one instance, under its lock. */
-struct work {
-	struct hypervisor *h;
-	virConnectPtr conn;
-	const char *id;
-	const json_t *doc; /* of a PUT */
-};
-
-/* The outcome of a libvirt call that just failed. */
-static int failed(const struct work *w, mc_err **err, const char *what)
-{
-	mc_autofree char *context = mc_strf("%s %s", what, w->id);
-
-	return connection_outcome(w->conn, err, context);
-}
-
-/* MC_IPC_OK, or MC_IPC_NOT_FOUND ... */
-static int find(const struct work *w, virDomainPtr *ret, mc_err **err)
-{
-	auto_domain domain = virDomainLookupByName(w->conn, w->id);
-
-	if (!domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) {
-		mc_err_set(err, 0, "there is no instance %s here", w->id);
-		return MC_IPC_NOT_FOUND;
-	}
-	if (!domain)
-		return failed(w, err, "look up");
-	if (!watch_is_ours(domain)) {
-		mc_err_set(err, 0, "the domain %s is not ours: its UUID is another", w->id);
-		return MC_IPC_CONFLICT;
-	}
-	*ret = MC_STEAL(domain);
-	return MC_IPC_OK;
-}
 
 /* --- describing ------------------------------------------------------------ */
 
@@ -109,7 +58,7 @@ static int answer(const struct work *w, virDomainPtr domain, json_t **ret, mc_er
 	json_t *doc = describe(w->h, domain, true);
 
 	if (!doc)
-		return failed(w, err, "describe");
+		return work_failed(w, err, "describe");
 	*ret = doc;
 	return MC_IPC_OK;
 }
@@ -156,7 +105,7 @@ static int define(const struct work *w, virDomainPtr before, virDomainPtr *ret, 
 	mc_autofree char *xml = domain_xml(w->id, w->doc, &settings);
 
 	*ret = virDomainDefineXMLFlags(w->conn, xml, VIR_DOMAIN_DEFINE_VALIDATE);
-	return *ret ? MC_IPC_OK : failed(w, err, "define");
+	return *ret ? MC_IPC_OK : work_failed(w, err, "define");
 }
 
 /* QEMU says so in its own words, which libvirt passes on as an internal error. */
@@ -171,7 +120,7 @@ static int start(const struct work *w, virDomainPtr domain, mc_err **err)
 
 	if (virDomainCreateWithFlags(domain, VIR_DOMAIN_START_PAUSED) == 0)
 		return MC_IPC_OK;
-	outcome = failed(w, err, "start");
+	outcome = work_failed(w, err, "start");
 	if (virDomainIsActive(domain) == 1) { /* the operator was quicker */
 		mc_err_clear(err);
 		return MC_IPC_OK;
@@ -207,7 +156,7 @@ static int put_paused(const struct work *w, json_t **ret, mc_err **err)
 
 	if (domain_check(w->doc, w->h->disk_roots, err) < 0)
 		return MC_IPC_BAD_REQUEST;
-	outcome = find(w, &before, err);
+	outcome = work_find(w, &before, err);
 	if (outcome == MC_IPC_OK && virDomainIsActive(before) == 1)
 		return answer(w, before, ret, err);
 	if (outcome != MC_IPC_OK && outcome != MC_IPC_NOT_FOUND)
@@ -223,7 +172,7 @@ static int put_running(const struct work *w, json_t **ret, mc_err **err)
 {
 	auto_domain domain = NULL;
 	const char *reason;
-	int outcome = find(w, &domain, err);
+	int outcome = work_find(w, &domain, err);
 	enum state state;
 
 	if (outcome != MC_IPC_OK)
@@ -234,7 +183,7 @@ static int put_running(const struct work *w, json_t **ret, mc_err **err)
 		return MC_IPC_CONFLICT;
 	}
 	if (state == STATE_PAUSED && virDomainResume(domain) < 0)
-		return failed(w, err, "resume");
+		return work_failed(w, err, "resume");
 	return answer(w, domain, ret, err);
 }
 
@@ -242,7 +191,7 @@ static int put_running(const struct work *w, json_t **ret, mc_err **err)
 static int end(const struct work *w, virDomainPtr domain, bool force, mc_err **err)
 {
 	int r = force ? virDomainDestroy(domain) : virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
-	int outcome = r < 0 ? failed(w, err, force ? "destroy" : "shut down") : MC_IPC_OK;
+	int outcome = r < 0 ? work_failed(w, err, force ? "destroy" : "shut down") : MC_IPC_OK;
 
 	if (outcome == MC_IPC_OK || virDomainIsActive(domain) != 0)
 		return outcome;
@@ -253,7 +202,7 @@ static int end(const struct work *w, virDomainPtr domain, bool force, mc_err **e
 static int put_stopped(const struct work *w, json_t **ret, mc_err **err)
 {
 	auto_domain domain = NULL;
-	int outcome = find(w, &domain, err);
+	int outcome = work_find(w, &domain, err);
 
 	if (outcome == MC_IPC_OK && virDomainIsActive(domain) == 1)
 		outcome = end(w, domain, mc_json_bool(w->doc, "force", false), err);
@@ -262,22 +211,18 @@ static int put_stopped(const struct work *w, json_t **ret, mc_err **err)
 
 /* --- the verbs ------------------------------------------------------------- */
 
-/* Run fn under the instance's lock with a connection. */
-static int locked(struct hypervisor *h, const char *id, const json_t *doc,
-		  int (*fn)(const struct work *w, json_t **ret, mc_err **err), json_t **ret, mc_err **err)
+static int locked(struct hypervisor *h, const char *id, const json_t *doc, work_fn *fn, json_t **ret, mc_err **err)
 {
-	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(h->locks, id);
-	auto_connection conn = connection_get(h->connection, err);
-	struct work w = { .h = h, .conn = conn, .id = id, .doc = doc };
+	struct work w = { .h = h, .id = id, .doc = doc };
 
-	return conn ? fn(&w, ret, err) : MC_IPC_UNAVAILABLE;
+	return work_run(&w, fn, ret, err);
 }
 
 int instance_put(struct hypervisor *h, const char *id, const json_t *doc, json_t **ret, mc_err **err)
 {
 	static const struct {
 		enum state state;
-		int (*fn)(const struct work *w, json_t **ret, mc_err **err);
+		work_fn *fn;
 	} verbs[] = {
 		{ STATE_PAUSED, put_paused }, { STATE_RUNNING, put_running }, { STATE_STOPPED, put_stopped },
 	};
@@ -296,7 +241,7 @@ int instance_get(struct hypervisor *h, const char *id, json_t **ret, mc_err **er
 	auto_connection conn = connection_get(h->connection, err);
 	struct work w = { .h = h, .conn = conn, .id = id };
 	auto_domain domain = NULL;
-	int outcome = conn ? find(&w, &domain, err) : MC_IPC_UNAVAILABLE;
+	int outcome = conn ? work_find(&w, &domain, err) : MC_IPC_UNAVAILABLE;
 
 	return outcome == MC_IPC_OK ? answer(&w, domain, ret, err) : outcome;
 }
@@ -343,13 +288,13 @@ static int destroy_and_undefine(const struct work *w, virDomainPtr domain, mc_er
 		return outcome;
 	if (virDomainUndefineFlags(domain, flags) == 0 || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
 		return MC_IPC_OK;
-	return failed(w, err, "undefine");
+	return work_failed(w, err, "undefine");
 }
 
 static int delete(const struct work *w, json_t **ret, mc_err **err)
 {
 	auto_domain domain = NULL;
-	int outcome = find(w, &domain, err);
+	int outcome = work_find(w, &domain, err);
 
 	(void)ret;
 	if (outcome == MC_IPC_OK)
@@ -372,16 +317,12 @@ int instance_delete(struct hypervisor *h, const char *id, mc_err **err)
 static int reboot_domain(const struct work *w, json_t **ret, mc_err **err, bool hard)
 {
 	auto_domain domain = NULL;
-	int outcome = find(w, &domain, err);
+	int outcome = work_find_active(w, &domain, err);
 
 	if (outcome != MC_IPC_OK)
 		return outcome;
-	if (virDomainIsActive(domain) == 0) {
-		mc_err_set(err, 0, "%s is off", w->id);
-		return MC_IPC_CONFLICT;
-	}
 	if (hard ? virDomainReset(domain, 0) < 0 : virDomainReboot(domain, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN) < 0)
-		return failed(w, err, "reboot");
+		return work_failed(w, err, "reboot");
 	return answer(w, domain, ret, err);
 }
 

@@ -97,6 +97,15 @@ static void on_rebooted(void *ctx, virDomainPtr domain)
 		events_publish(h->events, virDomainGetName(domain), "rebooted", NULL);
 }
 
+/* Devices of ours are called by what they are of: "ua-vol-…", "ua-eni-…". */
+static void on_device_removed(void *ctx, virDomainPtr domain, const char *alias)
+{
+	struct hypervisor *h = ctx;
+
+	if (watch_is_ours(domain) && strncmp(alias, "ua-", 3) == 0)
+		events_publish(h->events, virDomainGetName(domain), "detached", alias + 3);
+}
+
 static void on_tick(void *ctx)
 {
 	const struct hypervisor *h = ctx;
@@ -106,7 +115,8 @@ static void on_tick(void *ctx)
 
 static const struct connection_watcher watcher = {
 	.connecting = on_connecting, .connected = on_connected, .lost = on_lost,
-	.lifecycle = on_lifecycle,   .rebooted = on_rebooted,   .tick = on_tick,
+	.lifecycle = on_lifecycle,   .rebooted = on_rebooted,   .device_removed = on_device_removed,
+	.tick = on_tick,
 };
 
 /* --- start and end --------------------------------------------------------- */

@@ -280,7 +280,7 @@ static int grow_file(struct storage *storage, const struct volume *v, int64_t by
 
 int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_t **ret, mc_err **err)
 {
-	keylock_hold struct keylock_guard guard = keylock_guard(storage->locks, id);
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct volume v;
 	int r = volume_find(storage, id, &v, err);
 
@@ -318,7 +318,7 @@ int volume_is_open(struct storage *storage, const char *id, mc_err **err)
 
 int volume_open(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err)
 {
-	keylock_hold struct keylock_guard guard = keylock_guard(storage->locks, id);
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct volume v;
 	int r = volume_find(storage, id, &v, err);
 
@@ -329,7 +329,7 @@ int volume_open(struct storage *storage, const char *id, const char *opener, jso
 
 int volume_close(struct storage *storage, const char *id, const char *opener, mc_err **err)
 {
-	keylock_hold struct keylock_guard guard = keylock_guard(storage->locks, id);
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 
 	return graph_volume_close(storage->graph, id, opener, err) < 0 ? -1 : MC_IPC_OK;
 }

@@ -1,0 +1,82 @@
+"""Volumes in use: who has them open, how they grow, what is refused meanwhile."""
+
+import subprocess
+
+from test_storaged import AMI, GIB, outcome, put_image, put_volume, qemu_img, vol
+
+ONE, OTHER = "i-0123456789abcdef0", "i-0123456789abcdef1"
+
+
+def use(storaged, verb, n=0, opener=ONE):
+    return storaged.call("POST", f"volumes/{vol(n)}/{verb}", {"opener": opener})
+
+
+def grow(storaged, size, n=0):
+    return storaged.call("POST", f"volumes/{vol(n)}/grow", {"size_gib": size})
+
+
+def test_open_and_close(storaged):
+    image = put_image(storaged)[1]
+    assert put_volume(storaged)[1]["opened_by"] == []
+    status, volume = use(storaged, "open")
+    assert status == 200 and volume["opened_by"] == [ONE]
+    assert volume["backing"] == [str(storaged.home / "store" / (image["layer"] + ".qcow2"))]
+    assert use(storaged, "open") == (200, volume)
+    assert use(storaged, "open", opener=OTHER)[1]["opened_by"] == [ONE, OTHER]
+    assert outcome(storaged.call("DELETE", f"volumes/{vol()}")) == (409, "in_use")
+    assert use(storaged, "close") == (200, {}) and use(storaged, "close") == (200, {})
+    storaged.kill()
+    storaged.start()
+    assert storaged.call("GET", f"volumes/{vol()}")[1]["opened_by"] == [OTHER]
+    assert outcome(storaged.call("DELETE", f"volumes/{vol()}")) == (409, "in_use")
+    assert use(storaged, "close", opener=OTHER) == (200, {})
+    assert storaged.call("DELETE", f"volumes/{vol()}") == (200, {})
+    assert outcome(use(storaged, "open")) == (404, "not_found")
+    assert use(storaged, "close") == (200, {})
+    assert outcome(use(storaged, "open", opener="vol-0123456789abcdef0")) == (400, "bad_request")
+
+
+def test_open_from_the_first(storaged):
+    body = {"size_gib": 1, "opener": ONE}
+    status, volume = storaged.call("PUT", f"volumes/{vol()}", body)
+    assert status == 200 and volume["opened_by"] == [ONE] and volume["backing"] == []
+    assert storaged.call("PUT", f"volumes/{vol()}", body) == (200, volume)
+    assert storaged.call("PUT", f"volumes/{vol()}", {"size_gib": 1, "opener": OTHER})[1]["opened_by"] == [ONE, OTHER]
+
+
+def test_grow(storaged):
+    assert put_image(storaged)[0] == 200
+    assert put_volume(storaged)[0] == 200
+    status, volume = grow(storaged, 4)
+    assert status == 200 and volume["size_gib"] == 4
+    assert f"({4 * GIB} bytes)" in qemu_img("info", "-f", "qcow2", volume["path"])
+    assert grow(storaged, 4) == (200, volume)
+    assert outcome(grow(storaged, 3)) == (400, "bad_request")
+    assert put_volume(storaged, size=4)[0] == 200, "what it is now is what it was wanted to be"
+    assert storaged.check() == (0, "0 findings\n")
+
+
+def test_grow_open_volume(storaged):
+    """Its QEMU grows it, here as a resize behind storaged's back; before that it is refused."""
+    put_image(storaged)
+    volume = storaged.call("PUT", f"volumes/{vol()}", {"size_gib": 1, "image": AMI, "opener": ONE})[1]
+    assert outcome(grow(storaged, 2)) == (409, "in_use")
+    qemu_img("resize", "-f", "qcow2", volume["path"], "2G")
+    assert grow(storaged, 2)[1]["size_gib"] == 2
+    qemu_img("resize", "-f", "qcow2", volume["path"], "3G")
+    storaged.kill()
+    storaged.start()
+    assert storaged.call("GET", f"volumes/{vol()}")[1]["size_gib"] == 3, "the header knows after a crash"
+    assert storaged.check() == (0, "0 findings\n")
+
+
+def test_grow_is_refused_by_a_lock(storaged):
+    """A QEMU that nobody told us of holds the file."""
+    volume = put_volume(storaged, image=None)[1]
+    holder = subprocess.Popen(["qemu-io", "-f", "qcow2", volume["path"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        holder.stdout.read(1)  # its prompt: the file is open
+        assert outcome(grow(storaged, 2)) == (500, "internal")
+    finally:
+        holder.communicate(b"quit\n")
+    assert grow(storaged, 2)[0] == 200
