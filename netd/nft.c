@@ -9,10 +9,12 @@
 #include "common/cleanup.h"
 #include "common/crash.h"
 #include "common/fs.h"
+#include "common/id.h"
 #include "common/json.h"
 #include "netd/netns.h"
 
 #define VERSION_PREFIX "version_"
+#define EPOCH_PREFIX "epoch_"
 #define ERROR_SHOWN 300 /* characters of nft's own words kept in our error */
 
 static int open_here(void *arg)
@@ -128,6 +130,8 @@ static void read_chain(struct ruleset *r, const char *name, const json_t *digest
 		ruleset_add_present_chain(r, name, mc_json_str(digests, name, ""));
 	else if (strncmp(name, VERSION_PREFIX, strlen(VERSION_PREFIX)) == 0)
 		snprintf(r->version, sizeof(r->version), "%s", name + strlen(VERSION_PREFIX));
+	else if (strncmp(name, EPOCH_PREFIX, strlen(EPOCH_PREFIX)) == 0)
+		snprintf(r->epoch, sizeof(r->epoch), "%s", name + strlen(EPOCH_PREFIX));
 }
 
 /* The comment of each chain's first rule, by chain. */
@@ -214,12 +218,38 @@ struct ruleset *nft_read(struct nft_ctx *nft, const char *const *tables, const c
 	return r;
 }
 
+void nft_read_epoch(struct nft_ctx *nft, const char *table, char ret_epoch[RULESET_DIGEST_LEN])
+{
+	mc_auto_json json_t *doc = list(nft, "chains");
+	const json_t *objects = mc_json_arr(doc, "nftables");
+
+	ret_epoch[0] = '\0';
+	for (size_t i = 0; i < json_array_size(objects); i++) {
+		const json_t *c = mc_json_obj(json_array_get(objects, i), "chain");
+		const char *name = mc_json_str(c, "name", "");
+		mc_autofree char *of = mc_strf("%s %s", mc_json_str(c, "family", ""), mc_json_str(c, "table", ""));
+
+		if (strncmp(name, EPOCH_PREFIX, strlen(EPOCH_PREFIX)) == 0 && strcmp(of, table) == 0)
+			snprintf(ret_epoch, RULESET_DIGEST_LEN, "%s", name + strlen(EPOCH_PREFIX));
+	}
+}
+
+/* Counters that are carried over go on; where there are none to carry, they begin. */
+static void set_epoch(struct ruleset *wanted, const struct ruleset *present)
+{
+	if (*present->epoch)
+		snprintf(wanted->epoch, sizeof(wanted->epoch), "%s", present->epoch);
+	else
+		mc_random_hex((RULESET_DIGEST_LEN - 1) / 2, wanted->epoch);
+}
+
 int nft_apply(struct nft_ctx *nft, struct ruleset *wanted, bool *ret_shrank, mc_err **err)
 {
 	auto_ruleset struct ruleset *present = nft_read(nft, wanted->tables, wanted->home);
 	struct ruleset_diff diff;
 	int r;
 
+	set_epoch(wanted, present);
 	ruleset_diff(present, wanted, &diff);
 	r = nft_run(nft, diff.text, err);
 	free(diff.text);

@@ -25,7 +25,11 @@ bool nft_has_tables(struct nft_ctx *nft, const char *const *tables);
 void nft_read_set(struct nft_ctx *nft, struct ruleset *ruleset, const char *table,
 		  const char *name);
 
-/* Make the kernel's tables be wanted. *ret_shrank (may be NULL): something that could have
+/* The epoch of the counters in this table (ruleset.h); "" where there is none. */
+void nft_read_epoch(struct nft_ctx *nft, const char *table, char ret_epoch[RULESET_DIGEST_LEN]);
+
+/* Make the kernel's tables be wanted; tables that are made anew without counters to carry
+ * over get a new epoch. *ret_shrank (may be NULL): something that could have
  * allowed a packet went or changed. 0 or -1 and *err. */
 int nft_apply(struct nft_ctx *nft, struct ruleset *wanted, bool *ret_shrank, mc_err **err);
 

@@ -213,6 +213,8 @@ static void put_skeleton(FILE *out, const struct ruleset *wanted)
 		fprintf(out, "table %s\ndelete table %s\n", *t, *t);
 	fputs(wanted->skeleton, out);
 	fprintf(out, "add chain %s version_%s\n", wanted->home, wanted->version);
+	if (*wanted->epoch)
+		fprintf(out, "add chain %s epoch_%s\n", wanted->home, wanted->epoch);
 }
 
 static void put_new_names(FILE *out, const struct ruleset *present, const struct ruleset *wanted)

@@ -31,6 +31,7 @@ struct ruleset_element {
 struct ruleset {
 	const char *skeleton;            /* text; NULL in a present ruleset */
 	char version[RULESET_DIGEST_LEN]; /* the skeleton's digest; "" where a table is missing */
+	char epoch[RULESET_DIGEST_LEN];   /* since when the counters count: another where they began at 0; "" for none */
 	const char *const *tables;       /* "bridge guard" …, ended by NULL */
 	const char *home;                /* the table of the managed chains and sets */
 	struct ruleset_chain *chains;

@@ -376,19 +376,20 @@ static const struct meter meters[] = {
 	{ "acct_local_out", "local_out" },
 };
 
-/* One meter of all ENIs into {eni: {id, internet_in …}}; elements carry the ENI as comment. */
-static void read_meter(struct nft_ctx *nft, size_t meter, json_t *enis)
+/* One meter of all addresses into {ip: {id, ip, internet_in …}}; elements carry the ENI
+ * as their comment. */
+static void read_meter(struct nft_ctx *nft, size_t meter, json_t *by_ip)
 {
 	auto_ruleset struct ruleset *rules = ruleset_new(vpcrules_tables, VPCRULES_HOME, NULL);
 
 	nft_read_set(nft, rules, VPCRULES_HOME, meters[meter].set);
 	for (size_t i = 0; i < rules->n_elements; i++) {
 		const struct ruleset_element *e = &rules->elements[i];
-		json_t *row = json_object_get(enis, e->comment);
+		json_t *row = json_object_get(by_ip, e->key);
 
 		if (!row) {
-			row = json_pack("{s:s}", "id", e->comment);
-			json_object_set_new(enis, e->comment, row);
+			row = json_pack("{s:s, s:s}", "id", e->comment, "ip", e->key);
+			json_object_set_new(by_ip, e->key, row);
 		}
 		json_object_set_new(row, meters[meter].member, json_integer((json_int_t)e->bytes));
 	}
@@ -400,23 +401,24 @@ int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **e
 	mc_auto_fd int ns = -1;
 	auto_netd_lock(netd);
 	auto_nft struct nft_ctx *nft = NULL;
-	mc_auto_json json_t *by_eni = json_object(), *rows = json_array();
+	mc_auto_json json_t *by_ip = json_object(), *rows = json_array();
+	char epoch[RULESET_DIGEST_LEN];
 	int r = load_active(netd, vpc_id, &w, &ns, err);
+	const char *ip;
+	json_t *row;
 
 	if (r != MC_IPC_OK)
 		return r;
 	nft = nft_open(ns, err);
 	if (!nft)
 		return -1;
+	nft_read_epoch(nft, VPCRULES_HOME, epoch);
 	for (size_t m = 0; m < MC_ARRAY_SIZE(meters); m++)
-		read_meter(nft, m, by_eni);
-	for (size_t i = 0; i < w->n_enis; i++) {
-		json_t *row = json_object_get(by_eni, w->enis[i].id);
-
-		if (row)
+		read_meter(nft, m, by_ip);
+	json_object_foreach(by_ip, ip, row)
+		if (wanted_eni_by_id(w, mc_json_str(row, "id", "")))
 			json_array_append(rows, row);
-	}
-	*ret = json_pack("{s:O}", "enis", rows);
+	*ret = json_pack("{s:s, s:O}", "epoch", epoch, "enis", rows);
 	return MC_IPC_OK;
 }
 

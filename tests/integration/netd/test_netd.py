@@ -595,6 +595,52 @@ def test_flushed_rules_come_back_with_counters(world):
     finish(vpc, (a, b))
 
 
+UDP_HEADERS = 28  # IP and UDP
+
+
+def counters_of(world, vpc):
+    answer = world.ok("GET", "/v1/vpcs/%s/counters" % vpc.id)
+    meters = ("internet_in", "internet_out", "local_in", "local_out")
+    return answer["epoch"], {(e["id"], e["ip"]): tuple(e[m] for m in meters) for e in answer["enis"]}
+
+
+def datagrams(sender, receiver, address, sizes):
+    """Datagrams that have arrived; the bytes of their packets."""
+    sent = sender.udp()
+    for size in sizes:
+        sent.sendto(b"." * size, address)
+        assert len(receiver.recv(2000)) == size
+    return sum(sizes) + UDP_HEADERS * len(sizes)
+
+
+def test_counters_are_exact_and_outlive_netd(world):
+    vpc, _, (a, b) = lab(world, udp(53))
+    a.eni["public_ip"] = "203.0.113.5"
+    vpc.put()
+    of_a, of_b = (a.eni["id"], a.ip), (b.eni["id"], b.ip)
+    first, counted = counters_of(world, vpc)
+    assert len(first) == 16 and counted == {of_a: (0, 0, 0, 0), of_b: (0, 0, 0, 0)}
+    inside_b, inside_a = b.udp(53), a.udp(53)
+    local = datagrams(a, inside_b, (b.ip, 53), [1, 100, 1000])
+    world.stop(signal.SIGKILL)
+    local += datagrams(a, inside_b, (b.ip, 53), [7])
+    with netlab.inside(world.ns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
+        host.sendto(b"." * 333, ("203.0.113.5", 53))
+        assert len(inside_a.recv(2000)) == 333
+    world.start()
+    vpc.put()
+    local += datagrams(a, inside_b, (b.ip, 53), [20])
+    assert counters_of(world, vpc) == (first, {of_a: (333 + UDP_HEADERS, 0, 0, local), of_b: (0, 0, local, 0)})
+    assert not udp_arrives(a, b.udp(54), b.ip, 54)
+    assert counters_of(world, vpc)[1][of_a][3] == local, "what was dropped was not carried"
+    world.in_vpc(vpc.id, "nft", "flush", "ruleset")
+    vpc.put()
+    again = datagrams(a, inside_b, (b.ip, 53), [5])
+    second, counted = counters_of(world, vpc)
+    assert second != first and counted[of_a] == (0, 0, 0, again), "a new epoch began at 0"
+    finish(vpc, (a, b))
+
+
 def test_generations(world):
     vpc, _, guests = lab(world, hosts=(10,))
     vpc.doc["generation"] = 7
