@@ -2,6 +2,16 @@
 
 #include <netinet/in.h>
 
+static bool foreign_member(const struct wanted *w, const char *group, uint32_t peer)
+{
+	const struct wanted_foreign *f = wanted_foreign_by_id(w, group);
+
+	for (size_t i = 0; f && i < f->n_members; i++)
+		if (f->members[i] == peer)
+			return true;
+	return false;
+}
+
 static bool peer_matches(const struct wanted *w, const struct wanted_rule *r, uint32_t peer)
 {
 	const struct wanted_eni *e;
@@ -9,7 +19,7 @@ static bool peer_matches(const struct wanted *w, const struct wanted_rule *r, ui
 	if (!r->group[0])
 		return cidr_has(&r->cidr, peer);
 	e = wanted_eni_by_ip(w, peer);
-	return e && wanted_eni_in_group(w, e, r->group);
+	return e ? wanted_eni_in_group(w, e, r->group) : foreign_member(w, r->group, peer);
 }
 
 static bool rule_matches(const struct wanted *w, const struct wanted_rule *r,
@@ -54,9 +64,11 @@ static bool own_service(const struct wanted *w, uint32_t addr)
 }
 
 /* Does each translation of the flow still stand? */
-static bool nat_stands(const struct wanted *w, const struct flow *f,
-		       const struct wanted_eni *sender, const struct wanted_eni *receiver)
+static bool nat_stands(const struct wanted *w, const struct flow *f)
 {
+	const struct wanted_addr *sender = wanted_addr_by_ip(w, f->src);
+	const struct wanted_addr *receiver = wanted_addr_by_ip(w, f->reply_src);
+
 	if (f->dst != f->reply_src && (!w->igw || !receiver || receiver->public_ip != f->dst))
 		return false;
 	if (f->src != f->reply_dst && (!w->igw || !sender || sender->public_ip != f->reply_dst))
@@ -69,7 +81,7 @@ bool flow_allowed(const struct wanted *w, const struct flow *f)
 	const struct wanted_eni *sender = wanted_eni_by_ip(w, f->src);
 	const struct wanted_eni *receiver = wanted_eni_by_ip(w, f->reply_src);
 
-	if (!nat_stands(w, f, sender, receiver))
+	if (!nat_stands(w, f))
 		return false;
 	if (own_service(w, f->reply_src))
 		return sender || !wanted_has_addr(w, f->src) || own_service(w, f->src);

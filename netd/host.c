@@ -259,10 +259,16 @@ static struct route public_route(uint32_t addr, int oif)
 			       .oif = oif, .gateway = ADDR_TRANSIT_VPC };
 }
 
+/* The public address of the i-th place, 0 for none. */
+static uint32_t public_of(const struct wanted *w, size_t i)
+{
+	return w->enis[w->places[i].eni].addrs[w->places[i].addr].public_ip;
+}
+
 static bool wants_public(const struct wanted *w, uint32_t addr)
 {
-	for (size_t i = 0; w->igw && i < w->n_enis; i++)
-		if (w->enis[i].public_ip == addr)
+	for (size_t i = 0; w->igw && i < w->n_places; i++)
+		if (public_of(w, i) == addr)
 			return true;
 	return false;
 }
@@ -307,8 +313,8 @@ static bool routed(const struct route *have, size_t n, uint32_t addr, int oif)
 static int add_public(struct nl_sock *sk, const struct wanted *w, const struct route *have,
 		      size_t n, int oif, mc_err **err)
 {
-	for (size_t i = 0; w->igw && i < w->n_enis; i++) {
-		struct route r = public_route(w->enis[i].public_ip, oif);
+	for (size_t i = 0; w->igw && i < w->n_places; i++) {
+		struct route r = public_route(public_of(w, i), oif);
 
 		if (r.dst.addr && !routed(have, n, r.dst.addr, oif) && route_add(sk, &r, err) < 0)
 			return -1;

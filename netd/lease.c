@@ -40,7 +40,7 @@ static bool is_stale(const struct wanted *w, const struct lease *l)
 {
 	const struct wanted_eni *e = wanted_eni_by_ip(w, l->ip);
 
-	return !e || strcmp(e->mac, l->mac) != 0;
+	return !e || e->kind != WANTED_INSTANCE || e->ip != l->ip || strcmp(e->mac, l->mac) != 0;
 }
 
 /* The file's text, "" where there is none. NULL and *err. */

@@ -391,7 +391,10 @@ static void read_meter(struct nft_ctx *nft, size_t meter, json_t *by_ip)
 			row = json_pack("{s:s, s:s}", "id", e->comment, "ip", e->key);
 			json_object_set_new(by_ip, e->key, row);
 		}
-		json_object_set_new(row, meters[meter].member, json_integer((json_int_t)e->bytes));
+		/* An interface with several addresses has as many elements. */
+		json_object_set_new(row, meters[meter].member,
+				    json_integer(mc_json_int(row, meters[meter].member, 0) +
+						 (json_int_t)e->bytes));
 	}
 }
 

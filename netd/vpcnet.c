@@ -198,13 +198,15 @@ static int sync_rules(struct nl_sock *sk, const struct wanted *w, const struct i
 static int sync_neighs(struct nl_sock *sk, const struct wanted *w, const struct indices *ix,
 		       mc_err **err)
 {
-	mc_autofree struct neigh *rows = mc_alloc((w->n_enis + 1) * sizeof(*rows));
+	mc_autofree struct neigh *rows = mc_alloc((w->n_places + 1) * sizeof(*rows));
 	size_t k = 0;
 
-	for (size_t i = 0; i < w->n_enis; i++) {
-		rows[k] = (struct neigh){ .index = ix->bridges[w->enis[i].subnet],
-					  .addr = w->enis[i].ip };
-		mac_parse(w->enis[i].mac, rows[k++].mac);
+	for (size_t i = 0; i < w->n_places; i++) {
+		const struct wanted_eni *e = &w->enis[w->places[i].eni];
+
+		rows[k] = (struct neigh){ .index = ix->bridges[e->subnet],
+					  .addr = w->places[i].ip };
+		mac_parse(e->mac, rows[k++].mac);
 	}
 	if (ix->igw) {
 		rows[k] = (struct neigh){ .index = ix->igw, .addr = ADDR_TRANSIT_HOST };

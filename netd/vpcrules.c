@@ -94,24 +94,32 @@ static void add_group(struct ruleset *rs, const struct wanted_group *g)
 	}
 }
 
+static void add_address(struct ruleset *rs, const char *set, uint32_t ip)
+{
+	char text[ADDR_TEXT_LEN];
+
+	addr_format(ip, text);
+	ruleset_add_element(rs, set, text, NULL, NULL);
+}
+
 /* A set for every group that some rule names, empty where the group has no members here. */
 static void add_member_set(struct ruleset *rs, const struct wanted *w, const char *group,
 			   json_t *seen)
 {
 	mc_autofree char *name = mc_strf("members_%s", tail_of(group));
 	mc_autofree char *set = mc_strf("%s %s", VPCRULES_HOME, name);
-	char ip[ADDR_TEXT_LEN];
+	const struct wanted_foreign *foreign = wanted_foreign_by_id(w, group);
 
 	if (json_object_get(seen, group))
 		return;
 	json_object_set_new(seen, group, json_true());
 	ruleset_add_set(rs, name);
-	for (size_t i = 0; i < w->n_enis; i++) {
-		if (!wanted_eni_in_group(w, &w->enis[i], group))
-			continue;
-		addr_format(w->enis[i].ip, ip);
-		ruleset_add_element(rs, set, ip, NULL, NULL);
-	}
+	for (size_t i = 0; i < w->n_enis; i++)
+		if (wanted_eni_in_group(w, &w->enis[i], group))
+			for (size_t j = 0; j < w->enis[i].n_addrs; j++)
+				add_address(rs, set, w->enis[i].addrs[j].ip);
+	for (size_t i = 0; foreign && i < foreign->n_members; i++)
+		add_address(rs, set, foreign->members[i]);
 }
 
 static void add_groups(struct ruleset *rs, const struct wanted *w)
@@ -129,26 +137,33 @@ static void add_groups(struct ruleset *rs, const struct wanted *w)
 
 /* --- interfaces -------------------------------------------------------------------- */
 
-static void add_guard(struct ruleset *rs, const struct wanted_eni *e, const char *ip)
+/* What the port may send as its source. */
+static void add_guard(struct ruleset *rs, const struct wanted_eni *e)
 {
-	mc_autofree char *port = NULL, *source = NULL;
-	char tap[MC_IFNAME_LEN];
+	mc_autofree char *port = NULL;
+	char tap[MC_IFNAME_LEN], ip[ADDR_TEXT_LEN];
 
 	mc_id_tap(e->id, tap);
 	port = mc_strf("%s . %s", tap, e->mac);
-	source = mc_strf("%s . %s", port, ip);
-	ruleset_add_element(rs, "bridge guard src4", source, NULL, e->id);
+	for (size_t i = 0; i < e->n_addrs; i++) {
+		mc_autofree char *source = NULL;
+
+		addr_format(e->addrs[i].ip, ip);
+		source = mc_strf("%s . %s", port, ip);
+		ruleset_add_element(rs, "bridge guard src4", source, NULL, e->id);
+	}
 	ruleset_add_element(rs, "bridge guard srcmac", port, NULL, NULL);
 	if (!e->source_dest_check)
 		ruleset_add_element(rs, "bridge guard nochk", port, NULL, NULL);
 }
 
 static void add_eni_chain(struct ruleset *rs, const struct wanted *w, const struct wanted_eni *e,
-			  const char *ip, enum wanted_direction d)
+			  enum wanted_direction d)
 {
 	mc_autofree char *chain = mc_strf("eni_%s_%s", tail_of(e->id), directions[d].suffix);
 	mc_autofree char *jump = mc_strf("jump %s", chain);
 	mc_autofree char *rules = NULL;
+	char ip[ADDR_TEXT_LEN];
 	size_t len;
 	FILE *out = open_memstream(&rules, &len);
 
@@ -161,13 +176,17 @@ static void add_eni_chain(struct ruleset *rs, const struct wanted *w, const stru
 	if (fclose(out) != 0)
 		abort();
 	ruleset_add_chain(rs, chain, rules);
-	ruleset_add_element(rs, directions[d].map, ip, jump, NULL);
+	for (size_t i = 0; i < e->n_addrs; i++) {
+		addr_format(e->addrs[i].ip, ip);
+		ruleset_add_element(rs, directions[d].map, ip, jump, NULL);
+	}
 	/* A router's packets carry other sources: its egress rules go by its MAC. */
 	if (d == WANTED_EGRESS && !e->source_dest_check)
 		ruleset_add_element(rs, "inet vpc mac_out", e->mac, jump, NULL);
 }
 
-static void add_eni(struct ruleset *rs, const struct wanted *w, const struct wanted_eni *e)
+static void add_addr(struct ruleset *rs, const struct wanted *w, const struct wanted_eni *e,
+		     const struct wanted_addr *a)
 {
 	static const char *const accounts[] = {
 		"inet vpc acct_inet_out", "inet vpc acct_inet_in",
@@ -175,17 +194,23 @@ static void add_eni(struct ruleset *rs, const struct wanted *w, const struct wan
 	};
 	char ip[ADDR_TEXT_LEN], public_ip[ADDR_TEXT_LEN];
 
-	addr_format(e->ip, ip);
-	addr_format(e->public_ip, public_ip);
-	add_guard(rs, e, ip);
-	for (int d = 0; d < WANTED_DIRECTION_MAX; d++)
-		add_eni_chain(rs, w, e, ip, (enum wanted_direction)d);
+	addr_format(a->ip, ip);
+	addr_format(a->public_ip, public_ip);
 	for (size_t i = 0; i < MC_ARRAY_SIZE(accounts); i++)
 		ruleset_add_element(rs, accounts[i], ip, NULL, e->id);
-	if (!w->igw || !e->public_ip)
+	if (!w->igw || !a->public_ip)
 		return;
 	ruleset_add_element(rs, "inet vpc eip_in", public_ip, ip, NULL);
 	ruleset_add_element(rs, "inet vpc eip_out", ip, public_ip, NULL);
+}
+
+static void add_eni(struct ruleset *rs, const struct wanted *w, const struct wanted_eni *e)
+{
+	add_guard(rs, e);
+	for (int d = 0; d < WANTED_DIRECTION_MAX; d++)
+		add_eni_chain(rs, w, e, (enum wanted_direction)d);
+	for (size_t i = 0; i < e->n_addrs; i++)
+		add_addr(rs, w, e, &e->addrs[i]);
 }
 
 struct ruleset *vpcrules_build(const struct wanted *w)

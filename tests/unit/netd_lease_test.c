@@ -20,7 +20,8 @@
 
 static struct wanted_eni eni = { .id = "eni-0000000000000000a", .mac = "06:00:00:00:00:0a",
 				 .ip = 0x0a000010 };
-static const struct wanted wanted = { .enis = &eni, .n_enis = 1 };
+static struct wanted_place place = { .ip = 0x0a000010 };
+static const struct wanted wanted = { .enis = &eni, .n_enis = 1, .places = &place, .n_places = 1 };
 
 static void lines(void **state)
 {
