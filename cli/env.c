@@ -39,10 +39,11 @@ int command_env(struct cli *cli, int argc, char **argv)
 	mc_auto_err mc_err *err = NULL;
 	mc_auto_json json_t *doc = NULL;
 
-	(void)cli;
+	const struct cli local = { .region = cli->region }; /* only the socket gives keys away */
+
 	if (argc)
 		return cli_usage("env", "env takes no arguments, not '%s'", argv[0]);
-	if (transport_page("/v1/credentials", &doc, &err) < 0)
+	if (transport_page(&local, "/v1/credentials", &doc, &err) < 0)
 		return cli_failed(err);
 	if (check(doc))
 		return CLI_FAILURE;

@@ -15,8 +15,8 @@
 int transport_call(const struct cli *cli, const struct model_operation *op, const json_t *doc,
 		   json_t **ret_doc, mc_err **err);
 
-/* GET a page of the unix socket ("/v1/credentials"). 0 and *ret_doc, or -1 and *err. */
-int transport_page(const char *path, json_t **ret_doc, mc_err **err);
+/* GET one of the daemon's own pages (docs/pages.md). 0 and *ret_doc, or -1 and *err. */
+int transport_page(const struct cli *cli, const char *page, json_t **ret_doc, mc_err **err);
 
 /* Call and print an error as the AWS CLI does. 0 and *ret_doc, or an exit code. */
 int transport_ask(const struct cli *cli, const struct model_operation *op, const json_t *doc,

@@ -1,170 +1,136 @@
-/* `minicloud wait instance-running --instance-ids ...`, the waiters of the AWS CLI. */
+/* `minicloud wait instance-running --instance-ids ...`, the waiters of the AWS CLI. They
+ * follow what happens (GET /v1/events) and ask again when something did, and besides as often as
+ * AWS's do: for conditions that come of themselves, and where there is no stream. */
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/command.h"
 #include "cli/name.h"
-#include "cli/path.h"
 #include "cli/request.h"
+#include "cli/stream.h"
 #include "cli/transport.h"
+#include "cli/waiter.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/fs.h"
 #include "common/json.h"
 
-#define INTERVAL_MS 1000
-#define LIMIT (600 * MC_SECOND)
+#define RECONNECT_MS 1000
 
-struct waiter {
-	const char *name, *operation;
-	const char *path, *want; /* all values at the path are one of these (spaces between);
-				  * want NULL: that the operation answers is enough */
-	const char *fail;        /* any of these ends the wait in vain */
-	const char *gone;        /* an error code that counts as success; "" none */
-	const char *missing;     /* an error code that only means "not yet" */
-};
-
-static const struct waiter waiters[] = {
-	{ "instance-exists", "DescribeInstances", NULL, NULL, "", "", "InvalidInstanceID.NotFound" },
-	{ "instance-running", "DescribeInstances", "Reservations.Instances.State.Name", "running",
-	  "shutting-down terminated stopping", "", "InvalidInstanceID.NotFound" },
-	{ "instance-stopped", "DescribeInstances", "Reservations.Instances.State.Name", "stopped",
-	  "pending terminated", "", "" },
-	{ "instance-terminated", "DescribeInstances", "Reservations.Instances.State.Name",
-	  "terminated", "pending stopping", "InvalidInstanceID.NotFound", "" },
-	{ "instance-status-ok", "DescribeInstanceStatus", "InstanceStatuses.InstanceStatus.Status",
-	  "ok", "", "", "InvalidInstanceID.NotFound" },
-	{ "system-status-ok", "DescribeInstanceStatus", "InstanceStatuses.SystemStatus.Status",
-	  "ok", "", "", "" },
-	{ "image-exists", "DescribeImages", "Images.State", NULL, "", "", "InvalidAMIID.NotFound" },
-	{ "image-available", "DescribeImages", "Images.State", "available", "failed", "", "" },
-	{ "key-pair-exists", "DescribeKeyPairs", NULL, NULL, "", "", "InvalidKeyPair.NotFound" },
-	{ "security-group-exists", "DescribeSecurityGroups", NULL, NULL, "", "",
-	  "InvalidGroup.NotFound" },
-	{ "volume-available", "DescribeVolumes", "Volumes.State", "available", "deleted", "", "" },
-	{ "volume-in-use", "DescribeVolumes", "Volumes.State", "in-use", "deleted", "", "" },
-	{ "volume-deleted", "DescribeVolumes", "Volumes.State", "deleted", "",
-	  "InvalidVolume.NotFound", "" },
-	{ "snapshot-completed", "DescribeSnapshots", "Snapshots.State", "completed", "error", "",
-	  "" },
-	{ "vpc-exists", "DescribeVpcs", NULL, NULL, "", "", "InvalidVpcID.NotFound" },
-	{ "vpc-available", "DescribeVpcs", "Vpcs.State", "available", "", "", "" },
-	{ "subnet-available", "DescribeSubnets", "Subnets.State", "available", "", "", "" },
-	{ "network-interface-available", "DescribeNetworkInterfaces", "NetworkInterfaces.Status",
-	  "available", "", "", "" },
-};
-
-static const struct waiter *find(const char *name)
+/* Any one's name and its operation's, in the AWS CLI's spelling. */
+static void names_of(const struct model_waiter *w, char name[NAME_MAX_LEN], char operation[NAME_MAX_LEN])
 {
-	for (size_t i = 0; i < MC_ARRAY_SIZE(waiters); i++)
-		if (strcmp(waiters[i].name, name) == 0)
-			return &waiters[i];
-	return NULL;
+	name_kebab(model_waiter_name(w), name);
+	name_kebab(model_operation_name(model_waiter_operation(w)), operation);
+}
+
+static void print_conditions(const struct model_service *service)
+{
+	for (size_t i = 0; i < model_service_waiters(service); i++) {
+		char name[NAME_MAX_LEN], operation[NAME_MAX_LEN];
+
+		names_of(model_waiter_at(service, i), name, operation);
+		printf("  %-32s options of %s\n", name, operation);
+	}
 }
 
 static void print_help(void)
 {
-	puts("minicloud wait CONDITION [options of the operation it asks]\n\nConditions:");
-	for (size_t i = 0; i < MC_ARRAY_SIZE(waiters); i++) {
-		char name[NAME_MAX_LEN];
-
-		name_kebab(waiters[i].operation, name);
-		printf("  %-28s options of %s\n", waiters[i].name, name);
-	}
-	puts("\nIt ends with 0 when the condition holds, with 255 when it cannot hold any more\n"
-	     "or did not within ten minutes.");
+	puts("minicloud wait CONDITION [options of the operation it asks]\n\n"
+	     "Wait until something is so: at once when it becomes so, not at the next look.\n\nConditions:");
+	for (size_t s = 0; s < model_service_count(); s++)
+		print_conditions(model_service_at(s));
+	printf("\nIt ends with 0 when the condition holds, and with 255 when it cannot come about any more or\n"
+	       "did not in the time that the AWS CLI would wait.\n\nFor all commands:\n%s", cli_options_help);
 }
 
-/* Is text one of the words? */
-static bool is_word(const char *words, const char *text)
+static void print_condition_help(const struct model_waiter *w)
 {
-	size_t len = strlen(text);
+	char name[NAME_MAX_LEN], operation[NAME_MAX_LEN];
 
-	for (const char *p = words; *p; p += strspn(p, " ")) {
-		size_t n = strcspn(p, " ");
+	names_of(w, name, operation);
+	printf("minicloud wait %s [options of %s]\n\nWaits for up to %u seconds. It ends with 0 when it is so, "
+	       "with 255\nwhen it cannot come about any more or did not in that time. The options:\n\n", name,
+	       operation, model_waiter_delay(w) * model_waiter_attempts(w));
+	request_help(model_waiter_operation(w), stdout);
+}
 
-		if (n == len && strncmp(p, text, n) == 0)
+static int in_vain(const struct model_waiter *w, const char *why)
+{
+	fprintf(stderr, "minicloud: Waiter %s failed: %s\n", model_waiter_name(w), why);
+	return CLI_FAILURE;
+}
+
+/* Errors that come of the moment and not of the question. */
+static bool is_passing(const json_t *doc)
+{
+	static const char *const codes[] = { "Unavailable", "InternalError", "RequestLimitExceeded", "ServiceUnavailable" };
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(codes); i++)
+		if (strcmp(mc_json_str(doc, "code", ""), codes[i]) == 0)
 			return true;
-		p += n;
-	}
 	return false;
 }
 
-enum verdict { NOT_YET, DONE, IN_VAIN };
-
-static enum verdict judge(const struct waiter *w, const json_t *doc, const char **ret_state)
-{
-	mc_auto_json json_t *states = w->path ? path_all(doc, w->path) : NULL;
-	size_t wanted = 0, n = json_array_size(states);
-
-	if (!w->path)
-		return DONE;
-	for (size_t i = 0; i < n; i++) {
-		const char *state = mc_json_at(states, i);
-
-		if (state && is_word(w->fail, state)) {
-			*ret_state = state;
-			return IN_VAIN;
-		}
-		wanted += !w->want || (state && is_word(w->want, state));
-	}
-	return n && wanted == n ? DONE : NOT_YET;
-}
-
-static int in_vain(const struct waiter *w, const char *why)
-{
-	fprintf(stderr, "minicloud: wait %s: %s\n", w->name, why);
-	return CLI_FAILURE;
-}
-
-/* Ask once. 0: done; -1: not yet; else an exit code. */
-static int ask(struct cli *cli, const struct waiter *w, const struct request *r)
+/* Ask once. 0: it is so; -1: not yet; else an exit code. *asked: it has answered before, so a
+ * daemon that does not answer now is one that restarts. */
+static int ask(struct cli *cli, const struct model_waiter *w, const struct request *r, bool *asked)
 {
 	mc_auto_err mc_err *err = NULL;
 	mc_auto_json json_t *doc = NULL;
-	const char *state = "", *code;
-	int got = transport_call(cli, r->op, r->doc, &doc, &err);
+	mc_autofree char *why = NULL;
+	int got = transport_call(cli, r->op, r->doc, &doc, &err), verdict;
 
+	if (got < 0 && *asked)
+		return -1;
 	if (got < 0)
 		return cli_failed(err);
-	code = mc_json_str(doc, "code", "");
-	if (got == 1 && strcmp(code, w->gone) == 0)
-		return 0;
-	if (got == 1 && strcmp(code, w->missing) == 0)
+	*asked = true;
+	if (got == 1 && is_passing(doc))
 		return -1;
-	if (got == 1) {
-		fprintf(stderr, "An error occurred (%s) when calling the %s operation: %s\n", code,
-			w->operation, mc_json_str(doc, "message", ""));
-		return CLI_API;
-	}
-	switch (judge(w, doc, &state)) {
-	case DONE: return 0;
-	case NOT_YET: return -1;
-	case IN_VAIN: break;
-	}
-	fprintf(stderr, "minicloud: wait %s: it is %s and will not get there\n", w->name, state);
-	return CLI_FAILURE;
+	verdict = waiter_judge(w, got == 0, doc, &why, &err);
+	if (verdict < 0)
+		return cli_failed(err);
+	if (verdict == MODEL_WAITER_FAILURE)
+		return in_vain(w, why);
+	return verdict == MODEL_WAITER_SUCCESS ? 0 : -1;
 }
 
-static int poll_until(struct cli *cli, const struct waiter *w, const struct request *r)
+static int wait_for(struct cli *cli, const struct model_waiter *w, const struct request *r, struct stream *stream)
 {
-	const struct timespec interval = { INTERVAL_MS / 1000, INTERVAL_MS % 1000 * 1000000L };
-	int64_t end = mc_clock_boot() + LIMIT;
+	int64_t end = mc_clock_boot() + (int64_t)model_waiter_delay(w) * model_waiter_attempts(w) * MC_SECOND;
+	int delay_ms = (int)model_waiter_delay(w) * 1000;
+	bool asked = false;
 
-	do {
-		int code = ask(cli, w, r);
+	for (;;) {
+		int64_t left;
+		int code = ask(cli, w, r, &asked);
 
 		if (code >= 0)
 			return code;
-		nanosleep(&interval, NULL);
-	} while (mc_clock_boot() < end);
-	return in_vain(w, "not within ten minutes");
+		left = (end - mc_clock_boot()) / MC_MS;
+		if (left <= 0)
+			return in_vain(w, "Max attempts exceeded");
+		if (stream_wait(stream, left < delay_ms ? (int)left : delay_ms, -1) == STREAM_NONE)
+			poll(NULL, 0, left < RECONNECT_MS ? (int)left : RECONNECT_MS);
+	}
+}
+
+static int follow(struct cli *cli, const struct model_waiter *w, const struct request *r)
+{
+	mc_autofree char *query = mc_strf("?region=%s", cli->region);
+	struct stream *stream = stream_new(cli, query);
+	int code = wait_for(cli, w, r, stream);
+
+	stream_free(stream);
+	return code;
 }
 
 int command_wait(struct cli *cli, int argc, char **argv)
 {
 	__attribute__((cleanup(request_deinit))) struct request r = { 0 };
-	const struct waiter *w = argc ? find(argv[0]) : NULL;
+	const struct model_waiter *w = argc ? waiter_find(argv[0]) : NULL;
 	int code;
 
 	if (argc && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "help") == 0)) {
@@ -172,14 +138,13 @@ int command_wait(struct cli *cli, int argc, char **argv)
 		return CLI_OK;
 	}
 	if (!w)
-		return cli_usage("wait", "wait for what? '%s' is no condition",
+		return cli_usage("wait", argc ? "wait for what? '%s' is no condition" : "wait for what?%s",
 				 argc ? argv[0] : "");
-	code = request_parse(model_operation(model_service("ec2"), w->operation), argc - 1,
-			     argv + 1, &r);
+	code = request_parse(model_waiter_operation(w), argc - 1, argv + 1, &r);
 	if (code)
 		return code;
 	if (!r.help)
-		return poll_until(cli, w, &r);
-	print_help();
+		return follow(cli, w, &r);
+	print_condition_help(w);
 	return CLI_OK;
 }

@@ -24,12 +24,21 @@ PROTOCOLS = {"ec2": "MODEL_PROTOCOL_EC2", "query": "MODEL_PROTOCOL_QUERY",
 TYPES = {"structure", "list", "map", "string", "integer", "long", "boolean",
          "float", "double", "timestamp", "blob"}
 UNBOUNDED = 1e18
+MATCHERS = {"path": "MODEL_MATCH_PATH", "pathAll": "MODEL_MATCH_PATH_ALL", "pathAny": "MODEL_MATCH_PATH_ANY",
+            "status": "MODEL_MATCH_STATUS", "error": "MODEL_MATCH_ERROR"}
+VERDICTS = {"success": "MODEL_WAITER_SUCCESS", "failure": "MODEL_WAITER_FAILURE", "retry": "MODEL_WAITER_RETRY"}
 DOC_MAX = 240
 
 
 def load(path):
     with open(path, encoding="utf-8") as f:
         return json.load(f)
+
+
+def load_part(directory, name, key):
+    """The object under a key of a file that not every service has."""
+    path = os.path.join(directory, name)
+    return load(path)[key] if os.path.exists(path) else {}
 
 
 def sentence(doc):
@@ -65,6 +74,22 @@ def apply_overlay(model, overlay):
         model["shapes"][name]["open"] = True
 
 
+def simple_path(expression):
+    """A JMESPath expression without filters and functions as names with dots between; "" for others."""
+    plain = re.fullmatch(r"[A-Za-z0-9]+(\[\])?(\.[A-Za-z0-9]+(\[\])?)*", expression)
+    return expression.replace("[]", "") if plain else ""
+
+
+def matcher(acceptor):
+    """(matcher, path, expected text) of a waiter's acceptor; its path "" where only JMESPath has it."""
+    expression, expected = acceptor.get("argument", ""), acceptor["expected"]
+    text = json.dumps(expected) if not isinstance(expected, str) else expected
+    there = re.fullmatch(r"length\((.*)\) > `0`", expression)
+    if acceptor["matcher"] == "path" and expected is True and there and simple_path(there[1]):
+        return "MODEL_MATCH_SOME", simple_path(there[1]), text
+    return MATCHERS[acceptor["matcher"]], simple_path(expression), text
+
+
 def wire_name(protocol, name, ref):
     """A member's name in a query request."""
     if protocol == "ec2":
@@ -82,6 +107,7 @@ class Tables:
         self.bounds = [(0, 0)]
         self.shapes = [None]
         self.operations, self.services = [], []
+        self.waiters, self.acceptors = [], []
 
     def text(self, value):
         if value not in self.offsets:
@@ -103,8 +129,8 @@ class Tables:
 class Service:
     """One service's part of the tables."""
 
-    def __init__(self, tables, model, pages):
-        self.t, self.model, self.pages = tables, model, pages
+    def __init__(self, tables, model, pages, waiters):
+        self.t, self.model, self.pages, self.waiters = tables, model, pages, waiters
         self.protocol = model["metadata"]["protocol"]
         self.index, self.inputs = {}, set()
 
@@ -189,6 +215,15 @@ class Service:
                              side("input"), side("output"), self.token_index(op),
                              len(t.services), "MODEL_OPERATION_PAGINATED" if paginated else "0"))
 
+    def add_waiter(self, name, waiter, operation):
+        t = self.t
+        t.waiters.append((t.text(name), operation, waiter["delay"], waiter["maxAttempts"],
+                          len(t.acceptors), len(waiter["acceptors"])))
+        for acceptor in waiter["acceptors"]:
+            kind, path, expected = matcher(acceptor)
+            t.acceptors.append((t.text(acceptor.get("argument", "")), t.text(path), t.text(expected),
+                                kind, VERDICTS[acceptor["state"]]))
+
     def add(self, name):
         meta, t = self.model["metadata"], self.t
         self.number_shapes()
@@ -197,13 +232,19 @@ class Service:
         first = len(t.operations)
         for op in sorted(self.model["operations"]):
             self.add_operation(op, self.model["operations"][op])
+        operations = sorted(self.model["operations"])
+        first_waiter = len(t.waiters)
+        for waiter in sorted(self.waiters):
+            row = self.waiters[waiter]
+            self.add_waiter(waiter, row, first + operations.index(row["operation"]))
         xmlns = meta.get("xmlNamespace", "")
         # Clients written for the real EC2 (libcloud) expect its trailing slash, and the
         # query services' models carry theirs.
         if not xmlns.endswith("/"):
             xmlns += "/"
         t.services.append((t.text(name), t.text(meta["apiVersion"]), t.text(xmlns), first,
-                           len(t.operations) - first, PROTOCOLS[self.protocol]))
+                           len(t.operations) - first, first_waiter, len(t.waiters) - first_waiter,
+                           PROTOCOLS[self.protocol]))
 
 
 def c_string(text):
@@ -246,6 +287,8 @@ def write(tables, out):
     none = (0, 0, 0, 0, 0, 0, "MODEL_STRUCTURE", 0)
     write_rows(out, "struct model_shape model_shapes", [s or none for s in tables.shapes])
     write_rows(out, "struct model_operation model_operations", tables.operations)
+    write_rows(out, "struct model_acceptor model_acceptors", tables.acceptors)
+    write_rows(out, "struct model_waiter model_waiters", tables.waiters)
     write_rows(out, "struct model_service model_services", tables.services)
     out.write(f"\nconst uint32_t model_services_count = {len(tables.services)};\n")
 
@@ -267,10 +310,9 @@ def main():
     for name, directory in SERVICES:
         base = os.path.join(args.data, directory)
         model = load(os.path.join(base, "service-2.json"))
-        pages_path = os.path.join(base, "paginators-1.json")
-        pages = load(pages_path)["pagination"] if os.path.exists(pages_path) else {}
         apply_overlay(model, overlay.get(name, {}))
-        Service(tables, model, pages).add(name)
+        Service(tables, model, load_part(base, "paginators-1.json", "pagination"),
+                load_part(base, "waiters-2.json", "waiters")).add(name)
     check_limits(tables)
     temporary = args.output + ".new"
     with open(temporary, "w", encoding="utf-8") as out:

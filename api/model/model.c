@@ -248,3 +248,68 @@ bool model_member_token(const struct model_member *member)
 {
 	return member->flags & MODEL_MEMBER_TOKEN;
 }
+
+size_t model_service_waiters(const struct model_service *service)
+{
+	return service->waiters;
+}
+
+const struct model_waiter *model_waiter_at(const struct model_service *service, size_t i)
+{
+	return i < service->waiters ? &model_waiters[service->first_waiter + i] : NULL;
+}
+
+const char *model_waiter_name(const struct model_waiter *waiter)
+{
+	return text(waiter->name);
+}
+
+const struct model_operation *model_waiter_operation(const struct model_waiter *waiter)
+{
+	return &model_operations[waiter->operation];
+}
+
+unsigned model_waiter_delay(const struct model_waiter *waiter)
+{
+	return waiter->delay;
+}
+
+unsigned model_waiter_attempts(const struct model_waiter *waiter)
+{
+	return waiter->attempts;
+}
+
+size_t model_waiter_acceptors(const struct model_waiter *waiter)
+{
+	return waiter->count;
+}
+
+const struct model_acceptor *model_waiter_acceptor(const struct model_waiter *waiter, size_t i)
+{
+	return i < waiter->count ? &model_acceptors[waiter->first + i] : NULL;
+}
+
+enum model_match model_acceptor_match(const struct model_acceptor *acceptor)
+{
+	return (enum model_match)acceptor->match;
+}
+
+enum model_verdict model_acceptor_verdict(const struct model_acceptor *acceptor)
+{
+	return (enum model_verdict)acceptor->verdict;
+}
+
+const char *model_acceptor_expected(const struct model_acceptor *acceptor)
+{
+	return text(acceptor->expected);
+}
+
+const char *model_acceptor_expression(const struct model_acceptor *acceptor)
+{
+	return text(acceptor->expression);
+}
+
+const char *model_acceptor_path(const struct model_acceptor *acceptor)
+{
+	return text(acceptor->path);
+}

@@ -93,4 +93,36 @@ const struct model_shape *model_member_shape(const struct model_member *member);
 bool model_member_required(const struct model_member *member);
 bool model_member_token(const struct model_member *member); /* an idempotency token */
 
+/* --- waiters: how the AWS CLI's `wait` knows that something is so ------------------- */
+
+struct model_waiter;
+struct model_acceptor;
+
+enum model_match {
+	MODEL_MATCH_PATH,     /* the expression is `expected` */
+	MODEL_MATCH_PATH_ALL, /* all its values are, and there are some */
+	MODEL_MATCH_PATH_ANY, /* one of its values is */
+	MODEL_MATCH_SOME,     /* there are values at the path */
+	MODEL_MATCH_STATUS,   /* the HTTP status is */
+	MODEL_MATCH_ERROR,    /* the error's code is */
+};
+
+enum model_verdict { MODEL_WAITER_RETRY, MODEL_WAITER_SUCCESS, MODEL_WAITER_FAILURE };
+
+size_t model_service_waiters(const struct model_service *service);
+const struct model_waiter *model_waiter_at(const struct model_service *service, size_t i);
+const char *model_waiter_name(const struct model_waiter *waiter); /* "InstanceRunning" */
+const struct model_operation *model_waiter_operation(const struct model_waiter *waiter);
+unsigned model_waiter_delay(const struct model_waiter *waiter); /* seconds between two looks */
+unsigned model_waiter_attempts(const struct model_waiter *waiter);
+/* Its conditions: the first that holds decides. */
+size_t model_waiter_acceptors(const struct model_waiter *waiter);
+const struct model_acceptor *model_waiter_acceptor(const struct model_waiter *waiter, size_t i);
+enum model_match model_acceptor_match(const struct model_acceptor *acceptor);
+enum model_verdict model_acceptor_verdict(const struct model_acceptor *acceptor);
+const char *model_acceptor_expected(const struct model_acceptor *acceptor);   /* as text */
+const char *model_acceptor_expression(const struct model_acceptor *acceptor); /* JMESPath */
+/* The same as names with dots between, arrays looked through; "" where it is more than that. */
+const char *model_acceptor_path(const struct model_acceptor *acceptor);
+
 #endif

@@ -40,9 +40,22 @@ struct model_operation {
 	uint8_t service, flags;
 };
 
+struct model_acceptor {
+	uint32_t expression, path, expected;
+	uint8_t match, verdict;
+};
+
+struct model_waiter {
+	uint32_t name;
+	uint16_t operation;
+	uint16_t delay, attempts;
+	uint16_t first, count; /* acceptors */
+};
+
 struct model_service {
 	uint32_t name, version, xmlns;
 	uint16_t first, count; /* operations */
+	uint16_t first_waiter, waiters;
 	uint8_t protocol;
 };
 
@@ -52,6 +65,8 @@ extern const struct model_bounds model_bounds[];
 extern const struct model_member model_members[];
 extern const struct model_shape model_shapes[];
 extern const struct model_operation model_operations[];
+extern const struct model_acceptor model_acceptors[];
+extern const struct model_waiter model_waiters[];
 extern const struct model_service model_services[];
 extern const uint32_t model_services_count;
 

@@ -1,95 +1,16 @@
 """The client against a stand-in for the API: what it sends, and what it does with answers."""
 
-import http.server
 import json
-import os
-import pathlib
-import socketserver
 import stat
-import subprocess
-import threading
+import time
 
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-INSTANCE = "i-0123456789abcdef0"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def address_string(self):
-        return "client"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, document):
-        body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self):
-        self.server.seen.append(("GET", self.path, None, dict(self.headers)))
-        self.answer(*self.server.pages.get(self.path, (404, {"message": "no such page"})))
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        operation = self.headers["X-Amz-Target"]
-        self.server.seen.append((operation, self.path, body, dict(self.headers)))
-        answers = self.server.answers[operation]
-        self.answer(*(answers.pop(0) if len(answers) > 1 else answers[0]))
-
-
-class OnSocket(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-
-
-class OnNetwork(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-
-
-def serve(server):
-    server.seen, server.answers, server.pages = [], {}, {}
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-@pytest.fixture
-def api(tmp_path):
-    server = serve(OnSocket(str(tmp_path / "minicloud.sock"), Handler))
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Run the client: exit status, output, errors."""
-    (tmp_path / "bin").mkdir()
-
-    def it(*words, **more):
-        environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "HOME": str(tmp_path),
-                       "MINICLOUD_RUN": str(tmp_path), "LC_ALL": "C.UTF-8", **more}
-        done = subprocess.run([ROOT / "build" / "minicloud", *words], env=environment, text=True,
-                              capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
-        return done.returncode, done.stdout, done.stderr
-
-    return it
-
-
-def script(path, text):
-    path.write_text("#!/bin/sh\n" + text, encoding="utf-8")
-    path.chmod(0o755)
-
-
-def instances(state="running", **more):
-    return {"Reservations": [{"Instances": [{"InstanceId": INSTANCE, "State": {"Name": state},
-                                             "KeyName": "k", **more}]}]}
+from standin import (Handler, INSTANCE, KEY, OnNetwork, SECRET, api, event, instances, run,  # noqa: F401
+                     script, serve, with_events)
 
 
 def test_request(api, run):
@@ -207,19 +128,97 @@ def test_env(api, run):
     assert (status, out) == (255, "")
 
 
-def test_wait(api, run):
+WAIT = ("wait", "instance-running", "--instance-ids", INSTANCE)
+
+
+def asked(server):
+    return [s for s in server.seen if s[0] == "ec2.DescribeInstances"]
+
+
+def test_wait_without_a_stream(api, run):
+    """It asks again, a second later."""
     api.answers["ec2.DescribeInstances"] = [(400, {"__type": "InvalidInstanceID.NotFound", "message": ""}),
-                                            (200, instances("pending")), (200, instances("running"))]
-    assert run("wait", "instance-running", "--instance-ids", INSTANCE) == (0, "", "")
-    assert len(api.seen) == 3
+                                            (503, {"__type": "Unavailable", "message": ""}),
+                                            (200, instances("running"))]
+    assert run(*WAIT) == (0, "", "")
+    assert len(asked(api)) == 3
 
 
-def test_wait_in_vain(api, run):
-    api.answers["ec2.DescribeInstances"] = [(200, instances("terminated"))]
-    status, _, err = run("wait", "instance-running", "--instance-ids", INSTANCE)
-    assert status == 255 and "terminated" in err
-    api.answers["ec2.DescribeInstances"] = [(403, {"__type": "UnauthorizedOperation", "message": "no"})]
-    assert run("wait", "instance-stopped", "--instance-ids", INSTANCE)[0] == 254
+def test_wait_follows_events(api, run):
+    """It asks when something happened: this stands still unless it listens."""
+    events = with_events(api)
+    answers = [(200, instances("pending")), (200, instances("pending")), (200, instances("running"))]
+    api.answers["ec2.DescribeInstances"] = answers
+
+    def happen(server):
+        if len(asked(server)) == 1:
+            events.put(b"id: e-0\nevent: resync\ndata: {}\n\n")
+        elif len(asked(server)) == 2:
+            events.put(b": a comment\n\n" + event()[:20])
+            events.put(event()[20:])
+
+    api.on_call = happen
+    began = time.monotonic()
+    assert run(*WAIT) == (0, "", "")
+    assert len(asked(api)) == 3 and time.monotonic() - began < 14  # AWS's would look again after 15 s
+    assert [s[1] for s in api.seen if s[0] == "GET"] == ["/v1/events?region=us-east-1"]
+
+
+def test_wait_goes_on_behind_the_last_event(api, run):
+    """A stream that ends is asked for what came since."""
+    events = with_events(api)
+    events.put(event(number=7))
+    events.put(None)
+    events.put(event(number=8))
+    api.answers["ec2.DescribeInstances"] = [(200, instances("pending"))]
+    streams = []
+
+    def happen(server):
+        streams[:] = [s for s in server.seen if s[0] == "GET"]
+        if len(streams) == 2:
+            server.answers["ec2.DescribeInstances"] = [(200, instances("running"))]
+
+    api.on_call = happen
+    assert run(*WAIT) == (0, "", "")
+    assert "Last-Event-ID" not in streams[0][3] and streams[1][3]["Last-Event-ID"] == "e-7"
+
+
+@pytest.mark.parametrize("condition,operation,answer,words", [
+    ("instance-running", "DescribeInstances", (200, instances("terminated")), "terminated"),
+    ("instance-running", "DescribeInstances", (200, instances("stopping")), "stopping"),
+    ("instance-stopped", "DescribeInstances", (200, instances("pending")), "pending"),
+    ("instance-terminated", "DescribeInstances", (200, instances("stopping")), "stopping"),
+    ("instance-stopped", "DescribeInstances", (400, {"__type": "InvalidInstanceID.NotFound", "message": "none"}),
+     "InvalidInstanceID.NotFound"),
+    ("instance-running", "DescribeInstances", (403, {"__type": "UnauthorizedOperation", "message": "no"}),
+     "UnauthorizedOperation"),
+    ("network-interface-available", "DescribeNetworkInterfaces",
+     (400, {"__type": "InvalidNetworkInterfaceID.NotFound", "message": "none"}), "NotFound"),
+    ("image-available", "DescribeImages", (200, {"Images": [{"State": "available"}, {"State": "failed"}]}), "failed"),
+])
+def test_wait_in_vain(api, run, condition, operation, answer, words):
+    api.answers[f"ec2.{operation}"] = [answer]
+    status, out, err = run("wait", condition)
+    assert (status, out) == (255, "") and words in err and "Waiter" in err
+
+
+@pytest.mark.parametrize("condition,operation,answer", [
+    ("volume-deleted", "DescribeVolumes", (400, {"__type": "InvalidVolume.NotFound", "message": ""})),
+    ("vpc-exists", "DescribeVpcs", (200, {"Vpcs": []})),
+    ("key-pair-exists", "DescribeKeyPairs", (200, {"KeyPairs": [{"KeyName": "k"}]})),
+    ("password-data-available", "GetPasswordData", (200, {"PasswordData": "x"})),
+    ("nat-gateway-deleted", "DescribeNatGateways", (200, {"NatGateways": [{"State": "deleted"}]})),
+])
+def test_wait_is_over(api, run, condition, operation, answer):
+    api.answers[f"ec2.{operation}"] = [answer]
+    more = ("--instance-id", INSTANCE) if operation == "GetPasswordData" else ()
+    assert run("wait", condition, *more) == (0, "", "")
+
+
+def test_wait_has_an_end(api, run):
+    api.answers["ec2.DescribeVpcs"] = [(400, {"__type": "InvalidVpcID.NotFound", "message": ""})]
+    status, _, err = run("wait", "vpc-exists")  # five seconds
+    assert status == 255 and "Max attempts exceeded" in err
 
 
 def test_key_is_saved(api, run, tmp_path):

@@ -112,10 +112,38 @@ static void test_pages(void **state)
 	assert_null(model_operation_token(model_operation(ec2, "DescribeInstances")));
 }
 
+/* Every waiter of the model can be judged without a JMESPath evaluator. */
+static void test_waiters(void **state)
+{
+	(void)state;
+	const struct model_service *ec2 = model_service("ec2");
+	bool found = false;
+
+	assert_true(model_service_waiters(ec2) >= 34);
+	for (size_t i = 0; i < model_service_waiters(ec2); i++) {
+		const struct model_waiter *w = model_waiter_at(ec2, i);
+
+		found = found || strcmp(model_waiter_name(w), "InstanceRunning") == 0;
+		assert_ptr_equal(model_operation_service(model_waiter_operation(w)), ec2);
+		assert_true(model_waiter_delay(w) > 0 && model_waiter_attempts(w) > 0 && model_waiter_acceptors(w) > 0);
+		for (size_t k = 0; k < model_waiter_acceptors(w); k++) {
+			const struct model_acceptor *a = model_waiter_acceptor(w, k);
+			enum model_match match = model_acceptor_match(a);
+
+			assert_true(*model_acceptor_expected(a) != '\0');
+			if (match != MODEL_MATCH_STATUS && match != MODEL_MATCH_ERROR)
+				assert_true(*model_acceptor_path(a) != '\0');
+		}
+	}
+	assert_true(found);
+	assert_null(model_waiter_at(ec2, model_service_waiters(ec2)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_services), cmocka_unit_test(test_operations),
+		cmocka_unit_test(test_waiters),
 		cmocka_unit_test(test_members),	 cmocka_unit_test(test_overlay),
 		cmocka_unit_test(test_pages),
 	};
