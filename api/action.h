@@ -70,6 +70,7 @@ const struct action *action_find(const char *service, const char *name);
 	X(subnet) \
 	X(internet_gateway) \
 	X(route_table) \
+	X(route) \
 	X(network_acl) \
 	X(dhcp_options) \
 	X(interface) \
@@ -87,6 +88,17 @@ ACTION_TABLES(X)
 /* Note a documented outcome; the arguments fit the format of api/error.h (for
  * MALFORMED_ID and NOT_FOUND the first is the code). Always returns 1. */
 int action_fail(struct call *call, enum api_error error, ...);
+
+/* The same with InvalidParameterValue and a message of one's own. */
+int action_invalid(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* 0 while n is below the quota (0: there is none), else action_fail with this code:
+ * "The maximum number of THINGS has been reached." */
+int action_check_quota(struct call *call, long n, long quota, const char *code, const char *things);
+/* Refuse what is asked for by one of these members (a list ended by NULL) and is not
+ * here: 0, or action_fail saying why. A member that is false asks for nothing. */
+int action_refuse_members(struct call *call, const char *const *members, const char *why);
+/* A string of the request, NULL where it is not there or "", which some clients send for it. */
+const char *action_text(const struct call *call, const char *member);
 
 /* ACTION_WRITE: answer only when netd runs at least this generation of the VPC; any
  * number of VPCs. vpc_change() (api/vpc.h) makes the generation as well. */

@@ -1,7 +1,13 @@
 /* Route tables. */
+#include <string.h>
+
 #include "api/action.h"
 #include "api/describe.h"
+#include "api/route_table.h"
 #include "api/view.h"
+#include "api/vpc.h"
+#include "common/cleanup.h"
+#include "common/fs.h"
 #include "common/json.h"
 
 static const struct filter route_table_filters[] = {
@@ -27,14 +33,13 @@ static const struct filter route_table_filters[] = {
 	{ 0 },
 };
 
-static json_t *route_table_view(struct call *call, const struct resource *r)
+static json_t *table_view(struct call *call, const struct resource *r)
 {
 	json_t *v = view_new(r, "RouteTableId", "OwnerId");
 
-	(void)call;
 	view_default(v, "Associations", json_array());
 	view_default(v, "PropagatingVgws", json_array());
-	view_default(v, "Routes", json_array());
+	json_object_set_new(v, "Routes", route_table_routes(call->tx, r));
 	return v;
 }
 
@@ -42,13 +47,160 @@ static int describe_route_tables(struct call *call)
 {
 	static const struct describe d = {
 		.kind = KIND_ROUTE_TABLE, .list = "RouteTables", .ids = "RouteTableIds", .filters = route_table_filters,
-		.view = route_table_view, .page_min = 5, .page_max = 100,
+		.view = table_view, .page_min = 5, .page_max = 100,
 	};
 
 	return describe_run(call, &d);
 }
 
+/* --- life ------------------------------------------------------------------- */
+
+static int check_quota(struct call *call, const struct resource *vpc)
+{
+	struct store_iter it = store_iter(call->tx, KIND_ROUTE_TABLE, vpc->account, vpc->region);
+	long n = 0;
+
+	while (store_next_of(&it, vpc->id))
+		n++;
+	return action_check_quota(call, n, call->api->config.quota_route_tables, "RouteTableLimitExceeded", "route tables");
+}
+
+static int create_route_table(struct call *call)
+{
+	static const char *const types[] = { "route-table", NULL };
+	const struct resource *vpc = action_resource(call, KIND_VPC, mc_json_str(call->in, "VpcId", NULL));
+	struct resource *table;
+
+	if (!vpc || action_check_tag_types(call, types) || check_quota(call, vpc))
+		return 1;
+	table = route_table_insert(call->tx, vpc, false);
+	if (action_apply_tags(call, "route-table", table))
+		return 1;
+	call->out = json_pack("{s:o, s:s*}", "RouteTable", table_view(call, table), "ClientToken", action_text(call, "ClientToken"));
+	return 0;
+}
+
+static int delete_route_table(struct call *call)
+{
+	const struct resource *table = action_resource(call, KIND_ROUTE_TABLE, mc_json_str(call->in, "RouteTableId", NULL));
+
+	if (!table)
+		return 1;
+	if (json_array_size(mc_json_arr(table->doc, "Associations")))
+		return action_fail(call, API_HAS_DEPENDENCIES, "routeTable", table->id);
+	store_delete(call->tx, table->id);
+	return 0;
+}
+
+/* --- associations ------------------------------------------------------------- */
+
+static const char *const gateway_members[] = { "GatewayId", "PublicIpv4Pool", NULL };
+
+/* The caller's table with this association, and its place in it; NULL after action_fail. */
+static const struct resource *table_of_association(struct call *call, const char *id, size_t *ret_place)
+{
+	struct store_iter it = store_iter(call->tx, KIND_ROUTE_TABLE, call->caller->account, call->caller->region);
+	const struct resource *t;
+	size_t i;
+	json_t *a;
+
+	while ((t = store_next(&it)))
+		json_array_foreach(mc_json_arr(t->doc, "Associations"), i, a)
+			if (strcmp(mc_json_str(a, "RouteTableAssociationId", ""), id) == 0) {
+				*ret_place = i;
+				return t;
+			}
+	action_fail(call, API_ASSOCIATION_NOT_FOUND, id);
+	return NULL;
+}
+
+static int check_network(struct call *call, const struct resource *table, const struct resource *subnet)
+{
+	if (strcmp(table->parent, subnet->parent) == 0)
+		return 0;
+	return action_invalid(call, "Route table %s and subnet %s belong to different networks", table->id, subnet->id);
+}
+
+/* Answer with the association's id once it is in force. */
+static int answer(struct call *call, const char *vpc, const char *member, const char *association)
+{
+	call->out = json_pack("{s:s, s:{s:s}}", member, association, "AssociationState", "State", "associated");
+	vpc_change(call, vpc);
+	return 0;
+}
+
+/* The subnet has a table already: the one asked for, or another one. */
+static int already_associated(struct call *call, const struct resource *table, const struct resource *subnet)
+{
+	int place = route_table_place(table, subnet->id);
+	mc_autofree char *text = NULL;
+	const json_t *a;
+
+	if (place >= 0) { /* the same again is no error: EC2 answers with what there is */
+		a = json_array_get(mc_json_arr(table->doc, "Associations"), (size_t)place);
+		return answer(call, table->parent, "AssociationId", mc_json_str(a, "RouteTableAssociationId", ""));
+	}
+	text = mc_strf("the specified association for route table %s conflicts with an existing association", table->id);
+	return action_fail(call, API_ALREADY_ASSOCIATED, text);
+}
+
+static int associate_route_table(struct call *call)
+{
+	const struct resource *table = action_resource(call, KIND_ROUTE_TABLE, mc_json_str(call->in, "RouteTableId", NULL)), *subnet;
+
+	if (!table || action_refuse_members(call, gateway_members, "route tables of gateways are not built yet"))
+		return 1;
+	if (!action_text(call, "SubnetId"))
+		return action_fail(call, API_MISSING_PARAMETER, "subnetId");
+	subnet = action_resource(call, KIND_SUBNET, action_text(call, "SubnetId"));
+	if (!subnet || check_network(call, table, subnet))
+		return 1;
+	if (route_table_explicit(call->tx, subnet))
+		return already_associated(call, table, subnet);
+	return answer(call, table->parent, "AssociationId",
+		      route_table_associate(store_edit(call->tx, table->id), subnet->id));
+}
+
+static int disassociate_route_table(struct call *call)
+{
+	const char *id = mc_json_str(call->in, "AssociationId", "");
+	size_t place = 0;
+	const struct resource *table = table_of_association(call, id, &place);
+
+	if (!table)
+		return 1;
+	if ((int)place == route_table_place(table, NULL))
+		return action_invalid(call, "cannot disassociate the main route table association %s", id);
+	json_array_remove(mc_json_arr(store_edit(call->tx, table->id)->doc, "Associations"), place);
+	vpc_change(call, table->parent);
+	return 0;
+}
+
+/* Move the association from one table to another under a new id; the main one, too. */
+static int replace_route_table_association(struct call *call)
+{
+	size_t place = 0;
+	const struct resource *from = table_of_association(call, mc_json_str(call->in, "AssociationId", ""), &place), *to;
+	mc_autofree char *subnet = NULL;
+
+	if (!from)
+		return 1;
+	to = action_resource(call, KIND_ROUTE_TABLE, mc_json_str(call->in, "RouteTableId", NULL));
+	if (!to)
+		return 1;
+	if (strcmp(from->parent, to->parent) != 0)
+		return action_invalid(call, "Route table %s and network %s belong to different networks", to->id, from->parent);
+	subnet = mc_strdup(mc_json_str(json_array_get(mc_json_arr(from->doc, "Associations"), place), "SubnetId", NULL));
+	json_array_remove(mc_json_arr(store_edit(call->tx, from->id)->doc, "Associations"), place);
+	return answer(call, to->parent, "NewAssociationId", route_table_associate(store_edit(call->tx, to->id), subnet));
+}
+
 const struct action actions_route_table[] = {
 	{ .service = "ec2", .name = "DescribeRouteTables", .fn = describe_route_tables },
+	{ .service = "ec2", .name = "CreateRouteTable", .fn = create_route_table, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "DeleteRouteTable", .fn = delete_route_table, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "AssociateRouteTable", .fn = associate_route_table, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "DisassociateRouteTable", .fn = disassociate_route_table, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "ReplaceRouteTableAssociation", .fn = replace_route_table_association, .flags = ACTION_WRITE },
 	{ 0 },
 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cidr.h"
 #include "api/vpc.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
@@ -27,17 +28,14 @@ static uint32_t parse_ip(const char *text)
 	return ntohl(a.s_addr);
 }
 
-static bool range_init(struct range *r, const char *cidr)
+static bool range_init(struct range *r, const char *text)
 {
-	char addr[INET_ADDRSTRLEN];
-	const char *slash = cidr ? strchr(cidr, '/') : NULL;
-	long bits = slash ? strtol(slash + 1, NULL, 10) : -1;
+	struct cidr cidr;
 
-	if (bits < 8 || bits > 30)
+	if (!cidr_parse(text, &cidr) || cidr.bits < 8 || cidr.bits > 30)
 		return false;
-	snprintf(addr, sizeof(addr), "%.*s", (int)(slash - cidr), cidr);
-	r->base = parse_ip(addr);
-	r->size = 1u << (32 - bits);
+	r->base = cidr.base;
+	r->size = cidr_size(cidr);
 	r->taken = mc_alloc(r->size / 8 + 1);
 	return true;
 }

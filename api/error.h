@@ -52,7 +52,25 @@
 	X(USER_DATA, 400, "InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.") \
 	X(INVALID_ZONE, 400, "InvalidParameterValue", "Invalid availability zone: [%s]") \
 	X(INVALID_TYPE, 400, "InvalidInstanceType", "The following supplied instance types do not exist: [%s]") \
-	X(VPC_IN_USE, 400, "DependencyViolation", "The vpc '%s' has dependencies and cannot be deleted.") \
+	X(HAS_DEPENDENCIES, 400, "DependencyViolation", "The %s '%s' has dependencies and cannot be deleted.") \
+	X(LIMIT, 400, "%s", "The maximum number of %s has been reached.") \
+	X(VPC_RANGE, 400, "InvalidVpc.Range", "The CIDR '%s' is invalid.") \
+	X(VPC_RANGE_TEXT, 400, "InvalidVpc.Range", "%s") \
+	X(VPC_CIDR_LIMIT, 400, "CidrLimitExceeded", "This network %s has met its maximum number of allowed CIDRs: %d") \
+	X(VPC_CIDR_PRIMARY, 400, "OperationNotPermitted", "The vpc CIDR block with association ID %s may not be disassociated. It is the primary IPv4 CIDR block of the VPC") \
+	X(VPC_CIDR_IN_USE, 400, "InvalidCidrBlock.InUse", "The vpc %s currently has a subnet within CIDR block %s") \
+	X(VPC_CIDR_NOT_FOUND, 400, "InvalidVpcCidrBlockAssociationID.NotFound", "The vpc CIDR block association ID '%s' does not exist") \
+	X(DEFAULT_VPC_EXISTS, 400, "DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.") \
+	X(DEFAULT_VPC_MISSING, 400, "DefaultVpcDoesNotExist", "There is no default VPC for this account in this region.") \
+	X(DEFAULT_SUBNET_EXISTS, 400, "DefaultSubnetAlreadyExistsInAvailabilityZone", "'%s' is already the default subnet in %s") \
+	X(SUBNET_RANGE, 400, "InvalidSubnet.Range", "The CIDR '%s' is invalid.") \
+	X(SUBNET_CONFLICT, 400, "InvalidSubnet.Conflict", "The CIDR '%s' conflicts with another subnet") \
+	X(ALREADY_ASSOCIATED, 400, "Resource.AlreadyAssociated", "%s") \
+	X(GATEWAY_NOT_ATTACHED, 400, "Gateway.NotAttached", "resource %s is not attached to network %s") \
+	X(ASSOCIATION_NOT_FOUND, 400, "InvalidAssociationID.NotFound", "The association ID '%s' does not exist") \
+	X(ROUTE_EXISTS, 400, "RouteAlreadyExists", "The route identified by %s already exists.") \
+	X(ROUTE_NOT_FOUND, 400, "InvalidRoute.NotFound", "no route with %s %s in route table %s") \
+	X(INSTANCE_INTERFACES, 400, "InvalidInstanceID", "%s") \
 	X(MISSING, 400, "MissingParameter", "%s") \
 	X(INVALID_ID, 400, "InvalidID", "The ID '%s' is not valid") \
 	X(VPC_UNSPECIFIED, 400, "VPCIdNotSpecified", "No default VPC for this user") \

@@ -384,6 +384,16 @@ const struct resource *store_next(struct store_iter *it)
 	return NULL;
 }
 
+const struct resource *store_next_of(struct store_iter *it, const char *parent)
+{
+	const struct resource *r;
+
+	while ((r = store_next(it)))
+		if (r->parent && strcmp(r->parent, parent) == 0)
+			return r;
+	return NULL;
+}
+
 const char *store_fact(struct store_tx *tx, const char *key)
 {
 	const char *text = tx->facts ? mc_json_str(tx->facts, key, NULL) : NULL;

@@ -65,6 +65,8 @@ struct store_iter {
 struct store_iter store_iter(struct store_tx *tx, enum kind kind, const char *account,
 			     const char *region);
 const struct resource *store_next(struct store_iter *it);
+/* The next one that belongs to this parent. */
+const struct resource *store_next_of(struct store_iter *it, const char *parent);
 
 /* --- writing -------------------------------------------------------------- */
 /* A new resource with a fresh id (its derived names unique); fill doc, spec,

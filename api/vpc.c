@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/dns_name.h"
+#include "api/route_table.h"
 #include "api/vpc_part.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
@@ -36,50 +37,39 @@ int64_t vpc_change(struct call *call, const char *vpc_id)
 	return generation;
 }
 
-/* --- the wanted document -------------------------------------------------- */
-
-static bool table_serves(const struct resource *table, const char *subnet, bool explicit_only)
+json_t *vpc_cidrs(const struct resource *vpc)
 {
-	json_t *assoc;
+	json_t *list = json_array(), *association;
 	size_t i;
 
-	json_array_foreach(mc_json_arr(table->doc, "Associations"), i, assoc) {
-		if (explicit_only && strcmp(mc_json_str(assoc, "SubnetId", ""), subnet) == 0)
+	json_array_foreach(mc_json_arr(vpc->doc, "CidrBlockAssociationSet"), i, association)
+		json_array_append(list, json_object_get(association, "CidrBlock"));
+	return list;
+}
+
+static bool any_block(const struct resource *vpc, struct cidr cidr, bool (*test)(struct cidr block, struct cidr cidr))
+{
+	size_t i;
+	json_t *association;
+	struct cidr block;
+
+	json_array_foreach(mc_json_arr(vpc->doc, "CidrBlockAssociationSet"), i, association)
+		if (cidr_parse(mc_json_str(association, "CidrBlock", NULL), &block) && test(block, cidr))
 			return true;
-		if (!explicit_only && mc_json_bool(assoc, "Main", false))
-			return true;
-	}
 	return false;
 }
 
-/* The subnet's own route table, else the VPC's main one. */
-static const struct resource *route_table_of(struct store_tx *tx, const struct resource *subnet)
+bool vpc_contains(const struct resource *vpc, struct cidr cidr)
 {
-	for (int explicit_only = 1; explicit_only >= 0; explicit_only--) {
-		struct store_iter it = store_iter(tx, KIND_ROUTE_TABLE, subnet->account, subnet->region);
-		const struct resource *t;
-
-		while ((t = store_next(&it)))
-			if (strcmp(t->parent, subnet->parent) == 0 && table_serves(t, subnet->id, explicit_only))
-				return t;
-	}
-	return NULL;
+	return any_block(vpc, cidr, cidr_contains);
 }
 
-static json_t *routes_of(struct store_tx *tx, const struct resource *subnet)
+bool vpc_overlaps(const struct resource *vpc, struct cidr cidr)
 {
-	const struct resource *table = route_table_of(tx, subnet);
-	json_t *list = json_array(), *route;
-	size_t i;
-
-	if (!table)
-		return list;
-	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
-		if (mc_id_valid("igw", mc_json_str(route, "GatewayId", "")))
-			json_array_append_new(list, json_pack("{s:s, s:s}", "destination",
-				mc_json_str(route, "DestinationCidrBlock", "0.0.0.0/0"), "target", "igw"));
-	return list;
+	return any_block(vpc, cidr, cidr_overlaps);
 }
+
+/* --- the wanted document -------------------------------------------------- */
 
 static json_t *subnets_of(struct store_tx *tx, const struct resource *vpc)
 {
@@ -87,22 +77,17 @@ static json_t *subnets_of(struct store_tx *tx, const struct resource *vpc)
 	const struct resource *s;
 	json_t *list = json_array();
 
-	while ((s = store_next(&it)))
-		if (strcmp(s->parent, vpc->id) == 0)
-			json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "id", s->id, "cidr",
-				mc_json_str(s->doc, "CidrBlock", ""), "routes", routes_of(tx, s)));
+	while ((s = store_next_of(&it, vpc->id)))
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "id", s->id, "cidr",
+						      mc_json_str(s->doc, "CidrBlock", ""), "routes", route_table_document(tx, s)));
 	return list;
 }
 
 static bool has_gateway(struct store_tx *tx, const struct resource *vpc)
 {
 	struct store_iter it = store_iter(tx, KIND_INTERNET_GATEWAY, vpc->account, vpc->region);
-	const struct resource *igw;
 
-	while ((igw = store_next(&it)))
-		if (igw->parent && strcmp(igw->parent, vpc->id) == 0)
-			return true;
-	return false;
+	return store_next_of(&it, vpc->id) != NULL;
 }
 
 json_t *vpc_document(struct store_tx *tx, const char *vpc_id)
@@ -113,8 +98,8 @@ json_t *vpc_document(struct store_tx *tx, const char *vpc_id)
 	if (!vpc)
 		return NULL;
 	domain = dns_name_domain(vpc->region);
-	return json_pack("{s:I, s:[s], s:s, s:b, s:o, s:o, s:o}", "generation",
+	return json_pack("{s:I, s:o, s:s, s:b, s:o, s:o, s:o}", "generation",
 			 (json_int_t)mc_json_int(vpc->spec, "generation", 0), "cidrs",
-			 mc_json_str(vpc->doc, "CidrBlock", ""), "domain", domain, "igw", has_gateway(tx, vpc),
+			 vpc_cidrs(vpc), "domain", domain, "igw", has_gateway(tx, vpc),
 			 "subnets", subnets_of(tx, vpc), "security_groups", vpc_part_groups(tx, vpc), "enis", vpc_part_interfaces(tx, vpc));
 }

@@ -4,6 +4,7 @@
 
 #include "api/action.h"
 #include "api/api.h"
+#include "api/cidr.h"
 #include "api/store.h"
 
 /* Something that netd must know changed: the next generation. */
@@ -15,9 +16,25 @@ int64_t vpc_generation(struct store_tx *tx, const char *vpc_id);
 /* The whole wanted VPC of docs/ipc.md, from the store. NULL where the VPC is unknown. New reference. */
 json_t *vpc_document(struct store_tx *tx, const char *vpc_id);
 
-/* A default VPC with all AWS gives it (subnet per AZ, gateway, route table, ACL,
- * default group, DHCP options). */
-void vpc_create_default(struct store_tx *tx, const char *account, const char *region);
+/* Is the block inside one of the VPC's / does it share an address with one of them? */
+bool vpc_contains(const struct resource *vpc, struct cidr cidr);
+bool vpc_overlaps(const struct resource *vpc, struct cidr cidr);
+/* The VPC's blocks as texts, the first one first. New reference. */
+json_t *vpc_cidrs(const struct resource *vpc);
+/* A member of CidrBlockAssociationSet under a new id. New reference. */
+json_t *vpc_cidr_association(const char *cidr);
+
+/* A VPC with all that every one is born with: main route table, default ACL, default
+ * group, DHCP options. Owned by the transaction. */
+struct resource *vpc_insert(struct store_tx *tx, const char *account, const char *region, const char *cidr, bool is_default);
+/* A subnet of it, in its default ACL. is_default: the zone's default subnet. Owned by the transaction. */
+struct resource *subnet_insert(struct store_tx *tx, const struct resource *vpc, const char *zone, const char *cidr,
+			       bool is_default);
+/* Attach the gateway (store_edit()ed) to the VPC; NULL: to none. */
+void internet_gateway_attach(struct resource *igw, const char *vpc);
+/* A default VPC with all AWS gives it: besides the above a default subnet per zone and
+ * the way into the internet. Borrowed. */
+const struct resource *vpc_create_default(struct store_tx *tx, const char *account, const char *region);
 
 /* Make the region's default VPC and images if this account was never here. 0, or -1 and *err. */
 int region_ensure(struct api *api, const char *account, const char *region, mc_err **err);

@@ -1,0 +1,52 @@
+/* Checks that many actions begin with. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/action.h"
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/json.h"
+
+int action_invalid(struct call *call, const char *format, ...)
+{
+	mc_autofree char *text = NULL;
+	va_list ap;
+
+	va_start(ap, format);
+	if (vasprintf(&text, format, ap) < 0)
+		abort();
+	va_end(ap);
+	return action_fail(call, API_INVALID_PARAMETER, text);
+}
+
+int action_check_quota(struct call *call, long n, long quota, const char *code, const char *things)
+{
+	return quota && n >= quota ? action_fail(call, API_LIMIT, code, things) : 0;
+}
+
+/* false and an empty list ask for nothing. */
+static bool asks(const json_t *value)
+{
+	return value && !json_is_false(value) && !(json_is_array(value) && json_array_size(value) == 0);
+}
+
+int action_refuse_members(struct call *call, const char *const *members, const char *why)
+{
+	for (; *members; members++) {
+		mc_autofree char *text = NULL;
+
+		if (!asks(json_object_get(call->in, *members)))
+			continue;
+		text = mc_strf("The parameter %s is not supported by this cloud: %s", *members, why);
+		return action_fail(call, API_UNSUPPORTED, text);
+	}
+	return 0;
+}
+
+const char *action_text(const struct call *call, const char *member)
+{
+	const char *text = mc_json_str(call->in, member, NULL);
+
+	return text && *text ? text : NULL;
+}

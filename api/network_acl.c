@@ -1,0 +1,81 @@
+#include "api/network_acl.h"
+
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/json.h"
+
+static json_t *entry(bool egress, int number, const char *action)
+{
+	return json_pack("{s:s, s:b, s:s, s:s, s:i}", "CidrBlock", "0.0.0.0/0", "Egress", egress, "Protocol", "-1",
+			 "RuleAction", action, "RuleNumber", number);
+}
+
+struct resource *network_acl_insert(struct store_tx *tx, const struct resource *vpc, bool is_default)
+{
+	struct resource *acl = store_insert(tx, KIND_NETWORK_ACL, vpc->account, vpc->region);
+	json_t *entries = json_array();
+
+	acl->parent = mc_strdup(vpc->id);
+	for (int egress = 1; egress >= 0; egress--) {
+		if (is_default)
+			json_array_append_new(entries, entry(egress, 100, "allow"));
+		json_array_append_new(entries, entry(egress, ACL_LAST_RULE, "deny"));
+	}
+	json_object_update_new(acl->doc, json_pack("{s:s, s:b, s:o, s:[]}", "VpcId", vpc->id, "IsDefault", is_default,
+						   "Entries", entries, "Associations"));
+	return acl;
+}
+
+const struct resource *network_acl_default(struct store_tx *tx, const struct resource *vpc)
+{
+	struct store_iter it = store_iter(tx, KIND_NETWORK_ACL, vpc->account, vpc->region);
+	const struct resource *acl;
+
+	while ((acl = store_next_of(&it, vpc->id)) && !mc_json_bool(acl->doc, "IsDefault", false))
+		;
+	return acl;
+}
+
+const char *network_acl_associate(struct resource *acl, const char *subnet)
+{
+	json_t *association;
+	char id[MC_ID_LEN];
+
+	mc_id_new("aclassoc", id);
+	association = json_pack("{s:s, s:s, s:s}", "NetworkAclAssociationId", id, "NetworkAclId", acl->id, "SubnetId", subnet);
+	json_array_append_new(mc_json_arr(acl->doc, "Associations"), association);
+	return mc_json_str(association, "NetworkAclAssociationId", "");
+}
+
+/* Its place in the ACL's associations, or -1. */
+static int place_of(const struct resource *acl, const char *subnet)
+{
+	size_t i;
+	json_t *association;
+
+	json_array_foreach(mc_json_arr(acl->doc, "Associations"), i, association)
+		if (strcmp(mc_json_str(association, "SubnetId", ""), subnet) == 0)
+			return (int)i;
+	return -1;
+}
+
+const struct resource *network_acl_of(struct store_tx *tx, const struct resource *subnet)
+{
+	struct store_iter it = store_iter(tx, KIND_NETWORK_ACL, subnet->account, subnet->region);
+	const struct resource *acl;
+
+	while ((acl = store_next_of(&it, subnet->parent)) && place_of(acl, subnet->id) < 0)
+		;
+	return acl;
+}
+
+void network_acl_forget(struct store_tx *tx, const struct resource *subnet)
+{
+	const struct resource *acl = network_acl_of(tx, subnet);
+	struct resource *edited = acl ? store_edit(tx, acl->id) : NULL;
+
+	if (edited)
+		json_array_remove(mc_json_arr(edited->doc, "Associations"), (size_t)place_of(edited, subnet->id));
+}

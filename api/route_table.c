@@ -1,0 +1,202 @@
+#include "api/route_table.h"
+
+#include <string.h>
+
+#include "api/state.h"
+#include "api/vpc.h"
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/json.h"
+
+/* --- associations ----------------------------------------------------------- */
+
+struct resource *route_table_insert(struct store_tx *tx, const struct resource *vpc, bool is_main)
+{
+	struct resource *t = store_insert(tx, KIND_ROUTE_TABLE, vpc->account, vpc->region);
+
+	t->parent = mc_strdup(vpc->id);
+	json_object_update_new(t->doc, json_pack("{s:s, s:[], s:[], s:[]}", "VpcId", vpc->id, "PropagatingVgws", "Associations",
+						 "Routes"));
+	if (is_main)
+		route_table_associate(t, NULL);
+	return t;
+}
+
+const struct resource *route_table_main(struct store_tx *tx, const struct resource *vpc)
+{
+	struct store_iter it = store_iter(tx, KIND_ROUTE_TABLE, vpc->account, vpc->region);
+	const struct resource *t;
+
+	while ((t = store_next_of(&it, vpc->id)) && route_table_place(t, NULL) < 0)
+		;
+	return t;
+}
+
+const char *route_table_associate(struct resource *table, const char *subnet)
+{
+	json_t *association;
+	char id[MC_ID_LEN];
+
+	mc_id_new("rtbassoc", id);
+	association = json_pack("{s:b, s:s, s:s, s:s*, s:{s:s}}", "Main", !subnet, "RouteTableAssociationId", id, "RouteTableId",
+				table->id, "SubnetId", subnet, "AssociationState", "State", "associated");
+	json_array_append_new(mc_json_arr(table->doc, "Associations"), association);
+	return mc_json_str(association, "RouteTableAssociationId", "");
+}
+
+int route_table_place(const struct resource *table, const char *subnet)
+{
+	size_t i;
+	json_t *a;
+
+	json_array_foreach(mc_json_arr(table->doc, "Associations"), i, a)
+		if (subnet ? strcmp(mc_json_str(a, "SubnetId", ""), subnet) == 0 : mc_json_bool(a, "Main", false))
+			return (int)i;
+	return -1;
+}
+
+const struct resource *route_table_explicit(struct store_tx *tx, const struct resource *subnet)
+{
+	struct store_iter it = store_iter(tx, KIND_ROUTE_TABLE, subnet->account, subnet->region);
+	const struct resource *t;
+
+	while ((t = store_next_of(&it, subnet->parent)) && route_table_place(t, subnet->id) < 0)
+		;
+	return t;
+}
+
+void route_table_forget(struct store_tx *tx, const struct resource *subnet)
+{
+	const struct resource *t = route_table_explicit(tx, subnet);
+	struct resource *edited = t ? store_edit(tx, t->id) : NULL;
+
+	if (edited)
+		json_array_remove(mc_json_arr(edited->doc, "Associations"), (size_t)route_table_place(edited, subnet->id));
+}
+
+/* --- where routes lead -------------------------------------------------------- */
+
+typedef bool alive_fn(struct store_tx *tx, const struct resource *table, const struct resource *target);
+
+static bool gateway_alive(struct store_tx *tx, const struct resource *table, const struct resource *target)
+{
+	(void)tx;
+	return target->parent && strcmp(target->parent, table->parent) == 0;
+}
+
+/* An interface leads somewhere while its instance runs. */
+static bool interface_alive(struct store_tx *tx, const struct resource *table, const struct resource *target)
+{
+	const struct resource *instance = store_get(tx, mc_json_str(target->spec, "instance", NULL));
+
+	(void)table;
+	return instance && (instance->state == INSTANCE_RUNNING || instance->state == INSTANCE_PENDING);
+}
+
+/* Where a route may lead: the member that says so, the ids in it, and whether a
+ * target that exists leads anywhere now (NULL: it always does). */
+static const struct target {
+	const char *member, *prefix;
+	alive_fn *alive;
+} targets[] = {
+	{ "GatewayId", "igw", gateway_alive },
+	{ "NetworkInterfaceId", "eni", interface_alive },
+};
+
+static const struct target *target_of(const json_t *route, const char **ret_id)
+{
+	for (size_t i = 0; i < MC_ARRAY_SIZE(targets); i++) {
+		const char *id = mc_json_str(route, targets[i].member, NULL);
+
+		if (!id || !mc_id_valid(targets[i].prefix, id))
+			continue;
+		*ret_id = id;
+		return &targets[i];
+	}
+	return NULL;
+}
+
+static bool is_local(const json_t *route)
+{
+	return strcmp(mc_json_str(route, "GatewayId", ""), "local") == 0;
+}
+
+/* --- shown -------------------------------------------------------------------- */
+
+static void add_local(const struct resource *vpc, json_t *list)
+{
+	mc_auto_json json_t *cidrs = vpc_cidrs(vpc);
+	size_t i;
+	json_t *cidr;
+
+	json_array_foreach(cidrs, i, cidr)
+		json_array_append_new(list, json_pack("{s:O, s:s, s:s, s:s}", "DestinationCidrBlock", cidr, "GatewayId", "local",
+						      "Origin", "CreateRouteTable", "State", "active"));
+}
+
+/* Whose interface it is, is shown along with the interface. */
+static void add_instance(json_t *view, const struct resource *target)
+{
+	const char *instance = target ? mc_json_str(target->spec, "instance", NULL) : NULL;
+
+	if (!instance)
+		return;
+	json_object_set_new(view, "InstanceId", json_string(instance));
+	json_object_set_new(view, "InstanceOwnerId", json_string(target->account));
+}
+
+static json_t *route_view(struct store_tx *tx, const struct resource *table, const json_t *route)
+{
+	json_t *v = json_copy((json_t *)route);
+	const char *id = NULL;
+	const struct target *how = target_of(route, &id);
+	const struct resource *target = store_get(tx, id);
+	bool alive = target && (!how->alive || how->alive(tx, table, target));
+
+	if (target && target->kind == KIND_NETWORK_INTERFACE)
+		add_instance(v, target);
+	json_object_set_new(v, "State", json_string(alive ? "active" : "blackhole"));
+	return v;
+}
+
+json_t *route_table_routes(struct store_tx *tx, const struct resource *table)
+{
+	const struct resource *vpc = store_get(tx, table->parent);
+	json_t *list = json_array(), *route;
+	size_t i;
+
+	if (vpc)
+		add_local(vpc, list);
+	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
+		if (!is_local(route))
+			json_array_append_new(list, route_view(tx, table, route));
+	return list;
+}
+
+/* --- for netd ------------------------------------------------------------------ */
+
+static void add_route(struct store_tx *tx, const struct resource *table, const json_t *route, json_t *list)
+{
+	const char *id = NULL;
+	const struct target *how = target_of(route, &id);
+	const struct resource *target = store_get(tx, id);
+
+	if (target && target->kind == KIND_INTERNET_GATEWAY && how->alive(tx, table, target))
+		json_array_append_new(list, json_pack("{s:s, s:s}", "destination",
+			mc_json_str(route, "DestinationCidrBlock", "0.0.0.0/0"), "target", "igw"));
+}
+
+json_t *route_table_document(struct store_tx *tx, const struct resource *subnet)
+{
+	const struct resource *vpc = store_get(tx, subnet->parent), *table = route_table_explicit(tx, subnet);
+	json_t *list = json_array(), *route;
+	size_t i;
+
+	if (!table && vpc)
+		table = route_table_main(tx, vpc);
+	if (!table)
+		return list;
+	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
+		add_route(tx, table, route, list);
+	return list;
+}

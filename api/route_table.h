@@ -1,0 +1,29 @@
+/* Route tables: which subnet has which, where routes lead, what netd must know of them. */
+#ifndef MC_API_ROUTE_TABLE_H
+#define MC_API_ROUTE_TABLE_H
+
+#include "api/store.h"
+
+/* A new table of the VPC, without routes of its own (the local ones are the VPC's
+ * blocks and kept there alone). Owned by the transaction. */
+struct resource *route_table_insert(struct store_tx *tx, const struct resource *vpc, bool is_main);
+/* Every VPC has one. Borrowed. */
+const struct resource *route_table_main(struct store_tx *tx, const struct resource *vpc);
+
+/* Associate the table (store_edit()ed) with the subnet (NULL: make it the main one)
+ * under a new association id, which is returned. Borrowed. */
+const char *route_table_associate(struct resource *table, const char *subnet);
+/* The place in the table's associations of the one with this subnet, or (subnet NULL)
+ * of the main one; -1: there is none. */
+int route_table_place(const struct resource *table, const char *subnet);
+/* The table the subnet is explicitly associated with; NULL: it has the main one. Borrowed. */
+const struct resource *route_table_explicit(struct store_tx *tx, const struct resource *subnet);
+/* Take the subnet out of the table it is explicitly associated with, if there is one. */
+void route_table_forget(struct store_tx *tx, const struct resource *subnet);
+
+/* The routes as AWS shows them, local ones first, each with its State. New reference. */
+json_t *route_table_routes(struct store_tx *tx, const struct resource *table);
+/* The routes of the subnet for netd (docs/ipc.md). New reference. */
+json_t *route_table_document(struct store_tx *tx, const struct resource *subnet);
+
+#endif

@@ -1,0 +1,574 @@
+/* VPCs, subnets, route tables, internet gateways: what is made, shown and refused. */
+#include "tests/unit/api_fixture.h"
+
+#include "api/cidr.h"
+
+/* --- helpers ---------------------------------------------------------------- */
+
+/* The member "Vpc.VpcId" of the last answer. Allocated. */
+static char *answered(struct fixture *f, const char *object, const char *member)
+{
+	const char *text = mc_json_str(object ? mc_json_obj(f->call.out, object) : f->call.out, member, NULL);
+
+	assert_non_null(text);
+	return mc_strdup(text);
+}
+
+static char *create_vpc(struct fixture *f, const char *cidr)
+{
+	mc_autofree char *in = mc_strf("{'CidrBlock': '%s'}", cidr);
+
+	fixture_ok(f, "CreateVpc", in);
+	return answered(f, "Vpc", "VpcId");
+}
+
+static char *create_subnet(struct fixture *f, const char *vpc, const char *cidr)
+{
+	mc_autofree char *in = mc_strf("{'VpcId': '%s', 'CidrBlock': '%s'}", vpc, cidr);
+
+	fixture_ok(f, "CreateSubnet", in);
+	return answered(f, "Subnet", "SubnetId");
+}
+
+static char *create_table(struct fixture *f, const char *vpc)
+{
+	mc_autofree char *in = mc_strf("{'VpcId': '%s'}", vpc);
+
+	fixture_ok(f, "CreateRouteTable", in);
+	return answered(f, "RouteTable", "RouteTableId");
+}
+
+static char *create_gateway(struct fixture *f, const char *vpc)
+{
+	mc_autofree char *id = NULL;
+	mc_autofree char *in = NULL;
+
+	fixture_ok(f, "CreateInternetGateway", "{}");
+	id = answered(f, "InternetGateway", "InternetGatewayId");
+	in = mc_strf("{'InternetGatewayId': '%s', 'VpcId': '%s'}", id, vpc);
+	if (vpc)
+		fixture_ok(f, "AttachInternetGateway", in);
+	return MC_STEAL(id);
+}
+
+/* The list that a Describe shows of this VPC. Borrowed. */
+static json_t *of_vpc(struct fixture *f, const char *action, const char *list, const char *vpc)
+{
+	mc_autofree char *in = mc_strf("{'Filters': [{'Name': 'vpc-id', 'Values': ['%s']}]}", vpc);
+
+	fixture_ok(f, action, in);
+	return fixture_list(f, list);
+}
+
+/* The id of the VPC's main route table. Allocated. */
+static char *main_table(struct fixture *f, const char *vpc)
+{
+	mc_autofree char *in = mc_strf("{'Filters': [{'Name': 'vpc-id', 'Values': ['%s']}, {'Name': 'association.main', "
+				       "'Values': ['true']}]}", vpc);
+
+	fixture_ok(f, "DescribeRouteTables", in);
+	return mc_strdup(mc_json_str(json_array_get(fixture_list(f, "RouteTables"), 0), "RouteTableId", NULL));
+}
+
+/* What happens to everything made from here on is in force at once. */
+static void confirm_all(struct fixture *f, const char *vpc)
+{
+	waiters_confirm(f->api.waiters, vpc, 1000000);
+}
+
+static int call2(struct fixture *f, const char *action, const char *a, const char *x, const char *b, const char *y)
+{
+	mc_autofree char *in = mc_strf("{'%s': '%s', '%s': '%s'}", a, x, b, y);
+
+	return fixture_call(f, action, in);
+}
+
+static void ok2(struct fixture *f, const char *action, const char *a, const char *x, const char *b, const char *y)
+{
+	if (call2(f, action, a, x, b, y) != 0)
+		fail_msg("%s: %s %s", action, f->call.error_code, f->call.error_message);
+}
+
+static void fails2(struct fixture *f, const char *action, const char *a, const char *x, const char *b, const char *y, const char *code)
+{
+	if (call2(f, action, a, x, b, y) != 1 || strcmp(f->call.error_code, code) != 0)
+		fail_msg("%s %s %s: %s (%s), not %s", action, x, y, f->call.error_code, f->call.error_message, code);
+}
+
+static void ok1(struct fixture *f, const char *action, const char *a, const char *x)
+{
+	mc_autofree char *in = mc_strf("{'%s': '%s'}", a, x);
+
+	fixture_ok(f, action, in);
+}
+
+static void fails1(struct fixture *f, const char *action, const char *a, const char *x, const char *code)
+{
+	mc_autofree char *in = mc_strf("{'%s': '%s'}", a, x);
+
+	fixture_fails(f, action, in, code);
+}
+
+/* --- blocks ------------------------------------------------------------------- */
+
+static void blocks(void **state)
+{
+	static const struct { const char *text, *canonical; } rows[] = {
+		{ "10.0.0.0/16", "10.0.0.0/16" }, { "100.68.0.18/18", "100.68.0.0/18" }, { "1.2.3.4/32", "1.2.3.4/32" },
+		{ "255.255.255.255/0", "0.0.0.0/0" }, { "10.0.0.0", NULL }, { "10.0.0.0/", NULL }, { "10.0.0.0/33", NULL },
+		{ "10.0.0/8", NULL }, { "10.0.0.0/-1", NULL }, { "10.0.0.0/016", NULL }, { "10.0.0.256/8", NULL }, { "/8", NULL },
+		{ "", NULL }, { "::/0", NULL }, { "10.0.0.0/1 ", NULL }, { "1111.2222.3333.4444.5/8", NULL },
+	};
+	struct cidr a, b, c = { 0, 0 };
+
+	(void)state;
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *text = NULL;
+
+		assert_int_equal(cidr_parse(rows[i].text, &c), rows[i].canonical != NULL);
+		text = rows[i].canonical ? cidr_text(c) : NULL;
+		if (text)
+			assert_string_equal(text, rows[i].canonical);
+	}
+	assert_false(cidr_parse(NULL, &c));
+	assert_true(cidr_parse("10.0.0.0/16", &a) && cidr_parse("10.0.255.0/24", &b));
+	assert_true(cidr_contains(a, b) && !cidr_contains(b, a) && cidr_overlaps(b, a) && cidr_contains(a, a));
+	assert_true(cidr_parse("10.1.0.0/24", &b));
+	assert_true(!cidr_overlaps(a, b) && cidr_size(b) == 256);
+	assert_true(cidr_parse("0.0.0.0/0", &b) && cidr_contains(b, a) && !cidr_contains(a, b));
+}
+
+/* --- VPCs --------------------------------------------------------------------- */
+
+static void born_with(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.7/16");
+	json_t *list, *one;
+
+	assert_string_equal(mc_json_str(mc_json_obj(f->call.out, "Vpc"), "CidrBlock", ""), "10.0.0.0/16");
+	list = of_vpc(f, "DescribeRouteTables", "RouteTables", vpc);
+	assert_int_equal(json_array_size(list), 1);
+	one = json_array_get(list, 0);
+	assert_true(mc_json_bool(json_array_get(mc_json_arr(one, "Associations"), 0), "Main", false));
+	assert_int_equal(json_array_size(mc_json_arr(one, "Routes")), 1);
+	assert_string_equal(mc_json_str(json_array_get(mc_json_arr(one, "Routes"), 0), "GatewayId", ""), "local");
+	list = of_vpc(f, "DescribeNetworkAcls", "NetworkAcls", vpc);
+	assert_int_equal(json_array_size(list), 1);
+	assert_true(mc_json_bool(json_array_get(list, 0), "IsDefault", false));
+	assert_int_equal(json_array_size(mc_json_arr(json_array_get(list, 0), "Entries")), 4);
+	list = of_vpc(f, "DescribeSecurityGroups", "SecurityGroups", vpc);
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(mc_json_str(json_array_get(list, 0), "GroupName", ""), "default");
+	fixture_ok(f, "DescribeDhcpOptions", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "DhcpOptions")), 1); /* the one of the default VPC */
+	assert_int_equal(json_array_size(of_vpc(f, "DescribeSubnets", "Subnets", vpc)), 0);
+}
+
+static void bad_vpcs(void **state)
+{
+	static const struct { const char *in, *code; } rows[] = {
+		{ "{}", "MissingParameter" },
+		{ "{'CidrBlock': '10.0.0.0/15'}", "InvalidVpc.Range" },
+		{ "{'CidrBlock': '10.0.0.0/29'}", "InvalidVpc.Range" },
+		{ "{'CidrBlock': '10.0.0.0'}", "InvalidParameterValue" },
+		{ "{'CidrBlock': '10.0.0.0/16', 'AmazonProvidedIpv6CidrBlock': true}", "UnsupportedOperation" },
+		{ "{'CidrBlock': '10.0.0.0/16', 'Ipv6CidrBlock': '2001:db8::/56'}", "UnsupportedOperation" },
+		{ "{'Ipv4IpamPoolId': 'ipam-pool-1'}", "UnsupportedOperation" },
+		{ "{'CidrBlock': '10.0.0.0/16', 'InstanceTenancy': 'dedicated'}", "UnsupportedOperation" },
+		{ "{'CidrBlock': '10.0.0.0/16', 'TagSpecifications': [{'ResourceType': 'subnet', 'Tags': [{'Key': 'a'}]}]}", "InvalidParameterValue" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++)
+		fixture_fails(f, "CreateVpc", rows[i].in, rows[i].code);
+	fixture_ok(f, "CreateVpc", "{'CidrBlock': '10.0.0.0/16', 'AmazonProvidedIpv6CidrBlock': false, 'InstanceTenancy': 'default'}");
+	f->api.config.quota_vpcs = 2;
+	fixture_fails(f, "CreateVpc", "{'CidrBlock': '10.0.0.0/16'}", "VpcLimitExceeded");
+	fixture_fails(f, "CreateDefaultVpc", "{}", "DefaultVpcAlreadyExists");
+}
+
+static void vpc_attributes(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *hostnames = mc_strf("{'VpcId': '%s', 'EnableDnsHostnames': {'Value': true}}", vpc);
+	mc_autofree char *support = mc_strf("{'VpcId': '%s', 'EnableDnsSupport': {'Value': false}}", vpc);
+	mc_autofree char *both = mc_strf("{'VpcId': '%s', 'EnableDnsSupport': {'Value': true}, 'EnableDnsHostnames': {'Value': true}}", vpc);
+	mc_autofree char *ask = mc_strf("{'VpcId': '%s', 'Attribute': 'enableDnsHostnames'}", vpc);
+
+	fixture_ok(f, "DescribeVpcAttribute", ask);
+	assert_false(mc_json_bool(mc_json_obj(f->call.out, "EnableDnsHostnames"), "Value", true));
+	fixture_ok(f, "ModifyVpcAttribute", hostnames);
+	assert_true(fixture_wait(f, vpc) > 1);
+	fixture_ok(f, "DescribeVpcAttribute", ask);
+	assert_true(mc_json_bool(mc_json_obj(f->call.out, "EnableDnsHostnames"), "Value", false));
+	fixture_ok(f, "ModifyVpcAttribute", support);
+	fixture_fails(f, "ModifyVpcAttribute", hostnames, "InvalidParameterValue");
+	fixture_fails(f, "ModifyVpcAttribute", both, "InvalidParameterCombination");
+	fails1(f, "ModifyVpcAttribute", "VpcId", vpc, "MissingParameter");
+	fails2(f, "DescribeVpcAttribute", "VpcId", vpc, "Attribute", "colour", "InvalidParameterValue");
+}
+
+static void further_blocks(void **state)
+{
+	static const struct { const char *block, *code; } rows[] = {
+		{ "10.0.128.0/17", "InvalidVpc.Range" }, { "10.1.0.0/15", "InvalidVpc.Range" }, { "172.16.0.0/16", "InvalidVpc.Range" },
+		{ "192.168.0.0/24", "InvalidVpc.Range" }, { "198.19.0.0/24", "InvalidVpc.Range" }, { "x", "InvalidParameterValue" },
+	};
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *in = mc_strf("{'VpcId': '%s', 'AmazonProvidedIpv6CidrBlock': true}", vpc);
+	mc_autofree char *first = NULL;
+	mc_autofree char *second = NULL;
+	mc_autofree char *subnet = NULL;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++)
+		fails2(f, "AssociateVpcCidrBlock", "VpcId", vpc, "CidrBlock", rows[i].block, rows[i].code);
+	fixture_fails(f, "AssociateVpcCidrBlock", in, "UnsupportedOperation");
+	ok2(f, "AssociateVpcCidrBlock", "VpcId", vpc, "CidrBlock", "100.64.1.0/24");
+	second = answered(f, "CidrBlockAssociation", "AssociationId");
+	subnet = create_subnet(f, vpc, "100.64.1.0/28");
+	fails1(f, "DisassociateVpcCidrBlock", "AssociationId", second, "InvalidCidrBlock.InUse");
+	ok1(f, "DeleteSubnet", "SubnetId", subnet);
+	ok1(f, "DisassociateVpcCidrBlock", "AssociationId", second);
+	fails1(f, "DisassociateVpcCidrBlock", "AssociationId", second, "InvalidVpcCidrBlockAssociationID.NotFound");
+	fixture_ok(f, "DescribeVpcs", "{}");
+	first = mc_strdup(mc_json_str(json_array_get(mc_json_arr(json_array_get(fixture_list(f, "Vpcs"), 1), "CidrBlockAssociationSet"), 0),
+				      "AssociationId", NULL));
+	fails1(f, "DisassociateVpcCidrBlock", "AssociationId", first, "OperationNotPermitted");
+	f->api.config.quota_vpc_cidrs = 1;
+	fails2(f, "AssociateVpcCidrBlock", "VpcId", vpc, "CidrBlock", "10.1.0.0/16", "CidrLimitExceeded");
+}
+
+/* --- subnets ------------------------------------------------------------------ */
+
+static void subnets(void **state)
+{
+	static const struct { const char *rest, *code; } rows[] = {
+		{ "'CidrBlock': '10.0.0.0/15'", "InvalidSubnet.Range" }, { "'CidrBlock': '10.0.0.0/29'", "InvalidSubnet.Range" },
+		{ "'CidrBlock': '10.1.0.0/24'", "InvalidSubnet.Range" }, { "'CidrBlock': '10.0.1.128/25'", "InvalidSubnet.Conflict" },
+		{ "'CidrBlock': '10.0.0.0/16'", "InvalidSubnet.Conflict" }, { "'CidrBlock': 'x'", "InvalidParameterValue" },
+		{ "'CidrBlock': '10.0.2.0/24', 'AvailabilityZone': 'us-east-1d'", "InvalidParameterValue" },
+		{ "'CidrBlock': '10.0.2.0/24', 'AvailabilityZoneId': 'use2-az1'", "InvalidParameterValue" },
+		{ "'CidrBlock': '10.0.2.0/24', 'AvailabilityZoneId': 'use1-az1', 'AvailabilityZone': 'us-east-1a'", "InvalidParameterCombination" },
+		{ "'Ipv6Native': true", "UnsupportedOperation" }, { "'DryRun': false", "MissingParameter" },
+	};
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *subnet = create_subnet(f, vpc, "10.0.1.9/24");
+	mc_autofree char *in = mc_strf("{'VpcId': '%s', 'CidrBlock': '10.0.3.0/28', 'AvailabilityZoneId': 'use1-az2'}", vpc);
+	const json_t *shown = mc_json_obj(f->call.out, "Subnet");
+
+	assert_string_equal(mc_json_str(shown, "CidrBlock", ""), "10.0.1.0/24");
+	assert_int_equal(mc_json_int(shown, "AvailableIpAddressCount", 0), 251);
+	assert_false(mc_json_bool(shown, "MapPublicIpOnLaunch", true));
+	assert_string_equal(mc_json_str(shown, "AvailabilityZone", ""), "us-east-1a");
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *bad = mc_strf("{'VpcId': '%s', %s}", vpc, rows[i].rest);
+
+		fixture_fails(f, "CreateSubnet", bad, rows[i].code);
+	}
+	fixture_ok(f, "CreateSubnet", in);
+	assert_string_equal(mc_json_str(mc_json_obj(f->call.out, "Subnet"), "AvailabilityZone", ""), "us-east-1b");
+	assert_int_equal(mc_json_int(mc_json_obj(f->call.out, "Subnet"), "AvailableIpAddressCount", 0), 11);
+	f->api.config.quota_subnets = 2;
+	fails2(f, "CreateSubnet", "VpcId", vpc, "CidrBlock", "10.0.9.0/24", "SubnetLimitExceeded");
+	/* Each is in the default ACL until it goes. */
+	assert_int_equal(json_array_size(mc_json_arr(json_array_get(of_vpc(f, "DescribeNetworkAcls", "NetworkAcls", vpc), 0), "Associations")), 2);
+	ok1(f, "DeleteSubnet", "SubnetId", subnet);
+	assert_int_equal(json_array_size(mc_json_arr(json_array_get(of_vpc(f, "DescribeNetworkAcls", "NetworkAcls", vpc), 0), "Associations")), 1);
+	fails1(f, "DeleteSubnet", "SubnetId", subnet, "InvalidSubnetID.NotFound");
+}
+
+static void subnet_attributes(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *subnet = create_subnet(f, vpc, "10.0.1.0/24");
+	static const struct { const char *rest, *code; } rows[] = {
+		{ "'MapPublicIpOnLaunch': {'Value': true}", NULL },
+		{ "'AssignIpv6AddressOnCreation': {'Value': false}", NULL },
+		{ "'PrivateDnsHostnameTypeOnLaunch': 'ip-name'", NULL },
+		{ "'AssignIpv6AddressOnCreation': {'Value': true}", "UnsupportedOperation" },
+		{ "'EnableDns64': {'Value': true}", "UnsupportedOperation" },
+		{ "'PrivateDnsHostnameTypeOnLaunch': 'resource-name'", "UnsupportedOperation" },
+		{ "'MapPublicIpOnLaunch': {'Value': true}, 'EnableDns64': {'Value': false}", "InvalidParameterCombination" },
+		{ "'DryRun': false", "MissingParameter" },
+	};
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *in = mc_strf("{'SubnetId': '%s', %s}", subnet, rows[i].rest);
+
+		if (rows[i].code)
+			fixture_fails(f, "ModifySubnetAttribute", in, rows[i].code);
+		else
+			fixture_ok(f, "ModifySubnetAttribute", in);
+	}
+	assert_true(mc_json_bool(json_array_get(of_vpc(f, "DescribeSubnets", "Subnets", vpc), 0), "MapPublicIpOnLaunch", false));
+}
+
+/* The default VPC's subnets, one of them and all of it taken away and made again. */
+static void defaults(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = NULL;
+	mc_autofree char *igw = NULL;
+	json_t *subnets, *subnet;
+	mc_auto_json json_t *ids = json_array();
+	size_t i;
+
+	fixture_ok(f, "DescribeSubnets", "{}");
+	subnets = fixture_list(f, "Subnets");
+	vpc = mc_strdup(mc_json_str(json_array_get(subnets, 0), "VpcId", NULL));
+	json_array_foreach(subnets, i, subnet)
+		json_array_append(ids, json_object_get(subnet, "SubnetId"));
+	fails1(f, "CreateDefaultSubnet", "AvailabilityZone", "us-east-1b", "DefaultSubnetAlreadyExistsInAvailabilityZone");
+	ok1(f, "DeleteSubnet", "SubnetId", mc_json_at(ids, 1));
+	ok1(f, "CreateDefaultSubnet", "AvailabilityZone", "us-east-1b");
+	assert_string_equal(mc_json_str(mc_json_obj(f->call.out, "Subnet"), "CidrBlock", ""), "172.31.16.0/20");
+	assert_true(mc_json_bool(mc_json_obj(f->call.out, "Subnet"), "MapPublicIpOnLaunch", false));
+	json_array_set_new(ids, 1, json_string(mc_json_str(mc_json_obj(f->call.out, "Subnet"), "SubnetId", "")));
+	fails1(f, "DeleteVpc", "VpcId", vpc, "DependencyViolation");
+	for (i = 0; i < 3; i++)
+		ok1(f, "DeleteSubnet", "SubnetId", mc_json_at(ids, i));
+	fails1(f, "DeleteVpc", "VpcId", vpc, "DependencyViolation");
+	fixture_ok(f, "DescribeInternetGateways", "{}");
+	igw = mc_strdup(mc_json_str(json_array_get(fixture_list(f, "InternetGateways"), 0), "InternetGatewayId", NULL));
+	fails1(f, "DeleteInternetGateway", "InternetGatewayId", igw, "DependencyViolation");
+	ok2(f, "DetachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc);
+	ok1(f, "DeleteInternetGateway", "InternetGatewayId", igw);
+	ok1(f, "DeleteVpc", "VpcId", vpc);
+	fails1(f, "CreateDefaultSubnet", "AvailabilityZone", "us-east-1b", "DefaultVpcDoesNotExist");
+	fixture_ok(f, "DescribeSecurityGroupRules", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "SecurityGroupRules")), 0);
+	fixture_ok(f, "CreateDefaultVpc", "{}");
+	assert_true(mc_json_bool(mc_json_obj(f->call.out, "Vpc"), "IsDefault", false));
+	fixture_ok(f, "DescribeSubnets", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "Subnets")), 3);
+}
+
+/* --- gateways ----------------------------------------------------------------- */
+
+static void add_interface(struct fixture *f, const char *vpc, const char *subnet, const char *public_ip)
+{
+	struct store_tx *tx = store_write(f->api.store);
+	struct resource *eni = store_insert(tx, KIND_NETWORK_INTERFACE, FIXTURE_ACCOUNT, FIXTURE_REGION);
+
+	eni->parent = mc_strdup(vpc);
+	json_object_update_new(eni->spec, json_pack("{s:s, s:s, s:s*, s:[]}", "subnet", subnet, "ip", "10.0.1.4", "public_ip", public_ip, "groups"));
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+static void gateways(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *other = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *subnet = create_subnet(f, vpc, "10.0.1.0/24");
+	mc_autofree char *igw = create_gateway(f, vpc);
+	mc_autofree char *second = create_gateway(f, NULL);
+
+	confirm_all(f, vpc);
+	fails2(f, "AttachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc, "Resource.AlreadyAssociated");
+	fails2(f, "AttachInternetGateway", "InternetGatewayId", igw, "VpcId", other, "Resource.AlreadyAssociated");
+	fails2(f, "AttachInternetGateway", "InternetGatewayId", second, "VpcId", vpc, "InvalidParameterValue");
+	fails2(f, "DetachInternetGateway", "InternetGatewayId", igw, "VpcId", other, "Gateway.NotAttached");
+	add_interface(f, vpc, subnet, "203.0.113.9");
+	fails2(f, "DetachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc, "DependencyViolation");
+	fails1(f, "DeleteSubnet", "SubnetId", subnet, "DependencyViolation");
+	ok1(f, "DeleteInternetGateway", "InternetGatewayId", second);
+	fails1(f, "DeleteInternetGateway", "InternetGatewayId", second, "InvalidInternetGatewayID.NotFound");
+}
+
+/* An answer that came too late: the client's second try waits for the first one's change. */
+static void retries_join(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *igw = create_gateway(f, vpc);
+	int64_t generation = fixture_wait(f, vpc);
+
+	assert_true(generation > 0);
+	ok2(f, "AttachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc);
+	assert_int_equal(fixture_wait(f, vpc), generation);
+	waiters_confirm(f->api.waiters, vpc, generation);
+	fails2(f, "AttachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc, "Resource.AlreadyAssociated");
+	ok2(f, "DetachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc);
+	ok2(f, "DetachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc);
+	assert_int_equal(fixture_wait(f, vpc), generation + 1);
+	waiters_confirm(f->api.waiters, vpc, generation + 1);
+	fails2(f, "DetachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc, "Gateway.NotAttached");
+}
+
+/* --- route tables --------------------------------------------------------------- */
+
+/* The State of the table's route to the destination. Borrowed. */
+static const char *route_state(struct fixture *f, const char *table, const char *destination)
+{
+	mc_autofree char *in = mc_strf("{'RouteTableIds': ['%s']}", table);
+	json_t *route;
+	size_t i;
+
+	fixture_ok(f, "DescribeRouteTables", in);
+	json_array_foreach(mc_json_arr(json_array_get(fixture_list(f, "RouteTables"), 0), "Routes"), i, route)
+		if (strcmp(mc_json_str(route, "DestinationCidrBlock", ""), destination) == 0)
+			return mc_json_str(route, "State", "");
+	return "none";
+}
+
+static char *route_in(const char *table, const char *destination, const char *rest)
+{
+	return mc_strf("{'RouteTableId': '%s', 'DestinationCidrBlock': '%s'%s%s}", table, destination, rest ? ", " : "", rest ? rest : "");
+}
+
+static void routes(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *other = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *igw = create_gateway(f, vpc);
+	mc_autofree char *foreign = create_gateway(f, other);
+	mc_autofree char *table = create_table(f, vpc);
+	mc_autofree char *to_igw = mc_strf("'GatewayId': '%s'", igw);
+	mc_autofree char *to_foreign = mc_strf("'GatewayId': '%s'", foreign);
+	mc_autofree char *two = mc_strf("'GatewayId': '%s', 'NetworkInterfaceId': 'eni-12345678'", igw);
+	const struct { const char *action, *destination, *rest, *code; } rows[] = {
+		{ "CreateRoute", "0.0.0.0/0", NULL, "MissingParameter" },
+		{ "CreateRoute", "0.0.0.0/0", two, "InvalidParameterCombination" },
+		{ "CreateRoute", "0.0.0.0/0", to_foreign, "InvalidParameterValue" },
+		{ "CreateRoute", "0.0.0.0/0", "'GatewayId': 'igw-12345678'", "InvalidInternetGatewayID.NotFound" },
+		{ "CreateRoute", "0.0.0.0/0", "'GatewayId': 'x'", "InvalidInternetGatewayId.Malformed" },
+		{ "CreateRoute", "0.0.0.0/0", "'TransitGatewayId': 'tgw-12345678'", "UnsupportedOperation" },
+		{ "CreateRoute", "0.0.0.0/0", "'InstanceId': 'i-12345678'", "InvalidInstanceID.NotFound" },
+		{ "CreateRoute", "10.0.0.0/16", to_igw, "RouteAlreadyExists" },
+		{ "CreateRoute", "10.0.1.0/24", to_igw, "InvalidParameterValue" },
+		{ "CreateRoute", "169.254.169.254/32", to_igw, "InvalidParameterValue" },
+		{ "CreateRoute", "x", to_igw, "InvalidParameterValue" },
+		{ "ReplaceRoute", "0.0.0.0/0", to_igw, "InvalidParameterValue" },
+		{ "ReplaceRoute", "10.0.0.0/16", to_igw, "UnsupportedOperation" },
+		{ "DeleteRoute", "0.0.0.0/0", NULL, "InvalidRoute.NotFound" },
+		{ "DeleteRoute", "10.0.0.0/16", NULL, "InvalidParameterValue" },
+		{ "CreateRoute", "1.2.3.4/8", to_igw, NULL },
+		{ "CreateRoute", "1.0.0.0/8", to_igw, "RouteAlreadyExists" },
+		{ "ReplaceRoute", "1.0.0.0/8", to_igw, NULL },
+		{ "DeleteRoute", "1.0.0.9/8", NULL, NULL },
+		{ "DeleteRoute", "1.0.0.0/8", NULL, "InvalidRoute.NotFound" },
+		{ "CreateRoute", "0.0.0.0/0", to_igw, NULL },
+	};
+
+	confirm_all(f, vpc);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *in = route_in(table, rows[i].destination, rows[i].rest);
+
+		if (rows[i].code)
+			fixture_fails(f, rows[i].action, in, rows[i].code);
+		else
+			fixture_ok(f, rows[i].action, in);
+	}
+	assert_string_equal(route_state(f, table, "0.0.0.0/0"), "active");
+	ok2(f, "DetachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc);
+	assert_string_equal(route_state(f, table, "0.0.0.0/0"), "blackhole");
+	f->api.config.quota_routes = 1;
+	ok2(f, "AttachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc);
+	assert_string_equal(route_state(f, table, "0.0.0.0/0"), "active");
+	{
+		mc_autofree char *in = route_in(table, "2.0.0.0/8", to_igw);
+
+		fixture_fails(f, "CreateRoute", in, "RouteLimitExceeded");
+	}
+}
+
+/* What netd gets for the subnet: how many routes. */
+static size_t wanted_routes(struct fixture *f, const char *vpc)
+{
+	struct store_tx *tx = store_read(f->api.store);
+	mc_auto_json json_t *doc = vpc_document(tx, vpc);
+	size_t n = json_array_size(mc_json_arr(json_array_get(mc_json_arr(doc, "subnets"), 0), "routes"));
+
+	store_end(tx);
+	return n;
+}
+
+static void associations(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *other = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *subnet = create_subnet(f, vpc, "10.0.1.0/24");
+	mc_autofree char *igw = create_gateway(f, vpc);
+	mc_autofree char *table = create_table(f, vpc);
+	mc_autofree char *second = create_table(f, vpc);
+	mc_autofree char *foreign = create_table(f, other);
+	mc_autofree char *main_one = main_table(f, vpc);
+	mc_autofree char *to_igw = mc_strf("'GatewayId': '%s'", igw);
+	mc_autofree char *in = route_in(table, "0.0.0.0/0", to_igw);
+	mc_autofree char *id = NULL;
+	mc_autofree char *next = NULL;
+	mc_autofree char *main_id = NULL;
+
+	fixture_ok(f, "CreateRoute", in);
+	assert_int_equal(wanted_routes(f, vpc), 0);
+	fails2(f, "AssociateRouteTable", "RouteTableId", foreign, "SubnetId", subnet, "InvalidParameterValue");
+	fails2(f, "AssociateRouteTable", "RouteTableId", table, "GatewayId", igw, "UnsupportedOperation");
+	fails1(f, "AssociateRouteTable", "RouteTableId", table, "MissingParameter");
+	ok2(f, "AssociateRouteTable", "RouteTableId", table, "SubnetId", subnet);
+	id = answered(f, NULL, "AssociationId");
+	assert_int_equal(wanted_routes(f, vpc), 1);
+	ok2(f, "AssociateRouteTable", "RouteTableId", table, "SubnetId", subnet);
+	assert_string_equal(mc_json_str(f->call.out, "AssociationId", ""), id);
+	fails2(f, "AssociateRouteTable", "RouteTableId", second, "SubnetId", subnet, "Resource.AlreadyAssociated");
+	fails1(f, "DeleteRouteTable", "RouteTableId", table, "DependencyViolation");
+	fails1(f, "DeleteRouteTable", "RouteTableId", main_one, "DependencyViolation");
+	ok2(f, "ReplaceRouteTableAssociation", "AssociationId", id, "RouteTableId", second);
+	next = answered(f, NULL, "NewAssociationId");
+	assert_int_equal(wanted_routes(f, vpc), 0);
+	fails2(f, "ReplaceRouteTableAssociation", "AssociationId", id, "RouteTableId", table, "InvalidAssociationID.NotFound");
+	fails2(f, "ReplaceRouteTableAssociation", "AssociationId", next, "RouteTableId", foreign, "InvalidParameterValue");
+	ok1(f, "DisassociateRouteTable", "AssociationId", next);
+	/* Another main table: the subnet without one of its own follows. */
+	fixture_ok(f, "DescribeRouteTables", "{'Filters': [{'Name': 'association.main', 'Values': ['true']}]}");
+	main_id = mc_strdup(mc_json_str(json_array_get(mc_json_arr(json_array_get(fixture_list(f, "RouteTables"), 1), "Associations"), 0),
+					"RouteTableAssociationId", NULL));
+	fails1(f, "DisassociateRouteTable", "AssociationId", main_id, "InvalidParameterValue");
+	ok2(f, "ReplaceRouteTableAssociation", "AssociationId", main_id, "RouteTableId", table);
+	assert_int_equal(wanted_routes(f, vpc), 1);
+	ok1(f, "DeleteRouteTable", "RouteTableId", main_one);
+	fails1(f, "DeleteRouteTable", "RouteTableId", table, "DependencyViolation");
+	f->api.config.quota_route_tables = 2;
+	fails1(f, "CreateRouteTable", "VpcId", vpc, "RouteTableLimitExceeded");
+}
+
+/* A VPC goes when nothing made later is left in it. */
+static void deletion(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *table = create_table(f, vpc);
+	mc_autofree char *group_in = mc_strf("{'GroupName': 'x', 'Description': 'x', 'VpcId': '%s'}", vpc);
+	mc_autofree char *group = NULL;
+
+	fails1(f, "DeleteVpc", "VpcId", vpc, "DependencyViolation");
+	ok1(f, "DeleteRouteTable", "RouteTableId", table);
+	fixture_ok(f, "CreateSecurityGroup", group_in);
+	group = answered(f, NULL, "GroupId");
+	fails1(f, "DeleteVpc", "VpcId", vpc, "DependencyViolation");
+	ok1(f, "DeleteSecurityGroup", "GroupId", group);
+	ok1(f, "DeleteVpc", "VpcId", vpc);
+	assert_int_equal(json_array_size(of_vpc(f, "DescribeRouteTables", "RouteTables", vpc)), 0);
+	assert_int_equal(json_array_size(of_vpc(f, "DescribeNetworkAcls", "NetworkAcls", vpc)), 0);
+	assert_int_equal(json_array_size(of_vpc(f, "DescribeSecurityGroups", "SecurityGroups", vpc)), 0);
+	fails1(f, "DeleteVpc", "VpcId", vpc, "InvalidVpcID.NotFound");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(blocks),
+#define T(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
+		T(born_with), T(bad_vpcs), T(vpc_attributes), T(further_blocks), T(subnets), T(subnet_attributes), T(defaults),
+		T(gateways), T(retries_join), T(routes), T(associations), T(deletion),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
