@@ -74,6 +74,8 @@ const struct action *action_find(const char *service, const char *name);
 	X(network_acl) \
 	X(dhcp_options) \
 	X(interface) \
+	X(interface_attach) \
+	X(address) \
 	X(security_group) \
 	X(volume) \
 	X(tag) \

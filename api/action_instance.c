@@ -5,6 +5,7 @@
 #include "api/backend.h"
 #include "api/describe.h"
 #include "api/instance.h"
+#include "api/interface.h"
 #include "api/run_instances.h"
 #include "api/state.h"
 #include "api/vpc.h"
@@ -221,7 +222,7 @@ static int stop_instances(struct call *call)
 static int apply_start(struct call *call, struct resource *r)
 {
 	char now[MC_ISO8601_LEN];
-	int failed = run_instances_lend_public(call, r);
+	int failed = interface_lend_again(call, r);
 
 	if (failed)
 		return failed;

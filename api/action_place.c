@@ -161,6 +161,11 @@ static char *max_instances(struct call *call)
 	return mc_strf("%ld", call->api->config.quota_instances);
 }
 
+static char *max_addresses(struct call *call)
+{
+	return mc_strf("%ld", call->api->config.quota_addresses);
+}
+
 /* Either a constant or made. */
 static const struct {
 	const char *name, *value;
@@ -168,9 +173,9 @@ static const struct {
 } account_attributes[] = {
 	{ "supported-platforms", "VPC", NULL },
 	{ "vpc-max-security-groups-per-interface", "5", NULL },
-	{ "max-elastic-ips", "5", NULL },
+	{ "max-elastic-ips", NULL, max_addresses },
 	{ "max-instances", NULL, max_instances },
-	{ "vpc-max-elastic-ips", "5", NULL },
+	{ "vpc-max-elastic-ips", NULL, max_addresses },
 	{ "default-vpc", NULL, default_vpc },
 };
 

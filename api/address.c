@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/cidr.h"
+#include "api/interface.h"
 #include "api/vpc.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
@@ -51,6 +52,12 @@ static bool is_taken(const struct range *r, uint32_t offset)
 	return r->taken[offset / 8] >> (offset % 8) & 1;
 }
 
+static void take_slots(const struct resource *eni, const char *member, struct range *r)
+{
+	for (size_t i = 0; i < interface_slots(eni); i++)
+		take(r, parse_ip(mc_json_str(interface_slot(eni, i), member, "0.0.0.0")) - r->base);
+}
+
 static void take_private(struct store_tx *tx, const struct resource *subnet, struct range *r)
 {
 	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, subnet->account, subnet->region);
@@ -58,7 +65,19 @@ static void take_private(struct store_tx *tx, const struct resource *subnet, str
 
 	while ((eni = store_next(&it)))
 		if (strcmp(mc_json_str(eni->spec, "subnet", ""), subnet->id) == 0)
-			take(r, parse_ip(mc_json_str(eni->spec, "ip", "0.0.0.0")) - r->base);
+			take_slots(eni, "ip", r);
+}
+
+static void take_public(struct store_tx *tx, struct range *r)
+{
+	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL);
+	const struct resource *one;
+
+	while ((one = store_next(&it)))
+		take_slots(one, "public_ip", r);
+	it = store_iter(tx, KIND_ELASTIC_IP, NULL, NULL);
+	while ((one = store_next(&it)))
+		take(r, parse_ip(mc_json_str(one->doc, "PublicIp", "0.0.0.0")) - r->base);
 }
 
 /* The first free one from offset `from` on, round and round between head and tail. */
@@ -93,17 +112,14 @@ char *address_free_public(struct store_tx *tx, const char *pool)
 {
 	struct range r = { 0 };
 	mc_autofree unsigned char *taken = NULL;
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL);
 	const char *last = store_fact(tx, LAST_PUBLIC);
-	const struct resource *eni;
 	uint32_t from;
 	char *ip;
 
 	if (!range_init(&r, pool))
 		return NULL;
 	taken = r.taken;
-	while ((eni = store_next(&it)))
-		take(&r, parse_ip(mc_json_str(eni->spec, "public_ip", "0.0.0.0")) - r.base);
+	take_public(tx, &r);
 	/* Not the one just given back: what still talks to it must not meet a stranger. */
 	from = last ? parse_ip(last) - r.base + 1 : 1;
 	ip = next_free(&r, from < r.size ? from : 1, 1, 1);
@@ -125,4 +141,40 @@ int64_t address_count_free(struct store_tx *tx, const struct resource *subnet)
 	for (uint32_t i = RESERVED_HEAD; i + RESERVED_TAIL < r.size; i++)
 		n += !is_taken(&r, i);
 	return n;
+}
+
+enum address_fit address_check_private(struct store_tx *tx, const struct resource *subnet, const char *ip)
+{
+	struct range r = { 0 };
+	mc_autofree unsigned char *taken = NULL;
+	struct in_addr a;
+	uint32_t offset;
+
+	if (inet_pton(AF_INET, ip, &a) != 1)
+		return ADDRESS_MALFORMED;
+	if (!range_init(&r, mc_json_str(subnet->doc, "CidrBlock", NULL)))
+		return ADDRESS_OUTSIDE;
+	taken = r.taken;
+	offset = ntohl(a.s_addr) - r.base;
+	if (offset >= r.size)
+		return ADDRESS_OUTSIDE;
+	if (offset < RESERVED_HEAD || offset + RESERVED_TAIL >= r.size)
+		return ADDRESS_RESERVED;
+	take_private(tx, subnet, &r);
+	return is_taken(&r, offset) ? ADDRESS_TAKEN : ADDRESS_FREE;
+}
+
+bool address_public_free(struct store_tx *tx, const char *pool, const char *ip)
+{
+	struct range r = { 0 };
+	mc_autofree unsigned char *taken = NULL;
+	struct in_addr a;
+	uint32_t offset;
+
+	if (inet_pton(AF_INET, ip, &a) != 1 || !range_init(&r, pool))
+		return false;
+	taken = r.taken;
+	offset = ntohl(a.s_addr) - r.base;
+	take_public(tx, &r);
+	return offset > 0 && offset + 1 < r.size && !is_taken(&r, offset);
 }

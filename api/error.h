@@ -45,6 +45,16 @@
 	X(RULES_LIMIT, 400, "RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.") \
 	X(GROUPS_LIMIT, 400, "SecurityGroupLimitExceeded", "The maximum number of security groups has been reached.") \
 	X(GROUPS_PER_INTERFACE_LIMIT, 400, "SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached.") \
+	X(ADDRESS_IN_USE, 400, "InvalidIPAddress.InUse", "Address %s is in use.") \
+	X(ADDRESSES_PER_INTERFACE_LIMIT, 400, "PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.") \
+	X(ADDRESS_LIMIT, 400, "AddressLimitExceeded", "The maximum number of addresses has been reached.") \
+	X(ADDRESS_ASSOCIATED, 400, "Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s") \
+	X(NO_GATEWAY, 400, "Gateway.NotAttached", "Network %s is not attached to any internet gateway") \
+	X(INVALID_INSTANCE, 400, "InvalidInstanceID", "%s") \
+	X(NOT_PERMITTED, 400, "OperationNotPermitted", "%s") \
+	X(INTERFACE_IN_USE, 400, "InvalidNetworkInterface.InUse", "Interface: [%s] in use.") \
+	X(ATTACHMENT_LIMIT, 400, "AttachmentLimitExceeded", "Interface count %lld exceeds the limit for %s") \
+	X(INCORRECT_STATE, 400, "IncorrectState", "%s") \
 	X(TAG_LIMIT, 400, "TagLimitExceeded", "More than 50 tags on a resource are not allowed.") \
 	X(TAG_KEY, 400, "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use") \
 	X(RESOURCE_TYPE, 400, "InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.") \

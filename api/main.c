@@ -50,6 +50,7 @@ static const struct mc_option options[] = {
 	{ "api", "quota_subnets", MC_OPT_INT, AT(quota_subnets), "200", 1, 100000, "subnets per VPC" },
 	{ "api", "quota_route_tables", MC_OPT_INT, AT(quota_route_tables), "200", 1, 100000, "route tables per VPC" },
 	{ "api", "quota_routes", MC_OPT_INT, AT(quota_routes), "50", 1, 100000, "routes per route table" },
+	{ "api", "quota_addresses", MC_OPT_INT, AT(quota_addresses), "5", 1, 1000000, "elastic addresses per account and region" },
 	{ "api", "stop_timeout", MC_OPT_INT, AT(stop_timeout), "120", 1, 3600, "seconds a guest may take to shut down at stop" },
 	{ "api", "terminate_timeout", MC_OPT_INT, AT(terminate_timeout), "20", 0, 3600, "seconds a guest may take to shut down at terminate" },
 	{ "api", "workers", MC_OPT_INT, AT(workers), "8", 1, 64, "reconcile workers" },

@@ -1,6 +1,5 @@
 #include "api/run_instances.h"
 
-#include <arpa/inet.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +8,8 @@
 #include "api/describe.h"
 #include "api/api.h"
 #include "api/instance.h"
+#include "api/launch_interface.h"
 #include "api/state.h"
-#include "api/vpc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -18,16 +17,14 @@
 
 #define RESOLVE "resolve:ssm:" /* EC2 User Guide, "Use a Systems Manager parameter" */
 #define MAX_USER_DATA 16384
-#define GROUPS_PER_INTERFACE 5
 #define DEFAULT_TYPE "m1.small" /* EC2 API reference, RunInstances */
 
 /* The request, checked and with its references followed. */
 struct plan {
-	const struct resource *image, *subnet;
-	const char *type, *key_name, *public_key, *private_ip, *user_data, *behavior;
-	json_t *groups;     /* ids, owned */
-	const json_t *nic;  /* NetworkInterfaces[0], or NULL */
-	bool lend_public, root_delete;
+	const struct resource *image;
+	const char *type, *key_name, *public_key, *user_data, *behavior;
+	struct launch_interfaces nics;
+	bool root_delete;
 	int64_t root_gib, count;
 	const char *root_type;
 };
@@ -116,158 +113,17 @@ static int check_key(struct call *call, struct plan *p)
 	return action_fail(call, API_NOT_FOUND, "InvalidKeyPair.NotFound", text);
 }
 
-static const struct resource *default_subnet(struct call *call, const char *az)
+static int check_interfaces(struct call *call, struct plan *p)
 {
-	struct store_iter it = store_iter(call->tx, KIND_SUBNET, call->caller->account, call->caller->region);
-	const struct resource *r;
+	int64_t room;
 
-	while ((r = store_next(&it)))
-		if (mc_json_bool(r->doc, "DefaultForAz", false) && (!az || strcmp(r->az, az) == 0))
-			return r;
-	return NULL;
-}
-
-static bool zone_exists(const struct call *call, const char *az)
-{
-	size_t n = strlen(call->caller->region);
-
-	return strncmp(az, call->caller->region, n) == 0 && az[n] >= 'a' && az[n] <= 'c' && !az[n + 1];
-}
-
-static int check_subnet(struct call *call, struct plan *p)
-{
-	const char *id = p->nic ? given(p->nic, "SubnetId") : given(call->in, "SubnetId");
-	const char *az = given(mc_json_obj(call->in, "Placement"), "AvailabilityZone");
-
-	if (az && !zone_exists(call, az))
-		return action_fail(call, API_INVALID_ZONE, az);
-	if (id) {
-		p->subnet = action_resource(call, KIND_SUBNET, id);
-		if (p->subnet && az && strcmp(az, p->subnet->az) != 0)
-			return action_fail(call, API_PARAMETER_COMBINATION, "The subnet and the availability zone do not fit together.");
-		return p->subnet ? 0 : 1;
-	}
-	p->subnet = default_subnet(call, az);
-	return p->subnet ? 0 : action_fail(call, API_NOT_FOUND, "MissingInput",
-					   "No subnets found for the default VPC. Please specify a subnet.");
-}
-
-static const struct resource *group_by_name(struct call *call, const char *vpc, const char *name)
-{
-	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP, call->caller->account, call->caller->region);
-	const struct resource *r;
-
-	while ((r = store_next(&it)))
-		if (strcmp(r->parent, vpc) == 0 && strcmp(mc_json_str(r->doc, "GroupName", ""), name) == 0)
-			return r;
-	return NULL;
-}
-
-static int add_group_id(struct call *call, struct plan *p, const char *id)
-{
-	const struct resource *g = action_resource(call, KIND_SECURITY_GROUP, id);
-
-	if (!g)
+	if (launch_interfaces_read(call, p->type, p->count, &p->nics))
 		return 1;
-	if (strcmp(g->parent, p->subnet->parent) != 0)
-		return action_fail(call, API_INVALID_PARAMETER, "The security group and the subnet belong to different networks.");
-	if (!mc_json_has_str(p->groups, id))
-		json_array_append_new(p->groups, json_string(id));
-	return 0;
-}
-
-static int add_group_name(struct call *call, struct plan *p, const char *name)
-{
-	const struct resource *g = group_by_name(call, p->subnet->parent, name);
-	mc_autofree char *text = NULL;
-
-	if (g)
-		return add_group_id(call, p, g->id);
-	text = mc_strf("The security group '%s' does not exist in VPC '%s'", name, p->subnet->parent);
-	return action_fail(call, API_NOT_FOUND, "InvalidGroup.NotFound", text);
-}
-
-static int check_groups(struct call *call, struct plan *p)
-{
-	const json_t *ids = p->nic ? mc_json_arr(p->nic, "Groups") : mc_json_arr(call->in, "SecurityGroupIds");
-	const json_t *names = p->nic ? NULL : mc_json_arr(call->in, "SecurityGroups");
-	json_t *one;
-	size_t i;
-
-	p->groups = json_array();
-	json_array_foreach(ids, i, one)
-		if (add_group_id(call, p, json_string_value(one)))
-			return 1;
-	json_array_foreach(names, i, one)
-		if (add_group_name(call, p, json_string_value(one)))
-			return 1;
-	if (json_array_size(p->groups) == 0 && add_group_name(call, p, "default"))
-		return 1;
-	if (json_array_size(p->groups) > GROUPS_PER_INTERFACE)
-		return action_fail(call, API_GROUPS_PER_INTERFACE_LIMIT);
-	return 0;
-}
-
-static int check_interface(struct call *call, struct plan *p)
-{
-	const json_t *list = mc_json_arr(call->in, "NetworkInterfaces");
-
-	if (json_array_size(list) == 0)
-		return 0;
-	p->nic = json_array_get(list, 0);
-	if (json_array_size(list) > 1 || mc_json_str(p->nic, "NetworkInterfaceId", NULL) || mc_json_int(p->nic, "DeviceIndex", 0) != 0)
-		return action_fail(call, API_UNSUPPORTED, "Only one new network interface at device index 0 is supported at launch yet.");
-	if (json_object_get(call->in, "SubnetId") || json_array_size(mc_json_arr(call->in, "SecurityGroupIds")) ||
-	    json_array_size(mc_json_arr(call->in, "SecurityGroups")))
-		return action_fail(call, API_PARAMETER_COMBINATION,
-				   "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request");
-	return 0;
-}
-
-/* Is this address of the subnet free and none of the five reserved ones? */
-static bool address_usable(struct call *call, const struct resource *subnet, const char *ip)
-{
-	struct store_iter it = store_iter(call->tx, KIND_NETWORK_INTERFACE, subnet->account, subnet->region);
-	const struct resource *eni;
-	const char *cidr = mc_json_str(subnet->doc, "CidrBlock", "0.0.0.0/32");
-	mc_autofree char *base_text = strndup(cidr, strcspn(cidr, "/"));
-	uint32_t size = 1u << (32 - strtol(strchr(cidr, '/') + 1, NULL, 10)), base, address;
-	struct in_addr a;
-
-	if (inet_pton(AF_INET, base_text, &a) != 1)
-		return false;
-	base = ntohl(a.s_addr);
-	if (inet_pton(AF_INET, ip, &a) != 1)
-		return false;
-	address = ntohl(a.s_addr);
-	if (address < base + 4 || address - base + 1 >= size)
-		return false;
-	while ((eni = store_next(&it)))
-		if (strcmp(mc_json_str(eni->spec, "subnet", ""), subnet->id) == 0 && strcmp(mc_json_str(eni->spec, "ip", ""), ip) == 0)
-			return false;
-	return true;
-}
-
-static int check_addresses(struct call *call, struct plan *p)
-{
-	bool gives = mc_json_bool(p->subnet->doc, "MapPublicIpOnLaunch", false);
-	int64_t room = address_count_free(call->tx, p->subnet);
-	mc_autofree char *text = NULL;
-
-	p->lend_public = mc_json_bool(p->nic, "AssociatePublicIpAddress", gives);
-	p->private_ip = given(p->nic ? p->nic : call->in, "PrivateIpAddress");
+	room = launch_interfaces_room(call, &p->nics);
 	if (room < mc_json_int(call->in, "MinCount", 1))
-		return action_fail(call, API_INSUFFICIENT_ADDRESSES, p->subnet->id);
-	if (p->count > room)
-		p->count = room;
-	if (!p->private_ip)
-		return 0;
-	if (p->count > 1)
-		return action_fail(call, API_PARAMETER_COMBINATION, "A private IP address cannot be given for more than one instance.");
-	if (address_usable(call, p->subnet, p->private_ip))
-		return 0;
-	text = mc_strf("Address %s is not available in subnet %s", p->private_ip, p->subnet->id);
-	return action_fail(call, API_INVALID_PARAMETER, text);
+		return action_fail(call, API_INSUFFICIENT_ADDRESSES, p->nics.subnet->id);
+	p->count = p->count < room ? p->count : room;
+	return 0;
 }
 
 static int check_user_data(struct call *call, struct plan *p)
@@ -335,46 +191,12 @@ static int make_plan(struct call *call, struct plan *p)
 	static const char *const taggable[] = { "instance", "volume", "network-interface", NULL };
 
 	if (check_image(call, p) || check_type(call, p) || check_count(call, p) || check_key(call, p) ||
-	    check_interface(call, p) || check_subnet(call, p) || check_groups(call, p) || check_addresses(call, p) ||
-	    check_user_data(call, p) || check_behavior(call, p) || check_volumes(call, p))
+	    check_interfaces(call, p) || check_user_data(call, p) || check_behavior(call, p) || check_volumes(call, p))
 		return 1;
 	return action_check_tag_types(call, taggable);
 }
 
 /* --- making the rows ------------------------------------------------------ */
-
-static int lend(struct call *call, struct resource *eni)
-{
-	mc_autofree char *ip = address_free_public(call->tx, call->api->config.public_pool);
-
-	if (!ip)
-		return action_fail(call, API_INSUFFICIENT_CAPACITY, "There are no free public addresses.");
-	json_object_set_new(eni->spec, "public_ip", json_string(ip));
-	return 0;
-}
-
-static int make_interface(struct call *call, const struct plan *p, struct resource *inst)
-{
-	struct resource *eni = store_insert(call->tx, KIND_NETWORK_INTERFACE, inst->account, inst->region);
-	mc_autofree char *ip = p->private_ip ? mc_strdup(p->private_ip) : address_free_private(call->tx, p->subnet);
-	char mac[MC_MAC_LEN];
-
-	if (!ip)
-		return action_fail(call, API_INSUFFICIENT_ADDRESSES, p->subnet->id);
-	mc_id_mac(eni->id, mac);
-	eni->parent = mc_strdup(inst->parent);
-	eni->az = mc_strdup(inst->az);
-	eni->host = mc_strdup(inst->host);
-	json_object_set_new(eni->doc, "Description", json_string(mc_json_str(p->nic, "Description", "")));
-	json_object_update_new(eni->spec, json_pack("{s:s, s:s, s:O, s:s, s:s, s:i, s:b, s:b, s:b}", "ip", ip, "mac", mac, "groups",
-		p->groups, "subnet", p->subnet->id, "instance", inst->id, "device_index", 0, "delete_on_termination",
-		mc_json_bool(p->nic, "DeleteOnTermination", true), "source_dest_check", 1, "auto_public", p->lend_public));
-	json_array_append_new(mc_json_arr(inst->spec, "enis"), json_string(eni->id));
-	if (p->lend_public && lend(call, eni))
-		return 1;
-	json_object_set_new(eni->spec, "generation", json_integer(vpc_generation(call->tx, inst->parent) + 1));
-	return action_apply_tags(call, "network-interface", eni);
-}
 
 static int make_root_volume(struct call *call, const struct plan *p, struct resource *inst)
 {
@@ -402,9 +224,9 @@ static void fill_instance(struct call *call, const struct plan *p, struct resour
 	char now[MC_ISO8601_LEN];
 
 	mc_clock_iso8601(r->created, now);
-	r->az = mc_strdup(p->subnet->az);
+	r->az = mc_strdup(p->nics.subnet->az);
 	r->host = mc_strdup("local");
-	r->parent = mc_strdup(p->subnet->parent);
+	r->parent = mc_strdup(p->nics.subnet->parent);
 	json_object_update_new(r->doc, json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s*, s:s}", "InstanceId", r->id, "ImageId",
 		p->image->id, "InstanceType", p->type, "AmiLaunchIndex", index, "LaunchTime", now, "Architecture",
 		mc_json_str(p->image->doc, "Architecture", "x86_64"), "RootDeviceName",
@@ -426,7 +248,7 @@ static int make_instance(struct call *call, const struct plan *p, const char *re
 	const char *accelerator = mc_json_str(call->api->accelerator, "accelerator", NULL);
 
 	fill_instance(call, p, r, reservation, index);
-	if (action_apply_tags(call, "instance", r) || make_interface(call, p, r) || make_root_volume(call, p, r))
+	if (action_apply_tags(call, "instance", r) || launch_interfaces_make(call, &p->nics, r) || make_root_volume(call, p, r))
 		return 1;
 	/* A system tag by its prefix: Terraform would want to take away one without it. */
 	if (accelerator)
@@ -445,17 +267,15 @@ int run_instances(struct call *call)
 {
 	struct plan p = { 0 };
 	mc_auto_json json_t *list = json_array();
-	mc_auto_json json_t *groups = NULL;
 	char reservation[MC_ID_LEN];
 	int failed = make_plan(call, &p);
 
-	groups = p.groups;
 	mc_id_new("r", reservation);
 	for (int i = 0; !failed && i < p.count; i++)
 		failed = make_instance(call, &p, reservation, i, list);
+	launch_interfaces_deinit(&p.nics);
 	if (failed)
 		return failed;
-	vpc_touch(call->tx, p.subnet->parent);
 	call->out = reservation_doc(call, reservation, json_incref(list));
 	return 0;
 }
@@ -472,18 +292,5 @@ int run_instances_replay(struct call *call)
 		if (strcmp(mc_json_str(r->spec, "reservation", ""), id) == 0)
 			json_array_append_new(list, instance_view(call, r));
 	call->out = reservation_doc(call, id, list);
-	return 0;
-}
-
-int run_instances_lend_public(struct call *call, const struct resource *inst)
-{
-	const char *id = mc_json_at(mc_json_arr(inst->spec, "enis"), 0);
-	struct resource *eni = id ? store_edit(call->tx, id) : NULL;
-
-	if (!eni || !mc_json_bool(eni->spec, "auto_public", false) || mc_json_str(eni->spec, "public_ip", NULL))
-		return 0;
-	if (lend(call, eni))
-		return 1;
-	json_object_set_new(eni->spec, "generation", json_integer(vpc_touch(call->tx, inst->parent)));
 	return 0;
 }

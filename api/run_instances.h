@@ -6,7 +6,4 @@
 
 action_fn run_instances, run_instances_replay;
 
-/* Lend the stopped instance a public address again where its subnet gives one. 0 or action_fail. */
-int run_instances_lend_public(struct call *call, const struct resource *inst);
-
 #endif

@@ -57,6 +57,19 @@ static const unsigned image_legal[] = {
 };
 const struct state_machine state_image = { "image", image_names, NULL, IMAGE_STATE_MAX, image_legal };
 
+static const char *const nat_gateway_names[] = {
+	[NAT_GATEWAY_PENDING] = "pending", [NAT_GATEWAY_AVAILABLE] = "available", [NAT_GATEWAY_DELETING] = "deleting",
+	[NAT_GATEWAY_DELETED] = "deleted", [NAT_GATEWAY_FAILED] = "failed",
+};
+static const unsigned nat_gateway_legal[] = {
+	[NAT_GATEWAY_PENDING] = BIT(NAT_GATEWAY_AVAILABLE) | BIT(NAT_GATEWAY_FAILED) | BIT(NAT_GATEWAY_DELETING),
+	[NAT_GATEWAY_AVAILABLE] = BIT(NAT_GATEWAY_DELETING),
+	[NAT_GATEWAY_DELETING] = BIT(NAT_GATEWAY_DELETED),
+	[NAT_GATEWAY_DELETED] = 0,
+	[NAT_GATEWAY_FAILED] = BIT(NAT_GATEWAY_DELETING) | BIT(NAT_GATEWAY_DELETED),
+};
+const struct state_machine state_nat_gateway = { "NAT gateway", nat_gateway_names, NULL, NAT_GATEWAY_STATE_MAX, nat_gateway_legal };
+
 const char *state_name(const struct resource *r)
 {
 	const struct state_machine *m = kind_info(r->kind)->machine;

@@ -11,6 +11,9 @@ enum instance_state {
 };
 enum volume_state { VOLUME_CREATING, VOLUME_AVAILABLE, VOLUME_IN_USE, VOLUME_DELETING, VOLUME_ERROR, VOLUME_STATE_MAX };
 enum image_state { IMAGE_PENDING, IMAGE_AVAILABLE, IMAGE_FAILED, IMAGE_DEREGISTERED, IMAGE_STATE_MAX };
+enum nat_gateway_state {
+	NAT_GATEWAY_PENDING, NAT_GATEWAY_AVAILABLE, NAT_GATEWAY_DELETING, NAT_GATEWAY_DELETED, NAT_GATEWAY_FAILED, NAT_GATEWAY_STATE_MAX
+};
 
 struct state_machine {
 	const char *noun;
@@ -20,7 +23,7 @@ struct state_machine {
 	const unsigned *legal;    /* bit j of legal[i]: i -> j */
 };
 
-extern const struct state_machine state_instance, state_volume, state_image;
+extern const struct state_machine state_instance, state_volume, state_image, state_nat_gateway;
 
 const char *state_name(const struct resource *r);
 /* -1 for an unknown word. */

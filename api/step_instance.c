@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/interface.h"
 #include "api/reconciler.h"
 #include "api/state.h"
 #include "api/vpc.h"
@@ -29,8 +30,8 @@ struct view {
 	struct resource *inst;
 	json_t *disks;      /* of the hypervisor's document */
 	json_t *nics;
-	const char *eni;    /* primary, borrowed from inst */
-	int64_t generation; /* netd must run this before the guest may */
+	json_t *plugs;      /* [{eni, vpc}] */
+	json_t *vpcs;       /* {vpc: the generation netd must run before the guest may} */
 	bool volumes_ready, volumes_failed, volumes_gone;
 	char *volume_error;
 };
@@ -64,6 +65,12 @@ static void view_volumes(struct store_tx *tx, struct view *v)
 	}
 }
 
+static void need_generation(struct view *v, const char *vpc, int64_t generation)
+{
+	if (generation > mc_json_int(v->vpcs, vpc, 0))
+		json_object_set_new(v->vpcs, vpc, json_integer(generation));
+}
+
 static void view_interfaces(struct store_tx *tx, struct view *v)
 {
 	json_t *entry;
@@ -74,9 +81,9 @@ static void view_interfaces(struct store_tx *tx, struct view *v)
 
 		if (!eni)
 			continue;
-		if (mc_json_int(eni->spec, "generation", 0) > v->generation)
-			v->generation = mc_json_int(eni->spec, "generation", 0);
+		need_generation(v, eni->parent, mc_json_int(eni->spec, "generation", 0));
 		json_array_append_new(v->nics, json_pack("{s:s, s:s}", "eni", eni->id, "mac", mc_json_str(eni->spec, "mac", "")));
+		json_array_append_new(v->plugs, json_pack("{s:s, s:s}", "eni", eni->id, "vpc", eni->parent));
 	}
 }
 
@@ -91,6 +98,8 @@ static bool view_load(struct view *v, struct api *api, const char *id)
 		v->inst = resource_clone(r);
 		v->disks = json_array();
 		v->nics = json_array();
+		v->plugs = json_array();
+		v->vpcs = json_object();
 		view_volumes(tx, v);
 		view_interfaces(tx, v);
 	}
@@ -103,6 +112,8 @@ static void view_free(struct view *v)
 	resource_free(v->inst);
 	json_decref(v->disks);
 	json_decref(v->nics);
+	json_decref(v->plugs);
+	json_decref(v->vpcs);
 	free(v->volume_error);
 }
 
@@ -235,13 +246,13 @@ static int up_refused(struct view *v, int outcome, int64_t *ret_delay, mc_err **
 
 static int plug_all(struct view *v, mc_err **err)
 {
-	json_t *nic;
+	json_t *plug;
 	size_t i;
 
-	json_array_foreach(v->nics, i, nic) {
+	json_array_foreach(v->plugs, i, plug) {
 		mc_auto_json json_t *empty = json_object();
-		int o = backend_call(v->api, BACKEND_NETD, "POST", empty, NULL, err, "/v1/vpcs/%s/enis/%s/plug", v->inst->parent,
-				     mc_json_str(nic, "eni", ""));
+		int o = backend_call(v->api, BACKEND_NETD, "POST", empty, NULL, err, "/v1/vpcs/%s/enis/%s/plug",
+				     mc_json_str(plug, "vpc", ""), mc_json_str(plug, "eni", ""));
 
 		if (o != MC_IPC_OK)
 			return o;
@@ -276,10 +287,17 @@ static int bring_up(struct view *v, int64_t *ret_delay, mc_err **err)
 
 static bool network_ready(struct view *v)
 {
-	if (waiters_applied(v->api->waiters, v->inst->parent) >= v->generation)
-		return true;
-	reconciler_wake(v->api->reconciler, v->inst->parent, 0);
-	return false;
+	const char *vpc;
+	json_t *generation;
+	bool ready = true;
+
+	json_object_foreach(v->vpcs, vpc, generation) {
+		if (waiters_applied(v->api->waiters, vpc) >= json_integer_value(generation))
+			continue;
+		reconciler_wake(v->api->reconciler, vpc, 0);
+		ready = false;
+	}
+	return ready;
 }
 
 static int tear_down(struct view *v, int64_t *ret_delay, mc_err **err);
@@ -379,26 +397,6 @@ static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 
 /* --- stopping ----------------------------------------------------------- */
 
-/* Public addresses that were only lent go back at stop. */
-static void release_public(struct store_tx *tx, const struct resource *inst)
-{
-	bool changed = false;
-	json_t *id;
-	size_t i;
-
-	json_array_foreach(mc_json_arr(inst->spec, "enis"), i, id) {
-		struct resource *eni = store_edit(tx, json_string_value(id));
-
-		if (!eni || !mc_json_str(eni->spec, "public_ip", NULL))
-			continue;
-		json_object_del(eni->spec, "public_ip");
-		json_object_set_new(eni->spec, "generation", json_integer(vpc_generation(tx, inst->parent) + 1));
-		changed = true;
-	}
-	if (changed)
-		vpc_touch(tx, inst->parent);
-}
-
 static int now_stopped(struct view *v, int from, mc_err **err)
 {
 	struct store_tx *tx;
@@ -409,7 +407,8 @@ static int now_stopped(struct view *v, int from, mc_err **err)
 	json_object_del(r->spec, "failed");
 	json_object_del(r->spec, "force");
 	json_object_del(r->spec, "attempts");
-	release_public(tx, r);
+	interface_settle(tx, r);
+	interface_take_back(tx, r); /* public addresses that were only lent */
 	state_set(tx, r, INSTANCE_STOPPED);
 	return store_commit(tx, err) < 0 ? -1 : STEP_DONE;
 }
@@ -485,13 +484,10 @@ static int give_back(struct view *v, mc_err **err)
 {
 	struct store_tx *tx;
 	struct resource *r = edit_in_state(v, v->inst->state, &tx);
-	json_t *id;
-	size_t i;
 
 	if (!r)
 		return STEP_AGAIN;
-	json_array_foreach(mc_json_arr(r->spec, "enis"), i, id)
-		store_delete(tx, json_string_value(id));
+	interface_release(tx, r);
 	give_back_volumes(tx, r);
 	json_object_set_new(r->spec, "torn_generation", json_integer(vpc_touch(tx, r->parent)));
 	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
@@ -523,7 +519,7 @@ static int tear_down(struct view *v, int64_t *ret_delay, mc_err **err)
 		return give_back(v, err);
 	}
 	*ret_delay = LOOK_AGAIN;
-	v->generation = torn;
+	need_generation(v, v->inst->parent, torn);
 	if (!network_ready(v) || !v->volumes_gone)
 		return STEP_NOT_YET;
 	return now_terminated(v, err);

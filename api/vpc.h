@@ -46,5 +46,10 @@ char *address_free_private(struct store_tx *tx, const struct resource *subnet);
 char *address_free_public(struct store_tx *tx, const char *pool);
 /* How many addresses of the subnet are free (five are reserved). */
 int64_t address_count_free(struct store_tx *tx, const struct resource *subnet);
+/* May this private address of the subnet be given to an interface? */
+enum address_fit { ADDRESS_FREE, ADDRESS_MALFORMED, ADDRESS_OUTSIDE, ADDRESS_RESERVED, ADDRESS_TAKEN };
+enum address_fit address_check_private(struct store_tx *tx, const struct resource *subnet, const char *ip);
+/* Is this one of the pool's addresses, and nobody's? */
+bool address_public_free(struct store_tx *tx, const char *pool, const char *ip);
 
 #endif

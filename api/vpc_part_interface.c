@@ -4,8 +4,22 @@
 #include <string.h>
 
 #include "api/dns_name.h"
+#include "api/interface.h"
 #include "common/cleanup.h"
 #include "common/json.h"
+
+static json_t *secondary_document(const struct resource *eni)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 1; i < interface_slots(eni); i++) {
+		const json_t *slot = interface_slot(eni, i);
+
+		json_array_append_new(list, json_pack("{s:O, s:O*}", "ip", json_object_get(slot, "ip"), "public_ip",
+						      json_object_get(slot, "public_ip")));
+	}
+	return list;
+}
 
 static json_t *eni_document(const struct resource *eni)
 {
@@ -18,6 +32,8 @@ static json_t *eni_document(const struct resource *eni)
 			mc_json_bool(eni->spec, "source_dest_check", true), "hostname", host);
 	if (mc_json_str(eni->spec, "public_ip", NULL))
 		json_object_set(doc, "public_ip", json_object_get(eni->spec, "public_ip"));
+	if (interface_slots(eni) > 1)
+		json_object_set_new(doc, "secondary", secondary_document(eni));
 	return doc;
 }
 
@@ -28,7 +44,7 @@ json_t *vpc_part_interfaces(struct store_tx *tx, const struct resource *vpc)
 	json_t *list = json_array();
 
 	while ((eni = store_next(&it)))
-		if (strcmp(eni->parent, vpc->id) == 0)
+		if (strcmp(eni->parent, vpc->id) == 0 && interface_attached(eni))
 			json_array_append_new(list, eni_document(eni));
 	return list;
 }

@@ -69,6 +69,8 @@ static inline int fixture_setup(void **state)
 	f->api.config.account = FIXTURE_ACCOUNT;
 	f->api.config.quota_rules = 60;
 	f->api.config.quota_groups = 500;
+	f->api.config.quota_addresses = 5;
+	f->api.config.public_pool = "203.0.113.0/24";
 	snprintf(f->caller.account, sizeof(f->caller.account), FIXTURE_ACCOUNT);
 	snprintf(f->caller.region, sizeof(f->caller.region), FIXTURE_REGION);
 	tx = store_write(f->api.store);
