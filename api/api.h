@@ -15,9 +15,11 @@ struct api_config {
 	char *ami_aliases;            /* file of the public parameters that name images */
 	long quota_instances, quota_groups, quota_rules, quota_addresses, stop_timeout, terminate_timeout, workers;
 	long quota_vpcs, quota_vpc_cidrs, quota_subnets, quota_route_tables, quota_routes;
+	long counters_interval;
 	bool imds_v1;
 };
 
+struct counters;
 struct describe_cache;
 struct feed;
 struct reconciler;
@@ -29,6 +31,7 @@ struct api {
 	struct store *store;
 	struct reconciler *reconciler;
 	struct metadata *metadata;
+	struct counters *counters;    /* bytes of interfaces */
 	struct waiters *waiters;
 	struct feed *feed;            /* of GET /v1/events */
 	struct describe_cache *describe_cache; /* NULL: nothing is kept */

@@ -8,6 +8,7 @@
 #include "api/ami_alias.h"
 #include "api/api.h"
 #include "api/backend.h"
+#include "api/counters.h"
 #include "api/describe_cache.h"
 #include "api/feed.h"
 #include "api/gateway.h"
@@ -54,6 +55,7 @@ static const struct mc_option options[] = {
 	{ "api", "stop_timeout", MC_OPT_INT, AT(stop_timeout), "120", 1, 3600, "seconds a guest may take to shut down at stop" },
 	{ "api", "terminate_timeout", MC_OPT_INT, AT(terminate_timeout), "20", 0, 3600, "seconds a guest may take to shut down at terminate" },
 	{ "api", "workers", MC_OPT_INT, AT(workers), "8", 1, 64, "reconcile workers" },
+	{ "api", "counters_interval", MC_OPT_INT, AT(counters_interval), "10", 1, 3600, "seconds between two readings of the interfaces' byte counters" },
 	{ "api", "imds_v1", MC_OPT_BOOL, AT(imds_v1), "no", 0, 0, "let instances use version 1 of the metadata service" },
 	{ "api", "log_level", MC_OPT_STRING, AT(log_level), "info", 0, 0, "error, warning, info or debug" },
 	{ 0 },
@@ -115,6 +117,9 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 		return -1;
 	api->feed = feed_new();
 	store_on_commit(api->store, feed_change, api->feed);
+	api->counters = counters_open(api->store, err);
+	if (!api->counters)
+		return -1;
 	api->waiters = waiters_new();
 	api->describe_cache = describe_cache_new(DESCRIBE_CACHE);
 	api->metadata = metadata_start(api, err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/counters.h"
 #include "api/feed.h"
 #include "api/state.h"
 #include "common/cleanup.h"
@@ -28,6 +29,14 @@ static char *health_page(struct gateway_request *req)
 {
 	mc_auto_json json_t *doc = json_pack("{s:s, s:O*}", "status", "ok", "host", req->api->accelerator);
 
+	return json_dumps(doc, JSON_COMPACT);
+}
+
+static char *counters_page(struct gateway_request *req)
+{
+	mc_auto_json json_t *doc = counters_json(req->api->counters);
+
+	counters_hurry(req->api);
 	return json_dumps(doc, JSON_COMPACT);
 }
 
@@ -58,6 +67,7 @@ static char *metrics_page(struct gateway_request *req)
 	fprintf(f, "# TYPE minicloud_events_total counter\nminicloud_events_total %llu\n",
 		(unsigned long long)feed_count(req->api->feed));
 	fprintf(f, "# TYPE minicloud_event_readers gauge\nminicloud_event_readers %u\n", feed_readers(req->api->feed));
+	counters_metrics(req->api->counters, f);
 	fclose(f);
 	return buf;
 }
@@ -91,6 +101,7 @@ static const struct page {
 } pages[] = {
 	{ "/v1/credentials", LOCAL, "application/json", credentials_page, NULL, GATEWAY_TEXT },
 	{ "/v1/health", LOCAL, "application/json", health_page, NULL, GATEWAY_TEXT },
+	{ "/v1/counters", LOCAL, "application/json", counters_page, NULL, GATEWAY_TEXT },
 	{ "/metrics", LOCAL, "text/plain; version=0.0.4", metrics_page, NULL, GATEWAY_TEXT },
 	{ "/v1/events", ANYWHERE, "text/event-stream", NULL, &page_events, GATEWAY_EVENTS },
 };

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/counters.h"
 #include "api/metadata.h"
 #include "api/reconciler.h"
 #include "api/state.h"
@@ -36,31 +37,26 @@ static int remove_vpc(struct api *api, const char *id, mc_err **err)
 	int o;
 
 	metadata_close(api->metadata, id);
+	counters_before(api, id, NULL);
 	o = backend_call(api, BACKEND_NETD, "DELETE", NULL, NULL, err, "/v1/vpcs/%s", id);
 	if (o != MC_IPC_OK && o != MC_IPC_NOT_FOUND)
 		return -1;
 	mc_err_clear(err);
+	counters_after(api, id, NULL);
 	waiters_forget(api->waiters, id);
 	return STEP_DONE;
 }
 
-int step_vpc(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)
+static int put_vpc(struct api *api, const char *id, const json_t *doc, int64_t *ret_delay, mc_err **err)
 {
-	struct store_tx *tx = store_read(api->store);
-	mc_auto_json json_t *doc = vpc_document(tx, id);
 	mc_auto_json json_t *answer = NULL;
-	int64_t generation = vpc_generation(tx, id);
 	bool empty = json_array_size(mc_json_arr(doc, "enis")) == 0;
 	int o;
 
-	store_end(tx);
-	if (!doc)
-		return remove_vpc(api, id, err);
-	if (waiters_applied(api->waiters, id) >= generation)
-		return STEP_DONE;
 	/* An open listening socket would keep the namespace alive. */
 	if (empty)
 		metadata_close(api->metadata, id);
+	counters_before(api, id, doc);
 	o = backend_call(api, BACKEND_NETD, "PUT", doc, &answer, err, "/v1/vpcs/%s", id);
 	if (o == MC_IPC_CONFLICT) {
 		/* A worker of another moment was ahead with a newer document. */
@@ -70,7 +66,20 @@ int step_vpc(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)
 	}
 	if (o != MC_IPC_OK || (!empty && metadata_open(api->metadata, id, err) < 0))
 		return -1;
-	waiters_confirm(api->waiters, id, generation);
+	counters_after(api, id, doc);
+	waiters_confirm(api->waiters, id, mc_json_int(doc, "generation", 0));
 	wake_instances(api, id);
 	return STEP_AGAIN;
+}
+
+int step_vpc(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)
+{
+	struct store_tx *tx = store_read(api->store);
+	bool current = store_get(tx, id) && waiters_applied(api->waiters, id) >= vpc_generation(tx, id);
+	mc_auto_json json_t *doc = current ? NULL : vpc_document(tx, id);
+
+	store_end(tx);
+	if (current) /* a network that stands is looked at again when its counters are due */
+		return counters_step(api, id, ret_delay) ? STEP_NOT_YET : STEP_DONE;
+	return doc ? put_vpc(api, id, doc, ret_delay, err) : remove_vpc(api, id, err);
 }

@@ -74,6 +74,30 @@ void store_on_commit(struct store *s, store_committed_fn *fn, void *ctx)
 	s->committed_ctx = ctx;
 }
 
+int store_sql(struct store *s, store_sql_fn *fn, void *ctx, mc_err **err)
+{
+	int r;
+
+	pthread_mutex_lock(&s->writer);
+	r = store_db_transact(s->db, fn, ctx, err);
+	pthread_mutex_unlock(&s->writer);
+	return r;
+}
+
+sqlite3 *store_reader(struct store *s, mc_err **err)
+{
+	const char *path = sqlite3_db_filename(s->db, "main");
+	sqlite3 *db = NULL;
+
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_FULLMUTEX, NULL) == SQLITE_OK) {
+		sqlite3_busy_timeout(db, 10000);
+		return db;
+	}
+	mc_err_set(err, 0, "cannot read %s: %s", path, sqlite3_errmsg(db));
+	sqlite3_close(db);
+	return NULL;
+}
+
 /* --- memory ------------------------------------------------------------- */
 
 static struct entry *find_entry(struct store *s, const char *id)

@@ -9,6 +9,7 @@
 #define MC_API_STORE_H
 
 #include <jansson.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,6 +48,12 @@ struct store_change {
  * seen by readers. The writer's lock is held: be quick, and keep off the store. */
 typedef void store_committed_fn(void *ctx, const struct store_change *change);
 void store_on_commit(struct store *store, store_committed_fn *fn, void *ctx);
+
+/* Run fn in one SQL transaction of its own, between commits. 0, or -1 and *err with nothing done. */
+typedef int store_sql_fn(void *ctx, sqlite3 *db, mc_err **err);
+int store_sql(struct store *store, store_sql_fn *fn, void *ctx, mc_err **err);
+/* A connection of one's own that only reads, beside the writer. NULL and *err. */
+sqlite3 *store_reader(struct store *store, mc_err **err);
 
 /* --- reading: borrowed until the transaction ends (or edits that resource) --- */
 const struct resource *store_get(struct store_tx *tx, const char *id);

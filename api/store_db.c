@@ -25,6 +25,13 @@ static const struct mc_db_upgrade upgrades[] = {
 	  "CREATE TABLE account (id TEXT PRIMARY KEY, name TEXT NOT NULL);"
 	  "CREATE TABLE access_key (id TEXT PRIMARY KEY, secret TEXT NOT NULL, account TEXT NOT NULL"
 	  " REFERENCES account (id), created INTEGER NOT NULL);" },
+	{ 2,
+	  "CREATE TABLE counter (eni TEXT NOT NULL, ip TEXT NOT NULL, vpc TEXT NOT NULL, account TEXT NOT NULL,"
+	  " region TEXT NOT NULL, instance TEXT NOT NULL, epoch TEXT NOT NULL, read INTEGER NOT NULL,"
+	  " ended INTEGER NOT NULL, last_internet_in INTEGER NOT NULL, last_internet_out INTEGER NOT NULL,"
+	  " last_local_in INTEGER NOT NULL, last_local_out INTEGER NOT NULL, internet_in INTEGER NOT NULL,"
+	  " internet_out INTEGER NOT NULL, local_in INTEGER NOT NULL, local_out INTEGER NOT NULL,"
+	  " PRIMARY KEY (eni, ip)) WITHOUT ROWID;" },
 	{ 0, NULL },
 };
 
@@ -242,19 +249,29 @@ static bool empty(const struct store_tx *tx)
 	return !tx->n_edited && !tx->n_inserted && !tx->usage && !tx->tokens && json_object_size(tx->facts) == 0;
 }
 
-int store_db_write(struct store_tx *tx, mc_err **err)
+int store_db_transact(sqlite3 *db, store_sql_fn *fn, void *ctx, mc_err **err)
 {
-	sqlite3 *db = tx->store->db;
-
-	if (empty(tx))
-		return 0;
 	if (mc_db_exec(db, "BEGIN IMMEDIATE", err) < 0)
 		return -1;
-	if (write_resources(tx, err) == 0 && write_facts(tx, err) == 0 && write_records(tx, err) == 0 &&
-	    mc_db_exec(db, "COMMIT", err) == 0)
+	if (fn(ctx, db, err) == 0 && mc_db_exec(db, "COMMIT", err) == 0)
 		return 0;
 	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return -1;
+}
+
+static int write_all(void *ctx, sqlite3 *db, mc_err **err)
+{
+	struct store_tx *tx = ctx;
+
+	(void)db;
+	if (write_resources(tx, err) < 0 || write_facts(tx, err) < 0 || write_records(tx, err) < 0)
+		return -1;
+	return 0;
+}
+
+int store_db_write(struct store_tx *tx, mc_err **err)
+{
+	return empty(tx) ? 0 : store_db_transact(tx->store->db, write_all, tx, err);
 }
 
 /* --- client tokens ------------------------------------------------------ */

@@ -62,6 +62,8 @@ struct store_tx {
 sqlite3 *store_db_open(const char *path, mc_err **err);
 int store_db_load(struct store *s, mc_err **err);
 int store_db_write(struct store_tx *tx, mc_err **err);
+/* fn between BEGIN and COMMIT, or ROLLBACK where it fails. */
+int store_db_transact(sqlite3 *db, store_sql_fn *fn, void *ctx, mc_err **err);
 
 /* store.c */
 void store_publish(struct store *s, struct resource *r);

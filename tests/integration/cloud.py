@@ -73,6 +73,17 @@ def error_of(call, *arguments, **keywords):
     raise AssertionError(f"no error but {answer}")
 
 
+UDP_HEADERS = 28  # IP and UDP
+
+
+def send_datagrams(address, port, count, size):
+    """Datagrams from the host; the bytes of their packets."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for _ in range(count):
+            s.sendto(b"." * size, (address, port))
+    return count * (size + UDP_HEADERS)
+
+
 class Cloud:
     """Started by start(); everything of it lives in one directory with a short name."""
 
@@ -155,6 +166,15 @@ class Cloud:
                                {"Content-Type": "application/json"})
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read() or b"{}")
+
+    def counters(self, eni):
+        """What the API daemon has summed up of an interface, with a reading newer than this call."""
+        def row():
+            rows = self.socket_call("minicloud", "GET", "/v1/counters")[1]["interfaces"]
+            return next((r for r in rows if r["id"] == eni), None)
+        before = row()
+        return wait_until(f"the bytes of {eni} are read", lambda: (now := row()) and
+                          (not before or now["read_ns"] > before["read_ns"]) and now, SHORT_S)
 
     # --- clients
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from cloud import Cloud, Guest, run, wait_until
+from cloud import Cloud, Guest, run, send_datagrams, wait_until
 
 NAMESPACES = ["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc",
               "--kill-child", "bash", "-c", 'ip link set lo up; exec "$@"', "host"]
@@ -21,8 +21,10 @@ class OneHost(Cloud):
 
 
 def shown(guest):
+    """What stays, and the bytes that came in, which only grow."""
     d = guest.described
-    return [d["InstanceId"], d["PrivateIpAddress"], d["PublicIpAddress"], d["LaunchTime"].isoformat()]
+    counted = guest.cloud.counters(d["NetworkInterfaces"][0]["NetworkInterfaceId"])
+    return [d["InstanceId"], d["PrivateIpAddress"], d["PublicIpAddress"], d["LaunchTime"].isoformat()], counted["internet_in"]
 
 
 def first_life(cloud):
@@ -31,13 +33,15 @@ def first_life(cloud):
     ec2, key = cloud.client(), cloud.own / "key"
     key.write_text(ec2.create_key_pair(KeyName="k", KeyType="ed25519")["KeyMaterial"], encoding="ascii")
     key.chmod(0o600)
-    ec2.authorize_security_group_ingress(GroupName="default", IpProtocol="tcp", FromPort=22, ToPort=22,
-                                         CidrIp="0.0.0.0/0")
+    for protocol, port in (("tcp", 22), ("udp", 9)):
+        ec2.authorize_security_group_ingress(GroupName="default", IpProtocol=protocol, FromPort=port, ToPort=port,
+                                             CidrIp="0.0.0.0/0")
     answer = ec2.run_instances(ImageId=cloud.tiny_image(), InstanceType="t3.nano", KeyName="k", MinCount=1, MaxCount=1)
     guest = Guest(cloud, answer["Instances"][0]["InstanceId"], key)
     cloud.wait_state(guest.id, "running")
     guest.wait_ready()
     guest.ssh("echo kept > mark; sync")
+    send_datagrams(guest.public_ip, 9, 300, 1400)  # more than all else that goes in
     print(json.dumps(shown(guest)))
 
 
@@ -62,9 +66,11 @@ def live(phase, directory):
 def test_what_ran_runs_again():
     before = Cloud()
     try:
-        first = live("first", before.directory)
+        first, first_in = live("first", before.directory)
         shutil.rmtree(before.run)
-        assert live("second", before.directory) == first
+        second, second_in = live("second", before.directory)
+        assert second == first
+        assert second_in > first_in > 300 * 1400
     finally:
         before.forget()
 

@@ -1,13 +1,16 @@
 """The end: termination, and that a stopped cloud leaves nothing on the machine."""
 
 import leftovers
-from cloud import SHORT_S, wait_until
+from cloud import SHORT_S, send_datagrams, wait_until
 
 
 def test_terminate_everything(cloud, pair):
     ids = [g.id for g in pair]
     instance = pair[0].described
     eni, vpc = instance["NetworkInterfaces"][0]["NetworkInterfaceId"], instance["VpcId"]
+    cloud.client().authorize_security_group_ingress(
+        GroupId=instance["SecurityGroups"][0]["GroupId"], IpProtocol="udp", FromPort=9, ToPort=9, CidrIp="0.0.0.0/0")
+    carried = cloud.counters(eni)["internet_in"] + send_datagrams(instance["PublicIpAddress"], 9, 5, 700)
     answer = cloud.aws("ec2", "terminate-instances", "--instance-ids", *ids)["TerminatingInstances"]
     assert {c["CurrentState"]["Name"] for c in answer} <= {"shutting-down", "terminated"}
     for guest in pair:
@@ -16,6 +19,8 @@ def test_terminate_everything(cloud, pair):
     wait_until("no domain is left", lambda: not cloud.domains(), SHORT_S)
     wait_until("no volume is left", lambda: not cloud.volumes(), SHORT_S)
     wait_until("no interface is left", lambda: eni not in cloud.plugged(vpc), SHORT_S)
+    rows = cloud.socket_call("minicloud", "GET", "/v1/counters")[1]["interfaces"]
+    assert [r["internet_in"] for r in rows if r["id"] == eni] == [carried], "the last bytes were read before it went"
     statuses = cloud.aws("ec2", "describe-instance-status", "--include-all-instances")["InstanceStatuses"]
     assert set(ids) <= {s["InstanceId"] for s in statuses}
 

@@ -178,7 +178,6 @@ static void test_loaded_rows_share(void **state)
 
 static void test_usage_of_each_state_left(void **state)
 {
-	static const struct mc_db_upgrade none[] = { { 1, "" }, { 0, NULL } };
 	mc_auto_json json_t *rows = json_array();
 	char id[MC_ID_LEN];
 	struct store_tx *tx;
@@ -192,7 +191,7 @@ static void test_usage_of_each_state_left(void **state)
 	tx = store_write(*state);
 	assert_int_equal(state_set(tx, store_edit(tx, id), INSTANCE_STOPPING), 0);
 	store_end(tx); /* dropped: no record either */
-	db = mc_db_open(path, none, NULL);
+	db = store_reader(*state, NULL);
 	assert_non_null(db);
 	assert_int_equal(mc_db_run(db, on_usage, rows, NULL,
 				   "SELECT state, duration, ended - started FROM usage_record WHERE resource = ?", "s", id), 0);
