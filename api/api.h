@@ -14,7 +14,7 @@ struct api_config {
 	char *instance_types;         /* file of the instance types */
 	char *ami_aliases;            /* file of the public parameters that name images */
 	long quota_instances, quota_groups, quota_rules, quota_addresses, stop_timeout, terminate_timeout, workers;
-	long quota_vpcs, quota_vpc_cidrs, quota_subnets, quota_route_tables, quota_routes;
+	long quota_vpcs, quota_vpc_cidrs, quota_subnets, quota_route_tables, quota_routes, quota_acls, quota_acl_entries;
 	long counters_interval;
 	bool imds_v1;
 };

@@ -21,6 +21,16 @@ static char *dashed(const char *prefix, const char *ip)
 	return text;
 }
 
+char *dns_name_lower(const char *name)
+{
+	char *text = mc_strdup(name);
+
+	for (char *c = text; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c |= 0x20;
+	return text;
+}
+
 char *dns_name_domain(const char *region)
 {
 	return oldest(region) ? mc_strdup("ec2.internal") : mc_strf("%s.compute.internal", region);
@@ -39,11 +49,15 @@ char *dns_name_private(const char *region, const char *ip)
 	return mc_strf("%s.%s", host, domain);
 }
 
+char *dns_name_public_domain(const char *region)
+{
+	return oldest(region) ? mc_strdup("compute-1.amazonaws.com") : mc_strf("%s.compute.amazonaws.com", region);
+}
+
 char *dns_name_public(const char *region, const char *ip)
 {
 	mc_autofree char *host = dashed("ec2", ip);
+	mc_autofree char *domain = dns_name_public_domain(region);
 
-	if (oldest(region))
-		return mc_strf("%s.compute-1.amazonaws.com", host);
-	return mc_strf("%s.%s.compute.amazonaws.com", host, region);
+	return mc_strf("%s.%s", host, domain);
 }

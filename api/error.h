@@ -80,6 +80,8 @@
 	X(ASSOCIATION_NOT_FOUND, 400, "InvalidAssociationID.NotFound", "The association ID '%s' does not exist") \
 	X(ROUTE_EXISTS, 400, "RouteAlreadyExists", "The route identified by %s already exists.") \
 	X(ROUTE_NOT_FOUND, 400, "InvalidRoute.NotFound", "no route with %s %s in route table %s") \
+	X(ACL_ENTRY_EXISTS, 400, "NetworkAclEntryAlreadyExists", "The network acl entry identified by %d already exists.") \
+	X(ACL_ENTRY_NOT_FOUND, 400, "InvalidNetworkAclEntry.NotFound", "The network acl entry identified by %d does not exist.") \
 	X(INSTANCE_INTERFACES, 400, "InvalidInstanceID", "%s") \
 	X(MISSING, 400, "MissingParameter", "%s") \
 	X(INVALID_ID, 400, "InvalidID", "The ID '%s' is not valid") \

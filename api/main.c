@@ -52,6 +52,8 @@ static const struct mc_option options[] = {
 	{ "api", "quota_route_tables", MC_OPT_INT, AT(quota_route_tables), "200", 1, 100000, "route tables per VPC" },
 	{ "api", "quota_routes", MC_OPT_INT, AT(quota_routes), "50", 1, 100000, "routes per route table" },
 	{ "api", "quota_addresses", MC_OPT_INT, AT(quota_addresses), "5", 1, 1000000, "elastic addresses per account and region" },
+	{ "api", "quota_acls", MC_OPT_INT, AT(quota_acls), "200", 1, 100000, "network ACLs per VPC" },
+	{ "api", "quota_acl_entries", MC_OPT_INT, AT(quota_acl_entries), "20", 1, 100000, "entries per network ACL and direction" },
 	{ "api", "stop_timeout", MC_OPT_INT, AT(stop_timeout), "120", 1, 3600, "seconds a guest may take to shut down at stop" },
 	{ "api", "terminate_timeout", MC_OPT_INT, AT(terminate_timeout), "20", 0, 3600, "seconds a guest may take to shut down at terminate" },
 	{ "api", "workers", MC_OPT_INT, AT(workers), "8", 1, 64, "reconcile workers" },

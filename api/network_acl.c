@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/vpc_part.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
@@ -78,4 +79,65 @@ void network_acl_forget(struct store_tx *tx, const struct resource *subnet)
 
 	if (edited)
 		json_array_remove(mc_json_arr(edited->doc, "Associations"), (size_t)place_of(edited, subnet->id));
+}
+
+/* --- for netd ------------------------------------------------------------------ */
+
+/* Does it let everything pass, as a default one that nobody touched? Then netd need
+ * not know it: packets are not taken through rules for nothing. */
+static bool is_open(const struct resource *acl, bool egress)
+{
+	size_t i;
+	json_t *e;
+
+	json_array_foreach(mc_json_arr(acl->doc, "Entries"), i, e)
+		if (mc_json_bool(e, "Egress", false) == egress) /* the first one decides: they are by number */
+			return strcmp(mc_json_str(e, "Protocol", ""), "-1") == 0 &&
+			       strcmp(mc_json_str(e, "CidrBlock", ""), "0.0.0.0/0") == 0 &&
+			       strcmp(mc_json_str(e, "RuleAction", ""), "allow") == 0;
+	return false;
+}
+
+bool network_acl_filters(const struct resource *acl)
+{
+	return acl && !(is_open(acl, true) && is_open(acl, false));
+}
+
+static json_t *entry_document(const json_t *e)
+{
+	const json_t *ports = mc_json_obj(e, "PortRange"), *icmp = mc_json_obj(e, "IcmpTypeCode");
+	json_t *doc = json_pack("{s:O, s:O, s:s, s:O}", "number", json_object_get(e, "RuleNumber"), "action",
+				json_object_get(e, "RuleAction"), "protocol", mc_json_str(e, "Protocol", "-1"), "cidr",
+				json_object_get(e, "CidrBlock"));
+
+	if (ports || icmp) {
+		json_object_set(doc, "from", json_object_get(ports ? ports : icmp, ports ? "From" : "Type"));
+		json_object_set(doc, "to", json_object_get(ports ? ports : icmp, ports ? "To" : "Code"));
+	}
+	return doc;
+}
+
+static json_t *acl_document(const struct resource *acl)
+{
+	json_t *doc = json_pack("{s:s, s:[], s:[]}", "id", acl->id, "ingress", "egress"), *e;
+	size_t i;
+
+	/* That the last rule denies is netd's own. */
+	json_array_foreach(mc_json_arr(acl->doc, "Entries"), i, e)
+		if (mc_json_int(e, "RuleNumber", 0) != ACL_LAST_RULE)
+			json_array_append_new(json_object_get(doc, mc_json_bool(e, "Egress", false) ? "egress" : "ingress"),
+					      entry_document(e));
+	return doc;
+}
+
+json_t *vpc_part_acls(struct store_tx *tx, const struct resource *vpc)
+{
+	struct store_iter it = store_iter(tx, KIND_NETWORK_ACL, vpc->account, vpc->region);
+	const struct resource *acl;
+	json_t *list = json_array();
+
+	while ((acl = store_next_of(&it, vpc->id)))
+		if (network_acl_filters(acl) && json_array_size(mc_json_arr(acl->doc, "Associations")))
+			json_array_append_new(list, acl_document(acl));
+	return list;
 }

@@ -18,5 +18,8 @@ const char *network_acl_associate(struct resource *acl, const char *subnet);
 const struct resource *network_acl_of(struct store_tx *tx, const struct resource *subnet);
 /* Take the subnet out of the ACL it is associated with. */
 void network_acl_forget(struct store_tx *tx, const struct resource *subnet);
+/* May it drop a packet? An ACL that lets everything pass both ways need not be
+ * looked at. NULL: there is none. */
+bool network_acl_filters(const struct resource *acl);
 
 #endif

@@ -93,14 +93,28 @@ static bool interface_alive(struct store_tx *tx, const struct resource *table, c
 	return instance && (instance->state == INSTANCE_RUNNING || instance->state == INSTANCE_PENDING);
 }
 
-/* Where a route may lead: the member that says so, the ids in it, and whether a
- * target that exists leads anywhere now (NULL: it always does). */
+static bool nat_gateway_alive(struct store_tx *tx, const struct resource *table, const struct resource *target)
+{
+	(void)tx, (void)table;
+	return strcmp(state_name(target), "available") == 0 || strcmp(state_name(target), "pending") == 0;
+}
+
+static bool peering_alive(struct store_tx *tx, const struct resource *table, const struct resource *target)
+{
+	(void)tx, (void)table;
+	return strcmp(state_name(target), "active") == 0;
+}
+
+/* Where a route may lead: the member that says so, the ids in it, what netd calls it
+ * (NULL: by its id), and whether a target that exists leads anywhere now. */
 static const struct target {
-	const char *member, *prefix;
+	const char *member, *prefix, *netd;
 	alive_fn *alive;
 } targets[] = {
-	{ "GatewayId", "igw", gateway_alive },
-	{ "NetworkInterfaceId", "eni", interface_alive },
+	{ "GatewayId", "igw", "igw", gateway_alive },
+	{ "NetworkInterfaceId", "eni", NULL, interface_alive },
+	{ "NatGatewayId", "nat", NULL, nat_gateway_alive },
+	{ "VpcPeeringConnectionId", "pcx", NULL, peering_alive },
 };
 
 static const struct target *target_of(const json_t *route, const char **ret_id)
@@ -151,7 +165,7 @@ static json_t *route_view(struct store_tx *tx, const struct resource *table, con
 	const char *id = NULL;
 	const struct target *how = target_of(route, &id);
 	const struct resource *target = store_get(tx, id);
-	bool alive = target && (!how->alive || how->alive(tx, table, target));
+	bool alive = target && how->alive(tx, table, target);
 
 	if (target && target->kind == KIND_NETWORK_INTERFACE)
 		add_instance(v, target);
@@ -175,15 +189,25 @@ json_t *route_table_routes(struct store_tx *tx, const struct resource *table)
 
 /* --- for netd ------------------------------------------------------------------ */
 
-static void add_route(struct store_tx *tx, const struct resource *table, const json_t *route, json_t *list)
+/* The word for netd, which looks itself whether an interface, NAT gateway or peering is
+ * there: what its document does not have is a black hole. Borrowed. */
+static const char *netd_target(struct store_tx *tx, const struct resource *table, const json_t *route)
 {
 	const char *id = NULL;
 	const struct target *how = target_of(route, &id);
 	const struct resource *target = store_get(tx, id);
 
-	if (target && target->kind == KIND_INTERNET_GATEWAY && how->alive(tx, table, target))
-		json_array_append_new(list, json_pack("{s:s, s:s}", "destination",
-			mc_json_str(route, "DestinationCidrBlock", "0.0.0.0/0"), "target", "igw"));
+	if (!how || !how->netd)
+		return id;
+	return target && how->alive(tx, table, target) ? how->netd : "blackhole";
+}
+
+static void add_route(struct store_tx *tx, const struct resource *table, const json_t *route, json_t *list)
+{
+	const char *target = netd_target(tx, table, route), *cidr = mc_json_str(route, "DestinationCidrBlock", NULL);
+
+	if (target && cidr)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "destination", cidr, "target", target));
 }
 
 json_t *route_table_document(struct store_tx *tx, const struct resource *subnet)

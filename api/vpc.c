@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/dns_name.h"
+#include "api/network_acl.h"
 #include "api/route_table.h"
 #include "api/vpc_part.h"
 #include "common/cleanup.h"
@@ -71,6 +72,14 @@ bool vpc_overlaps(const struct resource *vpc, struct cidr cidr)
 
 /* --- the wanted document -------------------------------------------------- */
 
+static json_t *subnet_document(struct store_tx *tx, const struct resource *subnet)
+{
+	const struct resource *acl = network_acl_of(tx, subnet);
+
+	return json_pack("{s:s, s:s, s:s*, s:o}", "id", subnet->id, "cidr", mc_json_str(subnet->doc, "CidrBlock", ""), "acl",
+			 network_acl_filters(acl) ? acl->id : NULL, "routes", route_table_document(tx, subnet));
+}
+
 static json_t *subnets_of(struct store_tx *tx, const struct resource *vpc)
 {
 	struct store_iter it = store_iter(tx, KIND_SUBNET, vpc->account, vpc->region);
@@ -78,8 +87,7 @@ static json_t *subnets_of(struct store_tx *tx, const struct resource *vpc)
 	json_t *list = json_array();
 
 	while ((s = store_next_of(&it, vpc->id)))
-		json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "id", s->id, "cidr",
-						      mc_json_str(s->doc, "CidrBlock", ""), "routes", route_table_document(tx, s)));
+		json_array_append_new(list, subnet_document(tx, s));
 	return list;
 }
 
@@ -90,16 +98,31 @@ static bool has_gateway(struct store_tx *tx, const struct resource *vpc)
 	return store_next_of(&it, vpc->id) != NULL;
 }
 
+/* The members that are made by a noun's own file. */
+static const struct {
+	const char *member;
+	json_t *(*make)(struct store_tx *tx, const struct resource *vpc);
+} parts[] = {
+	{ "dns", vpc_part_dns },
+	{ "dhcp", vpc_part_dhcp },
+	{ "acls", vpc_part_acls },
+	{ "subnets", subnets_of },
+	{ "security_groups", vpc_part_groups },
+	{ "enis", vpc_part_interfaces },
+};
+
 json_t *vpc_document(struct store_tx *tx, const char *vpc_id)
 {
 	const struct resource *vpc = store_find(tx, KIND_VPC, NULL, NULL, vpc_id);
 	mc_autofree char *domain = NULL;
+	json_t *doc;
 
 	if (!vpc)
 		return NULL;
 	domain = dns_name_domain(vpc->region);
-	return json_pack("{s:I, s:o, s:s, s:b, s:o, s:o, s:o}", "generation",
-			 (json_int_t)mc_json_int(vpc->spec, "generation", 0), "cidrs",
-			 vpc_cidrs(vpc), "domain", domain, "igw", has_gateway(tx, vpc),
-			 "subnets", subnets_of(tx, vpc), "security_groups", vpc_part_groups(tx, vpc), "enis", vpc_part_interfaces(tx, vpc));
+	doc = json_pack("{s:I, s:o, s:s, s:b}", "generation", (json_int_t)mc_json_int(vpc->spec, "generation", 0), "cidrs",
+			vpc_cidrs(vpc), "domain", domain, "igw", has_gateway(tx, vpc));
+	for (size_t i = 0; i < MC_ARRAY_SIZE(parts); i++)
+		json_object_set_new(doc, parts[i].member, parts[i].make(tx, vpc));
+	return doc;
 }

@@ -7,6 +7,13 @@
 
 #include "api/store.h"
 
+/* `acls`: those that may drop something (see network_acl_filters). */
+json_t *vpc_part_acls(struct store_tx *tx, const struct resource *vpc);
+
+/* `dhcp` and `dns`: objects. */
+json_t *vpc_part_dhcp(struct store_tx *tx, const struct resource *vpc);
+json_t *vpc_part_dns(struct store_tx *tx, const struct resource *vpc);
+
 /* `security_groups`: every group of the VPC with its rules. */
 json_t *vpc_part_groups(struct store_tx *tx, const struct resource *vpc);
 
