@@ -16,9 +16,11 @@ struct api_config {
 	long quota_instances, quota_groups, quota_rules, quota_addresses, stop_timeout, terminate_timeout, workers;
 	long quota_vpcs, quota_vpc_cidrs, quota_subnets, quota_route_tables, quota_routes, quota_acls, quota_acl_entries;
 	long counters_interval;
+	long time_scale;              /* of the meters */
 	bool imds_v1;
 };
 
+struct billing;
 struct counters;
 struct describe_cache;
 struct feed;
@@ -29,6 +31,7 @@ struct waiters;
 struct api {
 	struct api_config config;
 	struct store *store;
+	struct billing *billing;      /* NULL: nothing is metered (tests) */
 	struct reconciler *reconciler;
 	struct metadata *metadata;
 	struct counters *counters;    /* bytes of interfaces */

@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "api/backend.h"
 #include "api/counters.h"
+#include "api/billing/billing.h"
 #include "api/describe_cache.h"
 #include "api/feed.h"
 #include "api/gateway.h"
@@ -58,6 +59,7 @@ static const struct mc_option options[] = {
 	{ "api", "terminate_timeout", MC_OPT_INT, AT(terminate_timeout), "20", 0, 3600, "seconds a guest may take to shut down at terminate" },
 	{ "api", "workers", MC_OPT_INT, AT(workers), "8", 1, 64, "reconcile workers" },
 	{ "api", "counters_interval", MC_OPT_INT, AT(counters_interval), "10", 1, 3600, "seconds between two readings of the interfaces' byte counters" },
+	{ "api", "time_scale", MC_OPT_INT, AT(time_scale), "1", 1, BILLING_MAX_SCALE, "how much faster the meters run than time, for demonstrations" },
 	{ "api", "imds_v1", MC_OPT_BOOL, AT(imds_v1), "no", 0, 0, "let instances use version 1 of the metadata service" },
 	{ "api", "log_level", MC_OPT_STRING, AT(log_level), "info", 0, 0, "error, warning, info or debug" },
 	{ 0 },
@@ -104,6 +106,20 @@ static void bound_memory(void)
 	mallopt(M_ARENA_MAX, 2);
 }
 
+static struct billing *open_billing(struct api *api, mc_err **err)
+{
+	const struct billing_config config = { .scale = api->config.time_scale };
+	struct billing *b = billing_open(api->store, &config, err);
+
+	if (config.scale > 1)
+		mc_logf(MC_LOG_WARNING, AREA, "the meters run %lld times as fast as time", (long long)config.scale);
+	if (b && billing_start(b, err) < 0) {
+		billing_close(b);
+		return NULL;
+	}
+	return b;
+}
+
 static int start(struct api *api, struct doors *d, mc_err **err)
 {
 	int level = mc_log_level_parse(api->config.log_level);
@@ -126,6 +142,9 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 	api->describe_cache = describe_cache_new(DESCRIBE_CACHE);
 	api->metadata = metadata_start(api, err);
 	if (!api->metadata)
+		return -1;
+	api->billing = open_billing(api, err);
+	if (!api->billing)
 		return -1;
 	look_at_host(api);
 	api->reconciler = reconciler_start(api, (unsigned)api->config.workers, err);
@@ -151,6 +170,7 @@ static void stop(struct api *api, struct doors *d)
 	gateway_stop(d->local);
 	unlink(api->config.socket);
 	reconciler_stop(api->reconciler);
+	billing_stop(api->billing);
 }
 
 int main(int argc, char **argv)

@@ -98,25 +98,11 @@ int64_t state_since(const struct resource *r)
 	return mc_json_int(mc_json_obj(r->spec, "since"), "wall", r->created);
 }
 
-/* How long the state lasted: by the boot clock within one boot, else by the wall. */
-static int64_t lasted(const json_t *since, int64_t wall_now)
-{
-	int64_t n;
-
-	if (strcmp(mc_json_str(since, "boot_id", ""), mc_clock_boot_id()) == 0)
-		n = mc_clock_boot() - mc_json_int(since, "boot", 0);
-	else
-		n = wall_now - mc_json_int(since, "wall", wall_now);
-	return n > 0 ? n : 0;
-}
-
 int state_set(struct store_tx *tx, struct resource *r, int state)
 {
 	const struct state_machine *m = kind_info(r->kind)->machine;
-	mc_auto_json json_t *detail = NULL;
-	const json_t *since = mc_json_obj(r->spec, "since");
-	int64_t now = mc_clock_wall();
 
+	(void)tx; /* its commit opens and closes what is billed: api/billing/usage.h */
 	if (r->state == state)
 		return 0;
 	if (!(m->legal[r->state] & BIT(state))) {
@@ -125,10 +111,6 @@ int state_set(struct store_tx *tx, struct resource *r, int state)
 		return -1;
 	}
 	mc_logf(MC_LOG_INFO, "state", "%s %s -> %s", r->id, m->names[r->state], m->names[state]);
-	detail = json_pack("{s:s*, s:s*}", "InstanceType", mc_json_str(r->doc, "InstanceType", NULL),
-			   "VolumeType", mc_json_str(r->doc, "VolumeType", NULL));
-	store_add_usage(tx, r, m->names[r->state], mc_json_int(since, "wall", r->created), now,
-			lasted(since, now), detail);
 	state_init(r, state);
 	return 0;
 }

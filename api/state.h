@@ -30,7 +30,7 @@ const char *state_name(const struct resource *r);
 int state_parse(const struct state_machine *machine, const char *name);
 
 /* The setter: r is store_edit()ed or store_insert()ed. Logs "i-… pending ->
- * running", stamps the time, and writes the usage record of the state left. An illegal
+ * running" and stamps the time; tx's commit writes the usage records (api/billing/usage.h). An illegal
  * transition is refused: -1 (a bug in the caller, logged). Setting the same state is 0. */
 int state_set(struct store_tx *tx, struct resource *r, int state);
 /* Stamp the first state of a new resource. */

@@ -8,6 +8,7 @@
 
 #include "api/backend.h"
 #include "api/interface.h"
+#include "api/billing/billing.h"
 #include "api/reconciler.h"
 #include "api/state.h"
 #include "api/vpc.h"
@@ -384,8 +385,10 @@ static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 
 	if (observe(v, state, reason, err) < 0)
 		return -1;
-	if (strcmp(state, "running") == 0)
+	if (strcmp(state, "running") == 0) {
+		billing_confirm(v->api->billing, v->inst->id);
 		return STEP_DONE;
+	}
 	if (strcmp(state, "crashed") == 0)
 		return guest_crashed(v, err);
 	if (strcmp(state, "stopped") == 0 && strcmp(reason, "guest-shutdown") == 0)

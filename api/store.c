@@ -74,6 +74,12 @@ void store_on_commit(struct store *s, store_committed_fn *fn, void *ctx)
 	s->committed_ctx = ctx;
 }
 
+void store_on_write(struct store *s, store_writing_fn *fn, void *ctx)
+{
+	s->writing = fn;
+	s->writing_ctx = ctx;
+}
+
 int store_sql(struct store *s, store_sql_fn *fn, void *ctx, mc_err **err)
 {
 	int r;
@@ -196,24 +202,6 @@ struct store_tx *store_write(struct store *s)
 	return tx;
 }
 
-static void usage_free(struct usage *u)
-{
-	while (u) {
-		struct usage *next = u->next;
-
-		free(u->id);
-		free(u->account);
-		free(u->region);
-		free(u->az);
-		free(u->kind);
-		free(u->state);
-		free(u->tags);
-		free(u->detail);
-		free(u);
-		u = next;
-	}
-}
-
 static void token_free(struct token *t)
 {
 	while (t) {
@@ -233,7 +221,6 @@ static void tx_free(struct store_tx *tx)
 	free(tx->inserted);
 	free(tx->edited);
 	json_decref(tx->facts);
-	usage_free(tx->usage);
 	token_free(tx->tokens);
 	free(tx);
 }
@@ -506,27 +493,6 @@ void store_delete(struct store_tx *tx, const char *id)
 void store_set_fact(struct store_tx *tx, const char *key, const char *value)
 {
 	json_object_set_new(tx->facts, key, json_string(value));
-}
-
-void store_add_usage(struct store_tx *tx, const struct resource *r, const char *state,
-		     int64_t started_wall, int64_t ended_wall, int64_t duration_ns,
-		     const json_t *detail)
-{
-	struct usage *u = mc_alloc(sizeof(*u));
-
-	u->id = mc_strdup(r->id);
-	u->account = mc_strdup(r->account);
-	u->region = mc_strdup(r->region);
-	u->az = mc_strdup(r->az);
-	u->kind = mc_strdup(kind_info(r->kind)->name);
-	u->state = mc_strdup(state);
-	u->tags = json_dumps(r->tags, JSON_COMPACT);
-	u->detail = detail ? json_dumps(detail, JSON_COMPACT) : mc_strdup("{}");
-	u->started = started_wall;
-	u->ended = ended_wall;
-	u->duration = duration_ns;
-	u->next = tx->usage;
-	tx->usage = u;
 }
 
 void store_token_put(struct store_tx *tx, const char *scope, const char *token, const char *digest,

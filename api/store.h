@@ -49,6 +49,16 @@ struct store_change {
 typedef void store_committed_fn(void *ctx, const struct store_change *change);
 void store_on_commit(struct store *store, store_committed_fn *fn, void *ctx);
 
+/* What a transaction is about to make of one resource. before NULL: it is new; after NULL: it goes. */
+struct store_write {
+	const struct resource *before, *after;
+};
+/* Called inside the SQL transaction of each commit that changes resources, behind its own rows and
+ * before it is on disk: what the callee writes to db becomes true with it or not at all. -1 and *err
+ * refuses the commit. The writer's lock is held: keep off the store. */
+typedef int store_writing_fn(void *ctx, sqlite3 *db, const struct store_write *writes, size_t n, mc_err **err);
+void store_on_write(struct store *store, store_writing_fn *fn, void *ctx);
+
 /* Run fn in one SQL transaction of its own, between commits. 0, or -1 and *err with nothing done. */
 typedef int store_sql_fn(void *ctx, sqlite3 *db, mc_err **err);
 int store_sql(struct store *store, store_sql_fn *fn, void *ctx, mc_err **err);
@@ -87,11 +97,6 @@ void store_delete(struct store_tx *tx, const char *id);
 /* Small facts by key ("region/123456789012/us-east-1"). NULL where unset. */
 const char *store_fact(struct store_tx *tx, const char *key);
 void store_set_fact(struct store_tx *tx, const char *key, const char *value);
-
-/* The usage record of a state just left, see api/state.h. detail is borrowed. */
-void store_add_usage(struct store_tx *tx, const struct resource *r, const char *state,
-		     int64_t started_wall, int64_t ended_wall, int64_t duration_ns,
-		     const json_t *detail);
 
 /* ClientToken: what an earlier call with this token was (digest of its
  * parameters) and left. New references; 1 found, 0 not, -1 *err. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/billing/schema.h"
 #include "api/state.h"
 #include "api/store_internal.h"
 #include "common/cleanup.h"
@@ -32,6 +33,7 @@ static const struct mc_db_upgrade upgrades[] = {
 	  " last_local_in INTEGER NOT NULL, last_local_out INTEGER NOT NULL, internet_in INTEGER NOT NULL,"
 	  " internet_out INTEGER NOT NULL, local_in INTEGER NOT NULL, local_out INTEGER NOT NULL,"
 	  " PRIMARY KEY (eni, ip)) WITHOUT ROWID;" },
+	{ 3, BILLING_SCHEMA },
 	{ 0, NULL },
 };
 
@@ -230,13 +232,6 @@ static int write_records(struct store_tx *tx, mc_err **err)
 {
 	sqlite3 *db = tx->store->db;
 
-	for (const struct usage *u = tx->usage; u; u = u->next)
-		if (mc_db_run(db, NULL, NULL, err,
-			      "INSERT INTO usage_record (resource, account, region, az, kind, state, started, ended,"
-			      " duration, tags, detail) VALUES (?,?,?,?,?,?,?,?,?,?,?)", "ssssssiiiss",
-			      u->id, u->account, u->region, u->az, u->kind, u->state, u->started, u->ended, u->duration,
-			      u->tags, u->detail) < 0)
-			return -1;
 	for (const struct token *t = tx->tokens; t; t = t->next)
 		if (mc_db_run(db, NULL, NULL, err, "INSERT OR REPLACE INTO client_token VALUES (?,?,?,?,?)", "ssssi",
 			      t->scope, t->token, t->digest, t->result, mc_clock_wall()) < 0)
@@ -246,7 +241,7 @@ static int write_records(struct store_tx *tx, mc_err **err)
 
 static bool empty(const struct store_tx *tx)
 {
-	return !tx->n_edited && !tx->n_inserted && !tx->usage && !tx->tokens && json_object_size(tx->facts) == 0;
+	return !tx->n_edited && !tx->n_inserted && !tx->tokens && json_object_size(tx->facts) == 0;
 }
 
 int store_db_transact(sqlite3 *db, store_sql_fn *fn, void *ctx, mc_err **err)
@@ -259,6 +254,21 @@ int store_db_transact(sqlite3 *db, store_sql_fn *fn, void *ctx, mc_err **err)
 	return -1;
 }
 
+/* Let the hook write what follows from the changes. */
+static int write_hook(struct store_tx *tx, mc_err **err)
+{
+	struct store *s = tx->store;
+	mc_autofree struct store_write *w = mc_alloc((tx->n_edited + tx->n_inserted + 1) * sizeof(*w));
+	size_t n = 0;
+
+	for (size_t i = 0; i < tx->n_edited; i++)
+		w[n++] = (struct store_write){ tx->edited[i], tx->edited[i]->gone ? NULL : tx->edited[i]->next };
+	for (size_t i = 0; i < tx->n_inserted; i++)
+		if (!tx->inserted[i]->gone)
+			w[n++] = (struct store_write){ NULL, tx->inserted[i] };
+	return s->writing && n ? s->writing(s->writing_ctx, s->db, w, n, err) : 0;
+}
+
 static int write_all(void *ctx, sqlite3 *db, mc_err **err)
 {
 	struct store_tx *tx = ctx;
@@ -266,7 +276,7 @@ static int write_all(void *ctx, sqlite3 *db, mc_err **err)
 	(void)db;
 	if (write_resources(tx, err) < 0 || write_facts(tx, err) < 0 || write_records(tx, err) < 0)
 		return -1;
-	return 0;
+	return write_hook(tx, err);
 }
 
 int store_db_write(struct store_tx *tx, mc_err **err)

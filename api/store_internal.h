@@ -18,12 +18,6 @@ struct kind_list { /* by order of creation */
 	size_t n, cap;
 };
 
-struct usage {
-	char *id, *account, *region, *az, *kind, *state, *tags, *detail;
-	int64_t started, ended, duration;
-	struct usage *next;
-};
-
 struct token {
 	char *scope, *token, *digest, *result;
 	struct token *next;
@@ -44,6 +38,8 @@ struct store {
 	void *changed_ctx;
 	store_committed_fn *committed;
 	void *committed_ctx;
+	store_writing_fn *writing;
+	void *writing_ctx;
 };
 
 struct store_tx {
@@ -54,7 +50,6 @@ struct store_tx {
 	struct resource **edited;   /* the published ones that have ->next or are ->gone */
 	size_t n_edited;
 	json_t *facts;              /* changed ones */
-	struct usage *usage;
 	struct token *tokens;
 };
 

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 static _Atomic int64_t wall_step, boot_step;
+static _Atomic bool frozen; /* the steps hold all there is to read */
 static char boot_id[40];
 static pthread_once_t boot_id_once = PTHREAD_ONCE_INIT;
 
@@ -16,6 +18,8 @@ static int64_t read_clock(clockid_t id)
 {
 	struct timespec ts;
 
+	if (frozen)
+		return 0;
 	clock_gettime(id, &ts);
 	return ts.tv_sec * MC_SECOND + ts.tv_nsec;
 }
@@ -36,6 +40,15 @@ void mc_clock_step(int64_t wall_ns, int64_t boot_ns)
 	boot_step += boot_ns;
 }
 
+void mc_clock_freeze(void)
+{
+	int64_t wall = mc_clock_wall(), boot = mc_clock_boot();
+
+	frozen = true;
+	wall_step = wall;
+	boot_step = boot;
+}
+
 static void boot_id_read(void)
 {
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
@@ -51,6 +64,13 @@ const char *mc_clock_boot_id(void)
 {
 	pthread_once(&boot_id_once, boot_id_read);
 	return boot_id;
+}
+
+void mc_clock_reboot(void)
+{
+	pthread_once(&boot_id_once, boot_id_read);
+	boot_id[0] = boot_id[0] == 'f' ? '0' : boot_id[0] == '9' ? 'a' : (char)(boot_id[0] + 1);
+	boot_step -= mc_clock_boot();
 }
 
 void mc_clock_iso8601(int64_t wall_ns, char out[MC_ISO8601_LEN])

@@ -22,6 +22,10 @@ const char *mc_clock_boot_id(void);
 
 /* For tests: add ns to what either clock reads from now on. */
 void mc_clock_step(int64_t wall_ns, int64_t boot_ns);
+/* For tests: both clocks stand still from now on, but for steps. */
+void mc_clock_freeze(void);
+/* For tests: another boot id, and a boot clock that begins anew. */
+void mc_clock_reboot(void);
 
 /* ISO 8601 UTC with milliseconds and Z, as the EC2 API writes it. */
 void mc_clock_iso8601(int64_t wall_ns, char out[MC_ISO8601_LEN]);

@@ -140,15 +140,6 @@ static void test_survives_reopening(void **state)
 	store_end(tx);
 }
 
-static int on_usage(sqlite3_stmt *stmt, void *ctx)
-{
-	json_array_append_new(ctx, json_pack("[s, I, I]", mc_db_text(stmt, 0), (json_int_t)sqlite3_column_int64(stmt, 1),
-					     (json_int_t)sqlite3_column_int64(stmt, 2)));
-	return 0;
-}
-
-/* Each state that is left has its record, in the same transaction; its length is
- * the boot clock's, whatever the wall clock did meanwhile. */
 /* Rows that were loaded hold what they have in common once; a change is one's own. */
 static void test_loaded_rows_share(void **state)
 {
@@ -174,33 +165,6 @@ static void test_loaded_rows_share(void **state)
 	assert_string_equal(mc_json_str(store_get(tx, b)->doc, "InstanceType", ""), "t3.nano");
 	assert_string_equal(mc_json_str(store_get(tx, a)->doc, "InstanceType", ""), "t3.micro");
 	store_end(tx);
-}
-
-static void test_usage_of_each_state_left(void **state)
-{
-	mc_auto_json json_t *rows = json_array();
-	char id[MC_ID_LEN];
-	struct store_tx *tx;
-	sqlite3 *db;
-
-	put(*state, id);
-	mc_clock_step(-3600 * MC_SECOND, 60 * MC_SECOND);
-	tx = store_write(*state);
-	assert_int_equal(state_set(tx, store_edit(tx, id), INSTANCE_RUNNING), 0);
-	assert_int_equal(store_commit(tx, NULL), 0);
-	tx = store_write(*state);
-	assert_int_equal(state_set(tx, store_edit(tx, id), INSTANCE_STOPPING), 0);
-	store_end(tx); /* dropped: no record either */
-	db = store_reader(*state, NULL);
-	assert_non_null(db);
-	assert_int_equal(mc_db_run(db, on_usage, rows, NULL,
-				   "SELECT state, duration, ended - started FROM usage_record WHERE resource = ?", "s", id), 0);
-	mc_db_close(db);
-	mc_clock_step(3600 * MC_SECOND, -60 * MC_SECOND);
-	assert_int_equal(json_array_size(rows), 1);
-	assert_string_equal(mc_json_at(json_array_get(rows, 0), 0), "pending");
-	assert_in_range(json_integer_value(json_array_get(json_array_get(rows, 0), 1)), 60 * MC_SECOND, 90 * MC_SECOND);
-	assert_true(json_integer_value(json_array_get(json_array_get(rows, 0), 2)) < 0);
 }
 
 static void test_illegal_transition_is_refused(void **state)
@@ -298,7 +262,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_iteration_sees_own_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_survives_reopening, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_loaded_rows_share, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_usage_of_each_state_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_illegal_transition_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_state_names_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_client_token, setup, teardown),

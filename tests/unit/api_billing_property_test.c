@@ -1,0 +1,566 @@
+/* Billing by random histories: whatever happens to resources, clocks, daemon and host, the usage
+ * records equal what a second, simpler bookkeeping makes of the same events, to the nanosecond.
+ *
+ * The second bookkeeping knows nothing of lines, anchors or SQL: it keeps the stretches of true time
+ * in which each meter of each resource was on, cuts them into days at the end, and adds up.
+ * MINICLOUD_SEED=N repeats one history, MINICLOUD_HISTORIES=N makes more of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "api/billing/billing.h"
+#include "api/billing/calendar.h"
+#include "api/state.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/db.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#define RESOURCES 9
+#define STEPS 250
+#define METERS 3 /* at most, of one resource */
+#define NS_MINUTE (60 * MC_SECOND)
+
+/* --- chance ---------------------------------------------------------------- */
+
+static uint64_t chance;
+
+static uint64_t draw(uint64_t below)
+{
+	chance = chance * 6364136223846793005u + 1442695040888963407u;
+	return (chance >> 33) % below;
+}
+
+/* --- the second bookkeeping ------------------------------------------------- */
+
+struct stretch { /* of one record: true time from, to; filed under time + offset */
+	int64_t from, to, offset;
+	struct stretch *earlier;
+};
+
+struct account_of { /* one meter of one resource */
+	char what[160];           /* "" off, else what is used */
+	int64_t since;            /* the present record began */
+	int64_t run;              /* of the run, in earlier records */
+	struct stretch *stretches; /* of the present record, newest first */
+};
+
+struct thing {
+	char id[MC_ID_LEN];
+	enum kind kind;
+	struct account_of meters[METERS];
+	bool unconfirmed;
+};
+
+struct world {
+	char dir[32], *path;
+	struct store *store;
+	struct billing *billing;
+	struct thing things[RESOURCES];
+	size_t n;
+	int64_t now;      /* true time in which the host was up */
+	int64_t offset;   /* in force: what labels are ahead of it */
+	int64_t set;      /* wall minus boot clock when that was taken */
+	int64_t beat;     /* the last */
+	int64_t known;    /* the last beat before the daemon's last start */
+	json_t *expected; /* {"day|what": ns} */
+};
+
+static void expect(struct world *w, int64_t day, const char *what, int64_t ns)
+{
+	mc_autofree char *key = mc_strf("%lld|%s", (long long)day, what);
+
+	if (ns)
+		json_object_set_new(w->expected, key, json_integer(json_integer_value(json_object_get(w->expected, key)) + ns));
+}
+
+/* Until now it was as it was. */
+static void pass(struct world *w, int64_t ns)
+{
+	for (size_t i = 0; i < w->n; i++)
+		for (int m = 0; m < METERS; m++) {
+			struct account_of *a = &w->things[i].meters[m];
+			struct stretch *s;
+
+			if (!*a->what || !ns)
+				continue;
+			s = mc_alloc(sizeof(*s));
+			*s = (struct stretch){ w->now, w->now + ns, w->offset, a->stretches };
+			a->stretches = s;
+		}
+	w->now += ns;
+}
+
+/* What was used until `end` is final. */
+static int64_t take(struct world *w, struct account_of *a, int64_t end)
+{
+	int64_t total = 0;
+
+	while (a->stretches) {
+		struct stretch *s = a->stretches;
+		int64_t to = s->to < end ? s->to : end;
+
+		for (int64_t t = s->from; t < to;) {
+			int64_t day = calendar_day(t + s->offset), next = (day + 1) * CALENDAR_DAY - s->offset;
+			int64_t until = next < to ? next : to;
+
+			expect(w, day, a->what, until - t);
+			total += until - t;
+			t = until;
+		}
+		a->stretches = s->earlier;
+		free(s);
+	}
+	return total;
+}
+
+/* The record ends (known to be so until `end`) and another of the same run begins. */
+static void renew(struct world *w, struct account_of *a, int64_t end)
+{
+	a->run += take(w, a, end);
+	a->since = w->now;
+}
+
+static void finish(struct world *w, struct thing *t, struct account_of *a)
+{
+	bool lost = t->unconfirmed && t->kind == KIND_INSTANCE && w->known >= a->since;
+	int64_t end = lost ? w->known : w->now, up;
+
+	a->run += take(w, a, end);
+	up = a->run < NS_MINUTE ? NS_MINUTE : (a->run + MC_SECOND - 1) / MC_SECOND * MC_SECOND;
+	expect(w, calendar_day(end + w->offset), a->what, up - a->run);
+	a->what[0] = '\0';
+	a->run = 0;
+}
+
+static void follow(struct world *w, struct thing *t, struct account_of *a, const char *what)
+{
+	if (strcmp(a->what, what) == 0)
+		return;
+	if (*a->what && !*what) {
+		finish(w, t, a);
+		return;
+	}
+	if (*a->what)
+		renew(w, a, w->now);
+	a->since = w->now;
+	snprintf(a->what, sizeof(a->what), "%.159s", what);
+}
+
+static void describe(const struct resource *r, const char *meter, const char *type, int64_t quantity, char out[160])
+{
+	mc_autofree char *tags = json_dumps(r->tags, JSON_COMPACT | JSON_SORT_KEYS);
+
+	snprintf(out, 160, "%s|%s|%s|%lld|%s", r->id, meter, type, (long long)quantity, tags);
+}
+
+/* The rules once more, in plain words. */
+static void observe(struct world *w, struct thing *t, const struct resource *r)
+{
+	char what[METERS][160] = { "", "", "" };
+	const char *type = r ? mc_json_str(r->doc, "VolumeType", "") : "";
+
+	if (r && r->kind == KIND_INSTANCE && (r->state == INSTANCE_RUNNING ||
+	    (r->state == INSTANCE_STOPPING && mc_json_bool(r->spec, "hibernating", false))))
+		describe(r, "instance", mc_json_str(r->doc, "InstanceType", ""), 1, what[0]);
+	if (r && r->kind == KIND_NETWORK_INTERFACE && mc_json_str(r->spec, "public_ip", NULL))
+		describe(r, "public-ipv4", "", 1, what[0]);
+	if (r && r->kind == KIND_VOLUME && (r->state == VOLUME_AVAILABLE || r->state == VOLUME_IN_USE)) {
+		describe(r, "volume", type, mc_json_int(r->doc, "Size", 0), what[0]);
+		if (strcmp(type, "gp3") == 0)
+			describe(r, "volume-iops", type, mc_json_int(r->doc, "Iops", 0), what[1]);
+		if (strcmp(type, "gp3") == 0 && mc_json_int(r->doc, "Throughput", 0))
+			describe(r, "volume-throughput", type, mc_json_int(r->doc, "Throughput", 0), what[2]);
+	}
+	for (int m = 0; m < METERS; m++)
+		follow(w, t, &t->meters[m], what[m]);
+}
+
+static void renew_all(struct world *w, int64_t end, int64_t before_label)
+{
+	for (size_t i = 0; i < w->n; i++)
+		for (int m = 0; m < METERS; m++) {
+			struct account_of *a = &w->things[i].meters[m];
+
+			if (*a->what && a->since + w->offset < before_label)
+				renew(w, a, end);
+		}
+}
+
+/* A wall clock that was set by a second or more is noticed whenever anything is written. */
+static void notice(struct world *w)
+{
+	int64_t set = mc_clock_wall() - mc_clock_boot(), by = set - w->set;
+
+	if (by > -MC_SECOND && by < MC_SECOND)
+		return;
+	renew_all(w, w->now, INT64_MAX);
+	w->offset += by;
+	w->set = set;
+	w->beat = w->now;
+}
+
+/* --- the world ---------------------------------------------------------------- */
+
+static void start(struct world *w)
+{
+	const struct billing_config config = { .scale = 1 };
+	mc_err *err = NULL;
+
+	w->store = store_open(w->path, &err);
+	w->billing = w->store ? billing_open(w->store, &config, &err) : NULL;
+	if (!w->billing)
+		fail_msg("%s", mc_err_msg(err));
+}
+
+/* Whatever is in memory is gone, what is on disk stays. */
+static void crash(struct world *w)
+{
+	billing_close(w->billing);
+	store_close(w->store);
+}
+
+static void move_clocks(struct world *w, int64_t ns)
+{
+	mc_clock_step(ns, ns);
+	pass(w, ns);
+}
+
+static int64_t some_time(void)
+{
+	static const int64_t lengths[] = { 1, MC_SECOND, NS_MINUTE, CALENDAR_HOUR, CALENDAR_DAY };
+
+	return (int64_t)draw(1000003) * (lengths[draw(5)] / 1000) / 1000 + (int64_t)draw(2);
+}
+
+static void act_pass_time(struct world *w)
+{
+	move_clocks(w, some_time());
+}
+
+static void act_to_midnight(struct world *w)
+{
+	int64_t day = calendar_day(w->now + w->offset);
+
+	move_clocks(w, (day + 1) * CALENDAR_DAY - (w->now + w->offset));
+}
+
+static void act_set_wall(struct world *w)
+{
+	int64_t by = some_time() * (draw(2) ? 1 : -1);
+
+	if (draw(4) == 0)
+		by += (int64_t)draw(60) * CALENDAR_DAY - 30 * CALENDAR_DAY;
+	mc_clock_step(by, 0);
+	(void)w;
+}
+
+static void act_beat(struct world *w)
+{
+	assert_int_equal(billing_beat(w->billing, NULL), 0);
+	notice(w);
+	renew_all(w, w->now, calendar_day(w->now + w->offset) * CALENDAR_DAY);
+	w->beat = w->now;
+}
+
+static void act_restart(struct world *w)
+{
+	crash(w);
+	if (draw(2))
+		move_clocks(w, some_time());
+	w->known = w->beat;
+	start(w);
+	notice(w);
+	w->beat = w->now;
+	for (size_t i = 0; i < w->n; i++)
+		w->things[i].unconfirmed = *w->things[i].meters[0].what != '\0';
+}
+
+/* Nothing is used while the host is down, nor after the last heartbeat. */
+static void act_reboot(struct world *w)
+{
+	int64_t down = some_time(), set;
+
+	crash(w);
+	renew_all(w, w->beat, INT64_MAX);
+	mc_clock_reboot();
+	mc_clock_step(down, 5 * MC_SECOND);
+	set = mc_clock_wall() - mc_clock_boot();
+	w->set = set;
+	w->offset = mc_clock_wall() - w->now;
+	for (size_t i = 0; i < w->n; i++)
+		w->things[i].unconfirmed = false;
+	start(w);
+	w->beat = w->now;
+}
+
+static void act_confirm(struct world *w)
+{
+	struct thing *t;
+
+	if (w->n == 0)
+		return;
+	t = &w->things[draw(w->n)];
+	billing_confirm(w->billing, t->id);
+	t->unconfirmed = false;
+}
+
+/* --- changes of resources ------------------------------------------------------ */
+
+static void make(struct world *w, struct store_tx *tx)
+{
+	static const enum kind kinds[] = { KIND_INSTANCE, KIND_INSTANCE, KIND_VOLUME, KIND_NETWORK_INTERFACE };
+	struct resource *r = store_insert(tx, kinds[draw(4)], "123456789012", "us-east-1");
+	struct thing *t = &w->things[w->n];
+
+	memset(t, 0, sizeof(*t));
+	memcpy(t->id, r->id, sizeof(t->id));
+	t->kind = r->kind;
+	if (r->kind == KIND_INSTANCE) {
+		json_object_set_new(r->doc, "InstanceType", json_string("t3.micro"));
+		state_init(r, INSTANCE_PENDING);
+	}
+	if (r->kind == KIND_VOLUME) {
+		json_object_update_new(r->doc, json_pack("{s:i, s:s, s:i}", "Size", 8, "VolumeType", draw(2) ? "gp3" : "gp2", "Iops", 3000));
+		state_init(r, VOLUME_CREATING);
+	}
+}
+
+static void change_state(struct resource *r)
+{
+	const struct state_machine *m = kind_info(r->kind)->machine;
+	int to = m ? (int)draw((uint64_t)m->n) : 0;
+
+	if (m && m->legal[r->state] & 1u << to)
+		r->state = to;
+}
+
+static void change_attribute(struct resource *r)
+{
+	if (r->kind == KIND_NETWORK_INTERFACE) {
+		if (draw(2))
+			json_object_set_new(r->spec, "public_ip", json_string("203.0.113.7"));
+		else
+			json_object_del(r->spec, "public_ip");
+	} else if (r->kind == KIND_VOLUME) {
+		json_object_set_new(r->doc, draw(2) ? "Size" : "Throughput", json_integer((json_int_t)draw(500)+ 1));
+	} else if (draw(2)) {
+		json_object_set_new(r->doc, "InstanceType", json_string(draw(2) ? "t3.micro" : "m5.large"));
+	} else {
+		json_object_set_new(r->spec, "hibernating", json_boolean(draw(2)));
+	}
+}
+
+static void change_tags(struct resource *r)
+{
+	if (draw(3) == 0)
+		json_object_clear(r->tags);
+	else
+		json_object_set_new(r->tags, draw(2) ? "team" : "env", json_string(draw(2) ? "a" : "b"));
+}
+
+/* True where there was something to change. */
+static bool change_one(struct store_tx *tx, const char *id)
+{
+	struct resource *r = store_edit(tx, id);
+
+	if (!r)
+		return false;
+	switch (draw(12)) {
+	case 0: change_tags(r); break;
+	case 1: case 2: case 3: change_attribute(r); break;
+	case 4: store_delete(tx, id); break;
+	default: change_state(r); break;
+	}
+	return true;
+}
+
+static void look_at_all(struct world *w)
+{
+	struct store_tx *tx = store_read(w->store);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->n; i++)
+		observe(w, &w->things[i], store_get(tx, w->things[i].id));
+	for (size_t i = 0; i < w->n; i++)
+		if (store_get(tx, w->things[i].id))
+			w->things[kept++] = w->things[i];
+	w->n = kept;
+	store_end(tx);
+}
+
+static int run_sql(void *ctx, sqlite3 *db, mc_err **err)
+{
+	return mc_db_exec(db, ctx, err);
+}
+
+static void sql(struct world *w, const char *text)
+{
+	assert_int_equal(store_sql(w->store, run_sql, (void *)text, NULL), 0);
+}
+
+/* A transaction of a few changes, of which some are dropped and some refused by the disk. */
+static void act_change(struct world *w)
+{
+	struct store_tx *tx = store_write(w->store);
+	bool made = w->n < RESOURCES && (w->n == 0 || draw(6) == 0), wrote = made, fails = draw(10) == 0;
+	int r;
+
+	if (made)
+		make(w, tx);
+	for (uint64_t n = draw(4); n > 0 && w->n > 0; n--)
+		wrote |= change_one(tx, w->things[draw(w->n)].id);
+	if (draw(10) == 0) {
+		store_end(tx);
+		return;
+	}
+	if (fails) { /* the writer's lock is ours, the file is not */
+		sqlite3 *db = NULL;
+
+		assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
+		assert_int_equal(mc_db_exec(db, "CREATE TRIGGER full BEFORE INSERT ON usage_day BEGIN SELECT RAISE(ABORT, 'disk full'); END", NULL), 0);
+		sqlite3_close(db);
+	}
+	r = store_commit(tx, NULL);
+	if (fails)
+		sql(w, "DROP TRIGGER full");
+	assert_true(r == 0 || fails);
+	if (r < 0)
+		return;
+	w->n += made;
+	if (wrote)
+		notice(w);
+	look_at_all(w);
+}
+
+/* --- the comparison --------------------------------------------------------------- */
+
+static int add_day(sqlite3_stmt *stmt, void *ctx)
+{
+	mc_autofree char *key = mc_strf("%lld|%s|%s|%s|%lld|%s", (long long)sqlite3_column_int64(stmt, 0), mc_db_text(stmt, 1),
+					mc_db_text(stmt, 2), mc_db_text(stmt, 3), (long long)sqlite3_column_int64(stmt, 4),
+					mc_db_text(stmt, 5));
+
+	json_object_set_new(ctx, key, json_integer(sqlite3_column_int64(stmt, 6)));
+	return 0;
+}
+
+static json_t *usage_by(struct world *w, const char *query)
+{
+	json_t *found = json_object();
+	sqlite3 *db = store_reader(w->store, NULL);
+
+	assert_non_null(db);
+	assert_int_equal(mc_db_run(db, add_day, found, NULL, query, ""), 0);
+	sqlite3_close(db);
+	return found;
+}
+
+static void compare(struct world *w, const json_t *found, const char *what, unsigned seed, int step)
+{
+	mc_autofree char *a = NULL, *b = NULL;
+
+	if (json_equal(found, w->expected))
+		return;
+	a = json_dumps(found, JSON_INDENT(1) | JSON_SORT_KEYS);
+	b = json_dumps(w->expected, JSON_INDENT(1) | JSON_SORT_KEYS);
+	fail_msg("history %u, step %d: %s\nrecorded %s\nexpected %s", seed, step, what, a, b);
+}
+
+#define COLUMNS "l.resource, l.meter, l.type, l.quantity, l.tags, "
+
+static void check(struct world *w, unsigned seed, int step)
+{
+	mc_auto_json json_t *days = usage_by(w, "SELECT d.day, " COLUMNS "SUM(d.amount) FROM usage_day d JOIN usage_line l"
+						" ON l.id = d.line GROUP BY 1,2,3,4,5,6");
+	mc_auto_json json_t *records = usage_by(w, "SELECT (r.label - ((r.label % 86400000000000) + 86400000000000) % 86400000000000)"
+						   " / 86400000000000, " COLUMNS "SUM(r.ns + r.extra) FROM usage_record r"
+						   " JOIN usage_line l ON l.id = r.line GROUP BY 1,2,3,4,5,6");
+
+	compare(w, days, "days", seed, step);
+	compare(w, records, "records", seed, step);
+}
+
+/* --- histories --------------------------------------------------------------------- */
+
+static void world_begin(struct world *w)
+{
+	memset(w, 0, sizeof(*w));
+	snprintf(w->dir, sizeof(w->dir), "/tmp/mc-bill-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	w->path = mc_strf("%s/db", w->dir);
+	w->expected = json_object();
+	start(w);
+	w->offset = mc_clock_wall();
+	w->set = mc_clock_wall() - mc_clock_boot();
+}
+
+static void world_end(struct world *w)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+
+	crash(w);
+	for (size_t i = 0; i < w->n; i++)
+		for (int m = 0; m < METERS; m++)
+			take(w, &w->things[i].meters[m], INT64_MIN);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(ends); i++) {
+		mc_autofree char *file = mc_strf("%s%s", w->path, ends[i]);
+
+		unlink(file);
+	}
+	rmdir(w->dir);
+	free(w->path);
+	json_decref(w->expected);
+}
+
+static void history(unsigned seed)
+{
+	static void (*const acts[])(struct world *) = {
+		act_change, act_change, act_change, act_change, act_change, act_change, act_pass_time, act_pass_time,
+		act_pass_time, act_beat, act_beat, act_set_wall, act_to_midnight, act_restart, act_reboot, act_confirm,
+	};
+	struct world w;
+
+	chance = seed;
+	draw(2);
+	world_begin(&w);
+	for (int step = 0; step < STEPS; step++) {
+		acts[draw(MC_ARRAY_SIZE(acts))](&w);
+		if (step % 25 == 0 || step == STEPS - 1)
+			check(&w, seed, step);
+	}
+	world_end(&w);
+}
+
+static long setting(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtol(text, NULL, 10) : otherwise;
+}
+
+static void test_random_histories(void **state)
+{
+	long one = setting("MINICLOUD_SEED", -1), many = setting("MINICLOUD_HISTORIES", 25);
+
+	(void)state;
+	for (long seed = one >= 0 ? one : 0; seed < (one >= 0 ? one + 1 : many); seed++)
+		history((unsigned)seed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_histories),
+	};
+
+	mc_log_set_level(MC_LOG_ERROR);
+	mc_clock_freeze();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
