@@ -48,6 +48,9 @@ const struct meter meters[] = {
 	{ .name = "public-ipv4", .kind = "network-interface", .when = "spec.public_ip", .option = "on-demand",
 	  .price = "public-ipv4", .unit = METER_HOURS, SECONDS, .product = "AmazonVPC", .service = VPC,
 	  .usage = "PublicIPv4:InUseAddress", .operation = "RunInstances" },
+	{ .name = "public-ipv4-secondary", .kind = "network-interface", .quantity = "spec.secondary[].public_ip",
+	  .option = "on-demand", .price = "public-ipv4", .unit = METER_HOURS, SECONDS, .product = "AmazonVPC", .service = VPC,
+	  .usage = "PublicIPv4:InUseAddress", .operation = "RunInstances" },
 	{ .name = "public-ipv4-idle", .kind = "elastic-ip", .unless = "spec.eni", .option = "on-demand",
 	  .price = "public-ipv4-idle", .unit = METER_HOURS, SECONDS, .product = "AmazonVPC", .service = VPC,
 	  .usage = "PublicIPv4:IdleAddress", .operation = "AllocateAddressVPC" },
@@ -148,14 +151,34 @@ static bool applies(const struct meter *m, const struct resource *r)
 	       (!m->when || truthy(r, m->when)) && (!m->unless || !truthy(r, m->unless));
 }
 
+static int64_t count_having(const json_t *list, const char *member)
+{
+	int64_t n = 0;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+		n += json_object_get(one, member) != NULL;
+	return n;
+}
+
+static int64_t read_quantity(const struct resource *r, const char *path)
+{
+	const char *each = path ? strstr(path, "[].") : NULL;
+	mc_autofree char *list = each ? strndup(path, (size_t)(each - path)) : NULL;
+
+	if (!path)
+		return 1;
+	return each ? count_having(follow(r, list), each + strlen("[].")) : json_integer_value(follow(r, path));
+}
+
 static bool read_one(const struct meter *m, const struct resource *r, struct meter_reading *ret)
 {
-	const json_t *quantity = m->quantity ? follow(r, m->quantity) : NULL;
 	const char *type = m->type ? json_string_value(follow(r, m->type)) : "";
 
 	ret->meter = m;
 	ret->type = type ? type : "";
-	ret->quantity = m->quantity ? json_integer_value(quantity) : 1;
+	ret->quantity = read_quantity(r, m->quantity);
 	return ret->quantity > 0 && (!m->types || find_word(m->types, ret->type));
 }
 

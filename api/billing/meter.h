@@ -34,7 +34,7 @@ struct meter {
 	const char *kind;     /* of resources, as in tags; one that is not there yet is passed over */
 	const char *states;   /* "running stopping:spec.hibernating": billed in these, the latter only while that is so; NULL: in all */
 	const char *when, *unless; /* paths that must (not) be there and true; NULL: none */
-	const char *quantity; /* path of an integer; NULL: 1 */
+	const char *quantity; /* path of an integer, or "spec.list[].member": how many in the list have it; NULL: 1 */
 	const char *type;     /* path of what the price depends on; NULL: "" */
 	const char *types;    /* billed for these types only; NULL: for all */
 	const char *option;   /* "on-demand", "spot" */
