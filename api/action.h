@@ -78,6 +78,7 @@ const struct action *action_find(const char *service, const char *name);
 	X(address) \
 	X(security_group) \
 	X(volume) \
+	X(attachment) \
 	X(tag) \
 	X(place) \
 	X(sts) \
@@ -105,6 +106,9 @@ const char *action_text(const struct call *call, const char *member);
 /* ACTION_WRITE: answer only when netd runs at least this generation of the VPC; any
  * number of VPCs. vpc_change() (api/vpc.h) makes the generation as well. */
 void action_wait(struct call *call, const char *vpc, int64_t generation);
+
+/* A documented outcome with HTTP status 400 and a code and message of the action's own. */
+int action_refuse(struct call *call, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The named resource of the caller, or NULL after action_fail with the kind's
  * own Malformed / NotFound code. */

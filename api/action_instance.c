@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/attachment.h"
 #include "api/backend.h"
 #include "api/describe.h"
 #include "api/instance.h"
@@ -222,8 +223,12 @@ static int stop_instances(struct call *call)
 static int apply_start(struct call *call, struct resource *r)
 {
 	char now[MC_ISO8601_LEN];
-	int failed = interface_lend_again(call, r);
+	int failed;
 
+	if (!attachment_root(r))
+		return action_refuse(call, "InvalidParameterValue", "Invalid value '%s' for instanceId. Instance does not have a volume "
+				     "attached at root (%s)", r->id, mc_json_str(r->doc, "RootDeviceName", ""));
+	failed = interface_lend_again(call, r);
 	if (failed)
 		return failed;
 	mc_clock_iso8601(mc_clock_wall(), now);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/attachment.h"
 #include "api/instance.h"
 #include "api/state.h"
 #include "api/vpc.h"
@@ -115,6 +116,27 @@ static json_t *show_mappings(struct call *call, const struct resource *r)
 	return of_view(call, r, "BlockDeviceMappings");
 }
 
+/* [{DeviceName, Ebs: {DeleteOnTermination, VolumeId}}]: what else a mapping holds cannot be changed here. */
+static int set_mappings(struct call *call, struct resource *r, const json_t *value)
+{
+	size_t i;
+	json_t *m;
+
+	json_array_foreach(value, i, m) {
+		const char *device = mc_json_str(m, "DeviceName", "");
+		const json_t *ebs = mc_json_obj(m, "Ebs");
+		json_t *entry = attachment_by_device(r, device);
+
+		if (!entry || json_object_get(entry, "ephemeral"))
+			return action_refuse(call, "InvalidInstanceAttributeValue", "No device is currently mapped at %s", device);
+		if (strcmp(mc_json_str(ebs, "VolumeId", mc_json_str(entry, "id", "")), mc_json_str(entry, "id", "")) != 0)
+			return action_refuse(call, "InvalidInstanceAttributeValue", "The volume at %s is another one", device);
+		if (json_object_get(ebs, "DeleteOnTermination"))
+			json_object_set(entry, "delete_on_termination", json_object_get(ebs, "DeleteOnTermination"));
+	}
+	return 0;
+}
+
 static json_t *show_groups(struct call *call, const struct resource *r)
 {
 	return of_view(call, r, "SecurityGroups");
@@ -142,7 +164,7 @@ static const struct attribute attributes[] = {
 	{ "ebsOptimized", "EbsOptimized", show_false, NULL, false },
 	{ "enaSupport", "EnaSupport", show_false, NULL, false },
 	{ "rootDeviceName", "RootDeviceName", show_root_device, NULL, false },
-	{ "blockDeviceMapping", "BlockDeviceMappings", show_mappings, NULL, false },
+	{ "blockDeviceMapping", "BlockDeviceMappings", show_mappings, set_mappings, false },
 	{ "groupSet", "Groups", show_groups, NULL, false },
 	{ "sourceDestCheck", "SourceDestCheck", show_check, NULL, false },
 	{ "kernel", "KernelId", show_nothing, NULL, false },

@@ -1,11 +1,15 @@
+/* Volumes: making, describing, attributes, deleting. */
 #include <string.h>
 
-#include "api/action.h"
+#include "api/attachment.h"
 #include "api/describe.h"
 #include "api/state.h"
 #include "api/view.h"
-#include "common/clock.h"
+#include "api/volume.h"
+#include "common/cleanup.h"
 #include "common/json.h"
+
+/* --- DescribeVolumes -------------------------------------------------------- */
 
 static const struct filter volume_filters[] = {
 	{ "attachment.attach-time", "Attachments.AttachTime" },
@@ -26,35 +30,6 @@ static const struct filter volume_filters[] = {
 	{ 0 },
 };
 
-static json_t *attachments_view(const struct resource *r)
-{
-	const char *instance = mc_json_str(r->spec, "instance", NULL);
-	char since[MC_ISO8601_LEN];
-
-	if (!instance || r->state == VOLUME_AVAILABLE)
-		return json_array();
-	mc_clock_iso8601(r->created, since);
-	return json_pack("[{s:s, s:s, s:s, s:s, s:s, s:b}]", "AttachTime", mc_json_str(r->spec, "attached", since), "Device",
-		mc_json_str(r->spec, "device", ""), "InstanceId", instance, "State",
-		r->state == VOLUME_CREATING ? "attaching" : r->state == VOLUME_DELETING ? "detaching" : "attached", "VolumeId", r->id,
-		"DeleteOnTermination", mc_json_bool(r->spec, "delete_on_termination", false));
-}
-
-static json_t *volume_view(struct call *call, const struct resource *r)
-{
-	json_t *v = view_new(r, "VolumeId", NULL);
-	char created[MC_ISO8601_LEN];
-
-	(void)call;
-	mc_clock_iso8601(r->created, created);
-	json_object_update_new(v, json_pack("{s:o, s:s, s:s, s:s}", "Attachments", attachments_view(r), "AvailabilityZone", r->az,
-					    "CreateTime", created, "State", state_name(r)));
-	view_default(v, "Encrypted", json_false());
-	view_default(v, "MultiAttachEnabled", json_false());
-	view_default(v, "SnapshotId", json_string(""));
-	return v;
-}
-
 static int describe_volumes(struct call *call)
 {
 	static const struct describe d = {
@@ -65,7 +40,169 @@ static int describe_volumes(struct call *call)
 	return describe_run(call, &d);
 }
 
+/* --- CreateVolume ----------------------------------------------------------- */
+
+static const char *given(const struct call *call, const char *key)
+{
+	const char *text = mc_json_str(call->in, key, NULL);
+
+	return text && *text ? text : NULL;
+}
+
+static int check_zone(struct call *call, const char *az)
+{
+	if (!az)
+		return action_fail(call, API_MISSING_PARAMETER, "availabilityZone");
+	if (!volume_zone_known(call, az))
+		return action_refuse(call, "InvalidZone.NotFound", "The zone '%s' does not exist.", az);
+	return 0;
+}
+
+static int find_source(struct call *call, struct volume_source *ret)
+{
+	const char *snapshot = given(call, "SnapshotId");
+
+	(void)ret;
+	if (snapshot)
+		return action_refuse(call, "InvalidSnapshot.NotFound", "The snapshot '%s' does not exist.", snapshot);
+	if (!json_object_get(call->in, "Size"))
+		return action_fail(call, API_MISSING_PARAMETER, "size/snapshot");
+	if (mc_json_bool(call->in, "Encrypted", false) || given(call, "KmsKeyId"))
+		return action_fail(call, API_UNSUPPORTED, "Encrypted volumes are not supported yet.");
+	if (mc_json_bool(call->in, "MultiAttachEnabled", false))
+		return action_fail(call, API_UNSUPPORTED, "Volumes for more than one instance are not supported yet.");
+	return 0;
+}
+
+static int create_volume(struct call *call)
+{
+	static const char *const taggable[] = { "volume", NULL };
+	const char *az = given(call, "AvailabilityZone"), *type = given(call, "VolumeType");
+	struct volume_shape shape = {
+		.type = type ? type : VOLUME_TYPE_DEFAULT, .gib = mc_json_int(call->in, "Size", 0),
+		.iops = mc_json_int(call->in, "Iops", 0), .throughput = mc_json_int(call->in, "Throughput", 0),
+		.multi_attach = mc_json_bool(call->in, "MultiAttachEnabled", false),
+	};
+	struct volume_source source = { 0 };
+	struct resource *vol;
+	int r = check_zone(call, az) || find_source(call, &source) || volume_type_check(call, &shape) ||
+		action_check_tag_types(call, taggable);
+
+	if (r)
+		return r;
+	vol = volume_make(call, &shape, &source, az);
+	if (action_apply_tags(call, "volume", vol))
+		return 1;
+	call->out = volume_view(call, vol);
+	json_object_del(call->out, "Attachments");
+	return 0;
+}
+
+/* --- DeleteVolume ----------------------------------------------------------- */
+
+static int delete_volume(struct call *call)
+{
+	const struct resource *vol = action_resource(call, KIND_VOLUME, given(call, "VolumeId"));
+	const char *instance;
+
+	if (!vol)
+		return 1;
+	instance = mc_json_at(mc_json_arr(vol->spec, "instances"), 0);
+	if (vol->state == VOLUME_IN_USE || (vol->state == VOLUME_CREATING && instance))
+		return action_refuse(call, "VolumeInUse", "Volume %s is currently attached to %s", vol->id, instance);
+	if (vol->state == VOLUME_CREATING)
+		return action_refuse(call, "IncorrectState", "The volume '%s' is 'creating'", vol->id);
+	state_set(call->tx, store_edit(call->tx, vol->id), VOLUME_DELETING);
+	return 0;
+}
+
+/* --- status and attributes -------------------------------------------------- */
+
+static const struct filter status_filters[] = {
+	{ "action.code", "Actions.Code" },
+	{ "action.description", "Actions.Description" },
+	{ "action.event-id", "Actions.EventId" },
+	{ "availability-zone", "AvailabilityZone" },
+	{ "event.description", "Events.Description" },
+	{ "event.event-id", "Events.EventId" },
+	{ "event.event-type", "Events.EventType" },
+	{ "event.not-after", "Events.NotAfter" },
+	{ "event.not-before", "Events.NotBefore" },
+	{ "volume-status.details-name", "VolumeStatus.Details.Name" },
+	{ "volume-status.details-status", "VolumeStatus.Details.Status" },
+	{ "volume-status.status", "VolumeStatus.Status" },
+	{ 0 },
+};
+
+static json_t *status_view(struct call *call, const struct resource *r)
+{
+	bool there = r->state == VOLUME_AVAILABLE || r->state == VOLUME_IN_USE, broken = r->state == VOLUME_ERROR;
+	const char *enabled = there ? "passed" : broken ? "failed" : "insufficient-data";
+	json_t *attachments = json_array(), *id;
+	size_t i;
+
+	(void)call;
+	json_array_foreach(mc_json_arr(r->spec, "instances"), i, id)
+		json_array_append_new(attachments, json_pack("{s:s, s:O}", "IoPerformance", "not-applicable", "InstanceId", id));
+	return json_pack("{s:[], s:s, s:[], s:s, s:{s:[{s:s, s:s}, {s:s, s:s}], s:s}, s:o}", "Actions", "AvailabilityZone", r->az,
+			 "Events", "VolumeId", r->id, "VolumeStatus", "Details", "Name", "io-enabled", "Status", enabled, "Name",
+			 "io-performance", "Status", "not-applicable", "Status",
+			 there ? "ok" : broken ? "impaired" : "insufficient-data", "AttachmentStatuses", attachments);
+}
+
+static int describe_volume_status(struct call *call)
+{
+	static const struct describe d = {
+		.kind = KIND_VOLUME, .list = "VolumeStatuses", .ids = "VolumeIds", .filters = status_filters, .view = status_view,
+		.page_min = 5, .page_max = 1000, .ids_with_page_refused = true,
+	};
+
+	return describe_run(call, &d);
+}
+
+static int describe_volume_attribute(struct call *call)
+{
+	const struct resource *vol = action_resource(call, KIND_VOLUME, given(call, "VolumeId"));
+	const char *name = mc_json_str(call->in, "Attribute", "");
+
+	if (!vol)
+		return 1;
+	call->out = json_pack("{s:s}", "VolumeId", vol->id);
+	if (strcmp(name, "autoEnableIO") == 0)
+		json_object_set_new(call->out, "AutoEnableIO",
+				    json_pack("{s:b}", "Value", mc_json_bool(vol->spec, "auto_enable_io", false)));
+	else
+		json_object_set_new(call->out, "ProductCodes", json_array());
+	return 0;
+}
+
+static int modify_volume_attribute(struct call *call)
+{
+	const struct resource *vol = action_resource(call, KIND_VOLUME, given(call, "VolumeId"));
+	const json_t *value = mc_json_obj(call->in, "AutoEnableIO");
+
+	if (!vol)
+		return 1;
+	if (!value)
+		return action_fail(call, API_MISSING, "No attributes specified.");
+	json_object_set_new(store_edit(call->tx, vol->id)->spec, "auto_enable_io",
+			    json_boolean(mc_json_bool(value, "Value", false)));
+	return 0;
+}
+
+/* Nothing here disables a volume's I/O, so there is nothing to enable. */
+static int enable_volume_io(struct call *call)
+{
+	return action_resource(call, KIND_VOLUME, given(call, "VolumeId")) ? 0 : 1;
+}
+
 const struct action actions_volume[] = {
+	{ .service = "ec2", .name = "CreateVolume", .fn = create_volume, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "DeleteVolume", .fn = delete_volume, .flags = ACTION_WRITE },
 	{ .service = "ec2", .name = "DescribeVolumes", .fn = describe_volumes },
+	{ .service = "ec2", .name = "DescribeVolumeStatus", .fn = describe_volume_status },
+	{ .service = "ec2", .name = "DescribeVolumeAttribute", .fn = describe_volume_attribute },
+	{ .service = "ec2", .name = "ModifyVolumeAttribute", .fn = modify_volume_attribute, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "EnableVolumeIO", .fn = enable_volume_io },
 	{ 0 },
 };

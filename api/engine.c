@@ -71,6 +71,18 @@ void action_wait(struct call *call, const char *vpc, int64_t generation)
 		json_object_set_new(call->waits, vpc, json_integer(generation));
 }
 
+int action_refuse(struct call *call, const char *code, const char *format, ...)
+{
+	va_list ap;
+	mc_autofree char *text = NULL;
+
+	va_start(ap, format);
+	if (vasprintf(&text, format, ap) < 0)
+		abort();
+	va_end(ap);
+	return action_fail(call, API_NOT_FOUND, code, text);
+}
+
 const struct resource *action_resource(struct call *call, enum kind kind, const char *id)
 {
 	const struct kind_info *k = kind_info(kind);

@@ -31,6 +31,9 @@ static const struct mc_field type_fields[] = {
 	{ .name = "network", .type = MC_FIELD_STRING, .required = true, .min = 1, .max = 64 },
 	{ .name = "interfaces", .type = MC_FIELD_INTEGER, .required = true, .min = 1, .max = 64 },
 	{ .name = "addresses", .type = MC_FIELD_INTEGER, .required = true, .min = 1, .max = 256 },
+	{ .name = "store_disks", .type = MC_FIELD_INTEGER, .min = 1, .max = 24 },
+	{ .name = "store_gib", .type = MC_FIELD_INTEGER, .min = 1, .max = 16384 },
+	{ .name = "store_type", .type = MC_FIELD_STRING, .min = 3, .max = 3 },
 	{ 0 },
 };
 
@@ -101,6 +104,19 @@ static json_t *common_info(void)
 		"AutoRecoverySupported", 0);
 }
 
+/* Disks that come with the type and go at stop (InstanceStorageInfo); nothing where it has none. */
+static void add_storage(json_t *info, const json_t *row)
+{
+	json_int_t count = mc_json_int(row, "store_disks", 0), gib = mc_json_int(row, "store_gib", 0);
+
+	if (!count || !gib)
+		return;
+	json_object_set_new(info, "InstanceStorageSupported", json_true());
+	json_object_set_new(info, "InstanceStorageInfo", json_pack("{s:I, s:[{s:I, s:I, s:s}], s:s, s:s}", "TotalSizeInGB",
+		count * gib, "Disks", "SizeInGB", gib, "Count", count, "Type", mc_json_str(row, "store_type", "ssd"), "NvmeSupport",
+		"unsupported", "EncryptionSupport", "unsupported"));
+}
+
 static bool free_tier(const char *type)
 {
 	return strcmp(type, "t2.micro") == 0 || strcmp(type, "t3.micro") == 0;
@@ -117,6 +133,7 @@ static json_t *type_info(const json_t *row, const json_t *family)
 		mc_json_bool(family, "burstable", false), "ProcessorInfo", processor_info(family), "VCpuInfo",
 		cpu_info(mc_json_int(row, "vcpus", 1)), "MemoryInfo", "SizeInMiB", (json_int_t)mc_json_int(row, "memory_mib", 0),
 		"NetworkInfo", network_info(row)));
+	add_storage(info, row);
 	return info;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/attachment.h"
 #include "api/instance.h"
 #include "api/interface.h"
 #include "api/state.h"
@@ -61,8 +62,8 @@ static void add_volumes(struct call *call, const struct resource *r, json_t *doc
 		if (vol && vol->state == VOLUME_IN_USE)
 			json_array_append_new(list, json_pack("{s:s, s:{s:s, s:b, s:s, s:s}}", "DeviceName",
 				mc_json_str(entry, "device", ""), "Ebs", "AttachTime", mc_json_str(entry, "attached", ""),
-				"DeleteOnTermination", mc_json_bool(entry, "delete_on_termination", true), "Status", "attached",
-				"VolumeId", vol->id));
+				"DeleteOnTermination", mc_json_bool(entry, "delete_on_termination", true), "Status",
+				attachment_state(entry), "VolumeId", vol->id));
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/ami_alias.h"
+#include "api/block_device.h"
 #include "api/describe.h"
 #include "api/api.h"
 #include "api/instance.h"
@@ -24,9 +25,8 @@ struct plan {
 	const struct resource *image;
 	const char *type, *key_name, *public_key, *user_data, *behavior;
 	struct launch_interfaces nics;
-	bool root_delete;
-	int64_t root_gib, count;
-	const char *root_type;
+	json_t *devices; /* block_devices_plan(), owned */
+	int64_t count;
 };
 
 /* --- checking the request ------------------------------------------------- */
@@ -151,72 +151,18 @@ static int check_behavior(struct call *call, struct plan *p)
 	return 0;
 }
 
-static int check_root_mapping(struct call *call, struct plan *p, const json_t *m)
-{
-	const json_t *ebs = mc_json_obj(m, "Ebs");
-	int64_t size = mc_json_int(ebs, "VolumeSize", p->root_gib);
-	mc_autofree char *text = NULL;
-
-	if (strcmp(mc_json_str(m, "DeviceName", ""), mc_json_str(p->image->doc, "RootDeviceName", "")) != 0)
-		return action_fail(call, API_UNSUPPORTED, "Only the root device can be mapped at launch yet.");
-	if (size < p->root_gib || size > 16384) {
-		text = mc_strf("Volume of size %lldGB is smaller than snapshot, expect size >= %lldGB", (long long)size,
-			       (long long)p->root_gib);
-		return action_fail(call, API_NOT_FOUND, "InvalidBlockDeviceMapping", text);
-	}
-	if (mc_json_bool(ebs, "Encrypted", false))
-		return action_fail(call, API_UNSUPPORTED, "Encrypted volumes are not supported yet.");
-	p->root_gib = size;
-	p->root_type = mc_json_str(ebs, "VolumeType", p->root_type);
-	p->root_delete = mc_json_bool(ebs, "DeleteOnTermination", true);
-	return 0;
-}
-
-static int check_volumes(struct call *call, struct plan *p)
-{
-	json_t *m, *image_ebs = mc_json_obj(json_array_get(mc_json_arr(p->image->doc, "BlockDeviceMappings"), 0), "Ebs");
-	size_t i;
-
-	p->root_gib = mc_json_int(image_ebs, "VolumeSize", 1);
-	p->root_type = mc_json_str(image_ebs, "VolumeType", "gp2");
-	p->root_delete = true;
-	json_array_foreach(mc_json_arr(call->in, "BlockDeviceMappings"), i, m)
-		if (check_root_mapping(call, p, m))
-			return 1;
-	return 0;
-}
-
 static int make_plan(struct call *call, struct plan *p)
 {
 	static const char *const taggable[] = { "instance", "volume", "network-interface", NULL };
 
 	if (check_image(call, p) || check_type(call, p) || check_count(call, p) || check_key(call, p) ||
-	    check_interfaces(call, p) || check_user_data(call, p) || check_behavior(call, p) || check_volumes(call, p))
+	    check_interfaces(call, p) || check_user_data(call, p) || check_behavior(call, p) ||
+	    block_devices_plan(call, p->image, p->type, &p->devices))
 		return 1;
 	return action_check_tag_types(call, taggable);
 }
 
 /* --- making the rows ------------------------------------------------------ */
-
-static int make_root_volume(struct call *call, const struct plan *p, struct resource *inst)
-{
-	struct resource *vol = store_insert(call->tx, KIND_VOLUME, inst->account, inst->region);
-	const char *device = mc_json_str(p->image->doc, "RootDeviceName", "/dev/xvda");
-	char now[MC_ISO8601_LEN];
-
-	mc_clock_iso8601(vol->created, now);
-	vol->az = mc_strdup(inst->az);
-	vol->host = mc_strdup(inst->host);
-	json_object_update_new(vol->doc, json_pack("{s:I, s:s, s:b, s:b, s:s}", "Size", (json_int_t)p->root_gib, "VolumeType",
-		p->root_type, "Encrypted", 0, "MultiAttachEnabled", 0, "SnapshotId", ""));
-	json_object_update_new(vol->spec, json_pack("{s:s, s:s, s:s, s:b, s:s}", "image",
-		mc_json_str(p->image->spec, "stored", p->image->id), "instance", inst->id, "device", device,
-		"delete_on_termination", p->root_delete, "attached", now));
-	state_init(vol, VOLUME_CREATING);
-	json_array_append_new(mc_json_arr(inst->spec, "volumes"), json_pack("{s:s, s:s, s:b, s:s}", "id", vol->id, "device", device,
-		"delete_on_termination", p->root_delete, "attached", now));
-	return action_apply_tags(call, "volume", vol);
-}
 
 static void fill_instance(struct call *call, const struct plan *p, struct resource *r, const char *reservation, int index)
 {
@@ -248,7 +194,7 @@ static int make_instance(struct call *call, const struct plan *p, const char *re
 	const char *accelerator = mc_json_str(call->api->accelerator, "accelerator", NULL);
 
 	fill_instance(call, p, r, reservation, index);
-	if (action_apply_tags(call, "instance", r) || launch_interfaces_make(call, &p->nics, r) || make_root_volume(call, p, r))
+	if (action_apply_tags(call, "instance", r) || launch_interfaces_make(call, &p->nics, r) || block_devices_make(call, p->devices, r))
 		return 1;
 	/* A system tag by its prefix: Terraform would want to take away one without it. */
 	if (accelerator)
@@ -274,6 +220,7 @@ int run_instances(struct call *call)
 	for (int i = 0; !failed && i < p.count; i++)
 		failed = make_instance(call, &p, reservation, i, list);
 	launch_interfaces_deinit(&p.nics);
+	json_decref(p.devices);
 	if (failed)
 		return failed;
 	call->out = reservation_doc(call, reservation, json_incref(list));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/attachment.h"
 #include "api/backend.h"
 #include "api/interface.h"
 #include "api/billing/billing.h"
@@ -29,7 +30,7 @@
 struct view {
 	struct api *api;
 	struct resource *inst;
-	json_t *disks;      /* of the hypervisor's document */
+	json_t *disks;      /* of the hypervisor's document: NULL until they are open */
 	json_t *nics;
 	json_t *plugs;      /* [{eni, vpc}] */
 	json_t *vpcs;       /* {vpc: the generation netd must run before the guest may} */
@@ -48,6 +49,8 @@ static void view_volumes(struct store_tx *tx, struct view *v)
 	json_array_foreach(mc_json_arr(v->inst->spec, "volumes"), i, entry) {
 		const struct resource *vol = store_get(tx, mc_json_str(entry, "id", NULL));
 
+		if (json_object_get(entry, "ephemeral"))
+			continue;
 		if (!vol) {
 			v->volumes_ready = false;
 			continue;
@@ -61,8 +64,6 @@ static void view_volumes(struct store_tx *tx, struct view *v)
 		}
 		if (vol->state != VOLUME_IN_USE)
 			v->volumes_ready = false;
-		json_array_append_new(v->disks, json_pack("{s:s, s:s, s:s, s:b}", "volume", vol->id, "path",
-			mc_json_str(vol->spec, "path", ""), "format", mc_json_str(vol->spec, "format", "qcow2"), "boot", i == 0));
 	}
 }
 
@@ -97,7 +98,6 @@ static bool view_load(struct view *v, struct api *api, const char *id)
 	v->api = api;
 	if (r) {
 		v->inst = resource_clone(r);
-		v->disks = json_array();
 		v->nics = json_array();
 		v->plugs = json_array();
 		v->vpcs = json_object();
@@ -146,6 +146,17 @@ static struct resource *edit_in_state(struct view *v, int state, struct store_tx
 	return NULL;
 }
 
+/* What the guest was started with is attached. */
+static void note_attached(struct resource *r)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(mc_json_arr(r->spec, "volumes"), i, entry)
+		if (strcmp(mc_json_str(entry, "state", ""), "attaching") == 0)
+			json_object_set_new(entry, "state", json_string("attached"));
+}
+
 static int to_state(struct view *v, int from, int to, mc_err **err)
 {
 	struct store_tx *tx;
@@ -155,6 +166,7 @@ static int to_state(struct view *v, int from, int to, mc_err **err)
 		return STEP_AGAIN;
 	state_set(tx, r, to);
 	if (to == INSTANCE_RUNNING) {
+		note_attached(r);
 		json_object_del(r->spec, "attempts");
 		json_object_del(r->spec, "state_reason");
 		json_object_set_new(r->spec, "was_running", json_true());
@@ -266,8 +278,10 @@ static int bring_up(struct view *v, int64_t *ret_delay, mc_err **err)
 {
 	mc_auto_json json_t *answer = NULL;
 	mc_auto_json json_t *after = NULL;
-	int o = put_instance(v, "paused", true, false, &answer, err);
+	int o = v->disks ? MC_IPC_OK : attachments_open(v->api, v->inst, &v->disks, err);
 
+	if (o == MC_IPC_OK)
+		o = put_instance(v, "paused", true, false, &answer, err);
 	if (o != MC_IPC_OK)
 		return up_refused(v, o, ret_delay, err);
 	o = plug_all(v, err);
@@ -387,7 +401,7 @@ static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 		return -1;
 	if (strcmp(state, "running") == 0) {
 		billing_confirm(v->api->billing, v->inst->id);
-		return STEP_DONE;
+		return attachments_step(v->api, v->inst, true, ret_delay, err);
 	}
 	if (strcmp(state, "crashed") == 0)
 		return guest_crashed(v, err);
@@ -403,8 +417,11 @@ static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 static int now_stopped(struct view *v, int from, mc_err **err)
 {
 	struct store_tx *tx;
-	struct resource *r = edit_in_state(v, from, &tx);
+	struct resource *r;
 
+	if (attachments_close(v->api, v->inst, err) < 0)
+		return -1;
+	r = edit_in_state(v, from, &tx);
 	if (!r)
 		return STEP_AGAIN;
 	json_object_del(r->spec, "failed");
@@ -461,24 +478,24 @@ static int back_to_stopped(struct view *v, int64_t *ret_delay, mc_err **err)
 
 /* --- terminating -------------------------------------------------------- */
 
-static void give_back_volumes(struct store_tx *tx, const struct resource *inst)
+/* One that goes with the instance still names it, to wake it when it is gone. */
+static void give_back_volumes(struct store_tx *tx, struct resource *inst)
 {
+	mc_auto_json json_t *entries = json_deep_copy(mc_json_arr(inst->spec, "volumes"));
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(mc_json_arr(inst->spec, "volumes"), i, entry) {
-		struct resource *vol = store_edit(tx, mc_json_str(entry, "id", NULL));
+	json_array_foreach(entries, i, entry) {
+		const char *id = mc_json_str(entry, "id", "");
+		struct resource *vol = store_edit(tx, id);
 
 		if (!vol)
 			continue;
-		if (mc_json_bool(entry, "delete_on_termination", true)) {
+		if (mc_json_bool(entry, "delete_on_termination", true) &&
+		    json_array_size(mc_json_arr(vol->spec, "instances")) <= 1)
 			state_set(tx, vol, VOLUME_DELETING);
-			continue;
-		}
-		json_object_del(vol->spec, "instance");
-		json_object_del(vol->spec, "device");
-		if (vol->state == VOLUME_IN_USE)
-			state_set(tx, vol, VOLUME_AVAILABLE);
+		else
+			attachment_remove(tx, inst, id);
 	}
 }
 
@@ -519,7 +536,7 @@ static int tear_down(struct view *v, int64_t *ret_delay, mc_err **err)
 		if (o != MC_IPC_OK && o != MC_IPC_NOT_FOUND)
 			return -1;
 		mc_err_clear(err);
-		return give_back(v, err);
+		return attachments_close(v->api, v->inst, err) < 0 ? -1 : give_back(v, err);
 	}
 	*ret_delay = LOOK_AGAIN;
 	need_generation(v, v->inst->parent, torn);
@@ -559,8 +576,7 @@ static int step_terminated(struct view *v, int64_t *ret_delay, mc_err **err)
 
 static int step_stopped(struct view *v, int64_t *ret_delay, mc_err **err)
 {
-	(void)v, (void)ret_delay, (void)err;
-	return STEP_DONE;
+	return attachments_step(v->api, v->inst, false, ret_delay, err);
 }
 
 /* ------------------------------------------------------------------------ */

@@ -25,16 +25,20 @@ static struct resource *snapshot(struct api *api, const char *id)
 
 static void wake_owner(struct api *api, const struct resource *volume)
 {
-	const char *instance = mc_json_str(volume->spec, "instance", NULL);
+	const json_t *instances = mc_json_arr(volume->spec, "instances");
 
-	if (instance)
-		reconciler_wake(api->reconciler, instance, 0);
+	for (size_t i = 0; i < json_array_size(instances); i++)
+		reconciler_wake(api->reconciler, mc_json_at(instances, i), 0);
 }
 
 /* --- volumes ------------------------------------------------------------ */
 
-static int record_volume(struct api *api, const struct resource *v, const json_t *answer, const char *error,
-			 mc_err **err)
+static bool wanted_by_instance(const struct resource *volume)
+{
+	return json_array_size(mc_json_arr(volume->spec, "instances")) > 0;
+}
+
+static int record_volume(struct api *api, const struct resource *v, const char *error, mc_err **err)
 {
 	struct store_tx *tx = store_write(api->store);
 	struct resource *r = store_edit(tx, v->id);
@@ -47,9 +51,7 @@ static int record_volume(struct api *api, const struct resource *v, const json_t
 		json_object_set_new(r->spec, "error", json_string(error));
 		state_set(tx, r, VOLUME_ERROR);
 	} else {
-		json_object_set_new(r->spec, "path", json_string(mc_json_str(answer, "path", "")));
-		json_object_set_new(r->spec, "format", json_string(mc_json_str(answer, "format", "qcow2")));
-		state_set(tx, r, mc_json_str(r->spec, "instance", NULL) ? VOLUME_IN_USE : VOLUME_AVAILABLE);
+		state_set(tx, r, wanted_by_instance(r) ? VOLUME_IN_USE : VOLUME_AVAILABLE);
 	}
 	return store_commit(tx, err) < 0 ? -1 : STEP_DONE;
 }
@@ -63,10 +65,10 @@ static bool hopeless(const struct resource *v)
 
 static int create_volume(struct api *api, const struct resource *v, mc_err **err)
 {
-	mc_auto_json json_t *answer = NULL;
-	mc_auto_json json_t *body = json_pack("{s:I, s:s*}", "size_gib", (json_int_t)mc_json_int(v->doc, "Size", 1), "image",
-					      mc_json_str(v->spec, "image", NULL));
-	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, &answer, err, "/v1/volumes/%s", v->id);
+	mc_auto_json json_t *body = json_pack("{s:I, s:s*, s:s*}", "size_gib", (json_int_t)mc_json_int(v->doc, "Size", 1),
+					      "image", mc_json_str(v->spec, "image", NULL), "opener",
+					      mc_json_at(mc_json_arr(v->spec, "instances"), 0));
+	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, NULL, err, "/v1/volumes/%s", v->id);
 	mc_autofree char *error = NULL;
 	int r;
 
@@ -77,7 +79,7 @@ static int create_volume(struct api *api, const struct resource *v, mc_err **err
 		mc_log(MC_LOG_WARNING, "volume", "cannot be made", "id", v->id, "reason", error, NULL);
 		mc_err_clear(err);
 	}
-	r = record_volume(api, v, answer, error, err);
+	r = record_volume(api, v, error, err);
 	wake_owner(api, v);
 	return r;
 }

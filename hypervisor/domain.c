@@ -6,13 +6,13 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/id.h"
+#include "hypervisor/disk.h"
 #include "hypervisor/xml.h"
 
 #define METADATA_NAMESPACE "https://minicloud.dev/domain/1"
 #define MAX_VCPUS 255
 #define MIN_MEMORY_MIB 32
 #define MAX_MEMORY_MIB (16 << 20) /* 16 TiB */
-#define MAX_DISKS 26
 #define MAX_NICS 15
 #define TCG_CACHE_MIB "32" /* the default, half the host's memory, is a limit no small host can keep */
 
@@ -23,33 +23,15 @@ static bool check_state(const char *text)
 	return strcmp(text, "paused") == 0 || strcmp(text, "running") == 0 || strcmp(text, "stopped") == 0;
 }
 
-static bool check_volume(const char *text)
-{
-	return mc_id_valid("vol", text);
-}
-
 static bool check_eni(const char *text)
 {
 	return mc_id_valid("eni", text);
-}
-
-static bool check_format(const char *text)
-{
-	return strcmp(text, "qcow2") == 0 || strcmp(text, "raw") == 0;
 }
 
 static bool check_instance_type(const char *text)
 {
 	return text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-")] == '\0';
 }
-
-static const struct mc_field disk_fields[] = {
-	{ .name = "volume", .type = MC_FIELD_STRING, .required = true, .check = check_volume },
-	{ .name = "path", .type = MC_FIELD_STRING, .required = true, .min = 2, .max = 4095, .check = mc_check_path },
-	{ .name = "format", .type = MC_FIELD_STRING, .required = true, .check = check_format },
-	{ .name = "boot", .type = MC_FIELD_BOOLEAN },
-	{ 0 },
-};
 
 static const struct mc_field nic_fields[] = {
 	{ .name = "eni", .type = MC_FIELD_STRING, .required = true, .check = check_eni },
@@ -63,43 +45,10 @@ const struct mc_field domain_fields[] = {
 	{ .name = "instance_type", .type = MC_FIELD_STRING, .min = 1, .max = 64, .check = check_instance_type },
 	{ .name = "vcpus", .type = MC_FIELD_INTEGER, .min = 1, .max = MAX_VCPUS },
 	{ .name = "memory_mib", .type = MC_FIELD_INTEGER, .min = MIN_MEMORY_MIB, .max = MAX_MEMORY_MIB },
-	{ .name = "disks", .type = MC_FIELD_OBJECTS, .min = 1, .max = MAX_DISKS, .sub = disk_fields },
+	{ .name = "disks", .type = MC_FIELD_OBJECTS, .min = 1, .max = DISK_MAX, .sub = disk_fields },
 	{ .name = "nics", .type = MC_FIELD_OBJECTS, .min = 0, .max = MAX_NICS, .sub = nic_fields },
 	{ 0 },
 };
-
-/* Is path a file somewhere under this root (n characters, no slash at its end)? */
-static bool path_under(const char *path, const char *root, size_t n)
-{
-	return n > 0 && strncmp(path, root, n) == 0 && path[n] == '/' && path[n + 1] != '\0';
-}
-
-/* mc_check_path() has kept out "..": what is left to say the same path twice is refused. */
-static bool path_plain(const char *path)
-{
-	size_t n = strlen(path);
-
-	return !strstr(path, "//") && !strstr(path, "/./") && path[n - 1] != '/';
-}
-
-static bool path_allowed(const char *path, const char *disk_roots)
-{
-	const char *root = disk_roots;
-
-	if (!path_plain(path))
-		return false;
-	while (*root) {
-		size_t n = strcspn(root, ",");
-		size_t trimmed = n;
-
-		while (trimmed > 0 && root[trimmed - 1] == '/')
-			trimmed--;
-		if (path_under(path, root, trimmed))
-			return true;
-		root += n + (root[n] == ',');
-	}
-	return false;
-}
 
 /* The index of the first element whose member `key` an earlier one has too; -1: none. */
 static int find_repeated(const json_t *array, const char *key)
@@ -118,10 +67,10 @@ static int check_disks(const json_t *disks, const char *disk_roots, mc_err **err
 
 	for (size_t i = 0; i < json_array_size(disks); i++) {
 		const json_t *disk = json_array_get(disks, i);
-		const char *path = mc_json_str(disk, "path", "");
+		mc_autofree char *where = mc_strf("disks[%zu].", i);
 
-		if (!path_allowed(path, disk_roots))
-			return mc_err_set(err, 0, "disks[%zu].path: %s is not under %s", i, path, disk_roots);
+		if (disk_check(disk, where, disk_roots, err) < 0)
+			return -1;
 		boots += mc_json_bool(disk, "boot", false);
 	}
 	if (boots > 1)
@@ -242,27 +191,6 @@ static void put_controllers(struct xml *x, const json_t *doc, const struct domai
 	xml_empty(x, "controller", "type", "virtio-serial", "index", "0", NULL);
 }
 
-/* io=threads: native AIO blocks QEMU's main loop where a qcow2 file has to grow. */
-static void put_disk(struct xml *x, const json_t *disk, size_t n, bool boot)
-{
-	const char *volume = mc_json_str(disk, "volume", "");
-	char serial[21];
-	mc_autofree char *target = mc_strf("vd%c", (char)('a' + n));
-	mc_autofree char *alias = mc_strf("ua-%s", volume);
-
-	mc_id_disk_serial(volume, serial);
-	xml_begin(x, "disk", "type", "file", "device", "disk", NULL);
-	xml_empty(x, "driver", "name", "qemu", "type", mc_json_str(disk, "format", ""), "cache", "none", "error_policy",
-		  "stop", "io", "threads", "discard", "unmap", "detect_zeroes", "unmap", NULL);
-	xml_empty(x, "source", "file", mc_json_str(disk, "path", ""), NULL);
-	xml_empty(x, "target", "dev", target, "bus", "virtio", NULL);
-	xml_leaf(x, "serial", serial, NULL);
-	if (boot)
-		xml_empty(x, "boot", "order", "1", NULL);
-	xml_empty(x, "alias", "name", alias, NULL);
-	xml_end(x);
-}
-
 /* The disk that says boot, else the first. */
 static size_t boot_disk(const json_t *disks)
 {
@@ -274,8 +202,12 @@ static size_t boot_disk(const json_t *disks)
 
 static void put_disks(struct xml *x, const json_t *disks)
 {
-	for (size_t i = 0; i < json_array_size(disks); i++)
-		put_disk(x, json_array_get(disks, i), i, i == boot_disk(disks));
+	for (size_t i = 0; i < json_array_size(disks); i++) {
+		const json_t *disk = json_array_get(disks, i);
+		mc_autofree char *target = mc_strf("vd%c", (char)('a' + i));
+
+		disk_put_xml(x, mc_json_str(disk, "volume", ""), disk, target, i == boot_disk(disks));
+	}
 }
 
 /* libvirt makes the tap; netd moves it to its network while the guest is paused. */

@@ -10,6 +10,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "hypervisor/console.h"
+#include "hypervisor/disk.h"
 #include "hypervisor/domain.h"
 #include "hypervisor/host.h"
 #include "hypervisor/state.h"
@@ -48,6 +49,8 @@ static json_t *describe(const struct hypervisor *h, virDomainPtr domain, bool wi
 		return NULL;
 	doc = json_pack("{s:s, s:s, s:s, s:s*}", "id", id, "state", state_name(state), "reason", reason, "accelerator",
 			domain_accelerator(xml));
+	if (active)
+		json_object_set_new(doc, "disks", disk_list(xml));
 	if (pid > 0)
 		json_object_set_new(doc, "pid", json_integer(pid));
 	return doc;

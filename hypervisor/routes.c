@@ -4,7 +4,9 @@
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "hypervisor/attachment.h"
 #include "hypervisor/console.h"
+#include "hypervisor/disk.h"
 #include "hypervisor/domain.h"
 #include "hypervisor/host.h"
 #include "hypervisor/hypervisor.h"
@@ -35,6 +37,21 @@ static int delete_instance(void *ctx, const struct mc_ipc_request *req, json_t *
 static int reboot_instance(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
 	return instance_reboot(ctx, req->vars[0], mc_json_bool(req->body, "hard", false), ret, err);
+}
+
+static int put_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return attachment_put(ctx, req->vars[0], req->vars[1], req->body, ret, err);
+}
+
+static int delete_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return attachment_delete(ctx, req->vars[0], req->vars[1], ret, err);
+}
+
+static int grow_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return attachment_grow(ctx, req->vars[0], req->vars[1], mc_json_int(req->body, "bytes", 0), ret, err);
 }
 
 /* From the file alone: a console can be read while libvirtd is away. */
@@ -110,7 +127,13 @@ static const struct mc_field reboot_fields[] = {
 	{ 0 },
 };
 
+static const struct mc_field grow_fields[] = {
+	{ .name = "bytes", .type = MC_FIELD_INTEGER, .required = true, .min = 1, .max = 1LL << 46 },
+	{ 0 },
+};
+
 #define INSTANCE .prefixes = { "i" }
+#define DISK .prefixes = { "i", "vol" }
 
 const struct mc_ipc_route hypervisor_routes[] = {
 	{ "PUT", "/v1/instances/{}", INSTANCE, .fields = domain_fields, .handler = put_instance,
@@ -121,6 +144,11 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	  .help = "destroy, undefine, remove the console log" },
 	{ "POST", "/v1/instances/{}/reboot", INSTANCE, .fields = reboot_fields, .handler = reboot_instance,
 	  .help = "press the power button, or reset (hard)" },
+	{ "PUT", "/v1/instances/{}/disks/{}", DISK, .fields = disk_put_fields, .handler = put_disk,
+	  .help = "plug a disk in, or change its limits" },
+	{ "DELETE", "/v1/instances/{}/disks/{}", DISK, .handler = delete_disk, .help = "ask the guest to let a disk go" },
+	{ "POST", "/v1/instances/{}/disks/{}/grow", DISK, .fields = grow_fields, .handler = grow_disk,
+	  .help = "show the guest a larger disk" },
 	{ "GET", "/v1/instances/{}/console", INSTANCE, .handler = get_console, .help = "the end of the serial log" },
 	{ "GET", "/v1/events", .stream = stream_events, .help = "what happens, a JSON line each" },
 	{ "GET", "/v1/host", .handler = get_host, .help = "accelerator, versions, processors, memory" },

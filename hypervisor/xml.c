@@ -7,7 +7,7 @@
 
 #include "common/fs.h"
 
-#define MAX_DEPTH 16
+#define MAX_DEPTH 128 /* a disk's chain is an element within an element for each file */
 
 struct xml {
 	FILE *out;

@@ -1,0 +1,45 @@
+#include "api/volume.h"
+
+#include <string.h>
+
+#include "api/attachment.h"
+#include "api/state.h"
+#include "api/view.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/json.h"
+
+bool volume_zone_known(const struct call *call, const char *az)
+{
+	size_t n = strlen(call->caller->region);
+
+	return strncmp(az, call->caller->region, n) == 0 && az[n] >= 'a' && az[n] <= 'c' && !az[n + 1];
+}
+
+struct resource *volume_make(struct call *call, const struct volume_shape *shape, const struct volume_source *source,
+			     const char *az)
+{
+	struct resource *vol = store_insert(call->tx, KIND_VOLUME, call->caller->account, call->caller->region);
+
+	vol->az = mc_strdup(az);
+	vol->host = mc_strdup("local");
+	json_object_update_new(vol->doc, json_pack("{s:b, s:b, s:s}", "Encrypted", 0, "MultiAttachEnabled", shape->multi_attach,
+						   "SnapshotId", source->snapshot ? source->snapshot : ""));
+	volume_type_show(shape, vol->doc);
+	if (source->stored)
+		json_object_set_new(vol->spec, "image", json_string(source->stored));
+	json_object_set_new(vol->spec, "instances", json_array());
+	state_init(vol, VOLUME_CREATING);
+	return vol;
+}
+
+json_t *volume_view(struct call *call, const struct resource *r)
+{
+	json_t *v = view_new(r, "VolumeId", NULL);
+	char created[MC_ISO8601_LEN];
+
+	mc_clock_iso8601(r->created, created);
+	json_object_update_new(v, json_pack("{s:o, s:s, s:s, s:s}", "Attachments", attachment_views(call->tx, r),
+					    "AvailabilityZone", r->az, "CreateTime", created, "State", state_name(r)));
+	return v;
+}

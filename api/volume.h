@@ -1,0 +1,24 @@
+/* What actions and steps share about volumes. */
+#ifndef MC_API_VOLUME_H
+#define MC_API_VOLUME_H
+
+#include "api/action.h"
+#include "api/volume_type.h"
+
+/* What a volume is made of, followed from the request. */
+struct volume_source {
+	const char *snapshot; /* SnapshotId as shown; NULL: none */
+	const char *stored;   /* storaged's image; NULL: empty */
+};
+
+/* A new row in state creating. Owned by the transaction. */
+struct resource *volume_make(struct call *call, const struct volume_shape *shape, const struct volume_source *source,
+			     const char *az);
+
+/* The Volume of DescribeVolumes. New reference. */
+json_t *volume_view(struct call *call, const struct resource *r);
+
+/* Is it the name of a zone of the caller's region? */
+bool volume_zone_known(const struct call *call, const char *az);
+
+#endif

@@ -1,0 +1,36 @@
+/* A disk of an instance: its document (docs/ipc.md), its XML, what a live domain has. */
+#ifndef MC_HYPERVISOR_DISK_H
+#define MC_HYPERVISOR_DISK_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "common/error.h"
+#include "common/json.h"
+#include "hypervisor/xml.h"
+
+#define DISK_MAX 26 /* vda to vdz */
+
+/* An element of an instance's `disks`; and the body of PUT …/disks/{vol}, which has no `volume`. */
+extern const struct mc_field disk_fields[], disk_put_fields[];
+
+/* Do its files lie under one of the comma-separated roots? 0, or -1 with *err naming the member,
+ * `where` ("disks[0].", "") before its name. */
+int disk_check(const json_t *disk, const char *where, const char *disk_roots, mc_err **err);
+
+/* The <disk> element; target: "vdb". */
+void disk_put_xml(struct xml *x, const char *volume, const json_t *disk, const char *target, bool boot);
+
+/* What libvirt calls the disk of this volume: "ua-vol-…". Allocated. */
+char *disk_alias(const char *volume);
+
+/* The disks of volumes in a domain's XML as libvirt writes it: [{volume, path, target}]. New reference. */
+json_t *disk_list(const char *domain_xml);
+
+/* The one of this volume in such a list, or NULL. Borrowed. */
+const json_t *disk_find(const json_t *list, const char *volume);
+
+/* A target that none in the list has; 0, or -1 where there are DISK_MAX. */
+int disk_free_target(const json_t *list, char ret_target[8]);
+
+#endif

@@ -1,0 +1,164 @@
+"""Volumes as a guest sees them: plugged in while it runs, at launch, kept or gone at the end."""
+
+import pytest
+
+from cloud import SHORT_S, Guest, error_of, wait_until
+
+GIB = 1 << 30
+
+
+def serial(volume):
+    return "/dev/disk/by-id/virtio-" + volume.replace("-", "")
+
+
+def volume_of(ec2, volume):
+    return ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]
+
+
+def wait_volume(ec2, volume, state):
+    wait_until(f"{volume} is {state}", lambda: volume_of(ec2, volume)["State"] == state, SHORT_S)
+
+
+def wait_attached(ec2, volume, state="attached"):
+    wait_until(f"{volume} is {state}",
+               lambda: [a["State"] for a in volume_of(ec2, volume)["Attachments"]] == ([state] if state else []), SHORT_S)
+
+
+def wait_seen(guest, volume, seen=True):
+    wait_until(f"the guest {'sees' if seen else 'has let go of'} {volume}",
+               lambda: (guest.ssh(f"test -e {serial(volume)}", check=False).returncode == 0) == seen, SHORT_S)
+
+
+@pytest.fixture
+def volume(ec2, pair):
+    """A new volume where the pair is; gone afterwards, whatever has it."""
+    az = pair[0].described["Placement"]["AvailabilityZone"]
+    made = ec2.create_volume(AvailabilityZone=az, Size=1, VolumeType="gp3", ClientToken="one-volume",
+                             TagSpecifications=[{"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": "data"}]}])
+    again = ec2.create_volume(AvailabilityZone=az, Size=1, VolumeType="gp3", ClientToken="one-volume",
+                              TagSpecifications=[{"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": "data"}]}])
+    assert again["VolumeId"] == made["VolumeId"] and made["State"] == "creating"
+    wait_volume(ec2, made["VolumeId"], "available")
+    return made["VolumeId"]
+
+
+def test_attach_and_detach(volume, pair, ec2, cloud):
+    """What one guest writes, the next one reads; the CLI's words all the way."""
+    one, other = pair
+    answer = cloud.aws("ec2", "attach-volume", "--volume-id", volume, "--instance-id", one.id, "--device", "/dev/sdf")
+    assert answer["State"] == "attaching" and answer["Device"] == "/dev/sdf"
+    assert error_of(ec2.attach_volume, VolumeId=volume, InstanceId=other.id, Device="/dev/sdf")[0] == "VolumeInUse"
+    assert error_of(ec2.delete_volume, VolumeId=volume)[0] == "VolumeInUse"
+    wait_attached(ec2, volume)
+    ec2.get_waiter("volume_in_use").wait(VolumeIds=[volume])
+    wait_seen(one, volume)
+    assert int(one.ssh(f"sudo blockdev --getsize64 {serial(volume)}")) == GIB
+    one.ssh(f"echo written by one | sudo dd of={serial(volume)} bs=512 count=1 conv=sync,fsync 2>/dev/null")
+    mapping = {m["DeviceName"]: m["Ebs"] for m in one.described["BlockDeviceMappings"]}["/dev/sdf"]
+    assert mapping["VolumeId"] == volume and mapping["Status"] == "attached" and not mapping["DeleteOnTermination"]
+    assert cloud.volumes()[volume]["opened_by"] == [one.id]
+    answer = cloud.aws("ec2", "detach-volume", "--volume-id", volume)
+    assert answer["State"] == "detaching"
+    wait_volume(ec2, volume, "available")
+    wait_seen(one, volume, False)
+    assert cloud.volumes()[volume]["opened_by"] == []
+    ec2.attach_volume(VolumeId=volume, InstanceId=other.id, Device="/dev/xvdf")
+    wait_attached(ec2, volume)
+    wait_seen(other, volume)
+    assert other.ssh(f"sudo head -n 1 {serial(volume)}") == "written by one\n"
+    # A file system in use goes too, as a cable would be pulled.
+    other.ssh(f"sudo sh -c 'mke2fs {serial(volume)} && mount {serial(volume)} /mnt && cd /mnt && sync' >/dev/null 2>&1",
+              check=False)
+    ec2.detach_volume(VolumeId=volume, InstanceId=other.id, Device="/dev/xvdf", Force=True)
+    wait_volume(ec2, volume, "available")
+    other.ssh("sudo umount -l /mnt", check=False)
+    ec2.delete_volume(VolumeId=volume)
+    wait_until("it is gone", lambda: error_of(ec2.describe_volumes, VolumeIds=[volume])[0] == "InvalidVolume.NotFound", SHORT_S)
+    ec2.get_waiter("volume_deleted").wait(VolumeIds=[volume])
+    assert volume not in cloud.volumes()
+
+
+@pytest.fixture(scope="module")
+def launched(cloud, key_file, open_group):
+    """An instance with a larger root, a volume that stays and an instance store."""
+    ec2 = cloud.client()
+    answer = ec2.run_instances(
+        ImageId=cloud.tiny_image(), InstanceType="m1.small", MinCount=1, MaxCount=1, KeyName="tests",
+        SecurityGroupIds=[open_group], BlockDeviceMappings=[
+            {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 3, "VolumeType": "gp3"}},
+            {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "DeleteOnTermination": True}},
+            {"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"}])
+    guest = Guest(cloud, answer["Instances"][0]["InstanceId"], key_file)
+    cloud.wait_state(guest.id, "running")
+    guest.wait_ready()
+    return guest
+
+
+def disks(guest):
+    """The sizes in GiB of the guest's disks, by their serials."""
+    lines = guest.ssh("cd /sys/block; for d in vd*; do echo $(cat $d/serial) $(cat $d/size); done").splitlines()
+    return {name: int(size) * 512 // GIB for name, size in map(str.split, lines)}
+
+
+def test_launch_mappings(launched, cloud, ec2):
+    """The root file system has grown to its disk; the others are there."""
+    volumes = {m["DeviceName"]: m["Ebs"] for m in launched.described["BlockDeviceMappings"]}
+    assert sorted(volumes) == ["/dev/sdf", "/dev/xvda"]
+    sizes = disks(launched)
+    assert sizes.pop(volumes["/dev/xvda"]["VolumeId"].replace("-", "")) == 3
+    assert sizes.pop(volumes["/dev/sdf"]["VolumeId"].replace("-", "")) == 1
+    assert list(sizes.values()) == [160], "the instance store, which no call shows"
+    assert int(launched.ssh("df -k / | tail -n 1").split()[1]) > 2.7 * GIB / 1024
+    assert len(ec2.describe_volumes(Filters=[{"Name": "attachment.instance-id", "Values": [launched.id]}])["Volumes"]) == 2
+
+
+def write_all(guest, paths):
+    for path, text in paths.items():
+        guest.ssh(f"echo {text} | sudo dd of={path} bs=512 count=1 conv=sync,fsync,notrunc 2>/dev/null")
+
+
+def test_stop_keeps_volumes_and_empties_the_store(launched, cloud, ec2):
+    store = next("/dev/disk/by-id/virtio-" + name for name, size in disks(launched).items() if size == 160)
+    data = next(m["Ebs"]["VolumeId"] for m in launched.described["BlockDeviceMappings"] if m["DeviceName"] == "/dev/sdf")
+    write_all(launched, {store: "scratch", serial(data): "kept"})
+    boot = launched.ssh("cat /proc/sys/kernel/random/boot_id")
+    launched.ssh("sudo reboot", check=False)
+    wait_until("it has rebooted", lambda: launched.ssh("cat /proc/sys/kernel/random/boot_id",
+                                                       check=False).stdout not in ("", boot), 120)
+    launched.wait_ready()
+    assert launched.ssh(f"sudo head -n 1 {store}") == "scratch\n", "a reboot keeps the instance store"
+    ec2.stop_instances(InstanceIds=[launched.id], Force=True)
+    cloud.wait_state(launched.id, "stopped")
+    # What is attached and detached while it is off is there, or not, when it is on.
+    az = launched.described["Placement"]["AvailabilityZone"]
+    cold = ec2.create_volume(AvailabilityZone=az, Size=2)["VolumeId"]
+    wait_volume(ec2, cold, "available")
+    ec2.attach_volume(VolumeId=cold, InstanceId=launched.id, Device="/dev/sdg")
+    wait_attached(ec2, cold)
+    ec2.detach_volume(VolumeId=data)
+    wait_volume(ec2, data, "available")
+    ec2.attach_volume(VolumeId=data, InstanceId=launched.id, Device="/dev/sdh")
+    ec2.start_instances(InstanceIds=[launched.id])
+    cloud.wait_state(launched.id, "running")
+    launched.wait_ready()
+    assert sorted(disks(launched).values()) == [1, 2, 3, 160]
+    assert launched.ssh(f"sudo head -n 1 {serial(data)}") == "kept\n"
+    assert "scratch" not in launched.ssh(f"sudo head -c 512 {store}"), "a stop empties it"
+
+
+def test_terminate_deletes_what_it_should(launched, cloud, ec2):
+    volumes = {m["DeviceName"]: m["Ebs"] for m in launched.described["BlockDeviceMappings"]}
+    assert {d: v["DeleteOnTermination"] for d, v in volumes.items()} == \
+        {"/dev/xvda": True, "/dev/sdg": False, "/dev/sdh": False}
+    ec2.modify_instance_attribute(InstanceId=launched.id, BlockDeviceMappings=[
+        {"DeviceName": "/dev/sdh", "Ebs": {"DeleteOnTermination": True}}])
+    ec2.terminate_instances(InstanceIds=[launched.id])
+    cloud.wait_state(launched.id, "terminated")
+    kept = volumes["/dev/sdg"]["VolumeId"]
+    wait_volume(ec2, kept, "available")
+    for device in ("/dev/xvda", "/dev/sdh"):
+        wait_until("it is gone", lambda d=device: error_of(
+            ec2.describe_volumes, VolumeIds=[volumes[d]["VolumeId"]])[0] == "InvalidVolume.NotFound", SHORT_S)
+    ec2.delete_volume(VolumeId=kept)
+    wait_until("storaged has none of them", lambda: not {v["VolumeId"] for v in volumes.values()} & set(cloud.volumes()),
+               SHORT_S)

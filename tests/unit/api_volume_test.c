@@ -1,0 +1,382 @@
+/* Volumes and their attachments: what AWS's limits refuse, what a launch's mappings become. */
+#include "tests/unit/api_fixture.h"
+
+#include "api/attachment.h"
+#include "api/state.h"
+#include "api/volume_type.h"
+
+/* --- helpers ---------------------------------------------------------------- */
+
+static void create_fails(struct fixture *f, const char *members, const char *code, const char *words)
+{
+	mc_autofree char *in = mc_strf("{'AvailabilityZone': 'us-east-1a', %s}", members);
+
+	fixture_fails(f, "CreateVolume", in, code);
+	if (!strstr(f->call.error_message, words))
+		fail_msg("%s: \"%s\" has no \"%s\"", members, f->call.error_message, words);
+}
+
+/* The id of a new volume, whose creation storaged has finished. Allocated. */
+static char *volume(struct fixture *f, const char *az)
+{
+	mc_autofree char *in = mc_strf("{'AvailabilityZone': '%s', 'Size': 1}", az);
+	struct store_tx *tx;
+	char *id;
+
+	fixture_ok(f, "CreateVolume", in);
+	id = mc_strdup(mc_json_str(f->call.out, "VolumeId", NULL));
+	tx = store_write(f->api.store);
+	state_set(tx, store_edit(tx, id), VOLUME_AVAILABLE);
+	assert_int_equal(store_commit(tx, NULL), 0);
+	return id;
+}
+
+static int setup(void **state)
+{
+	static const char mappings[] = "[{\"DeviceName\": \"/dev/xvda\", \"Ebs\": {\"VolumeSize\": 2, \"VolumeType\": \"gp2\","
+				       " \"DeleteOnTermination\": true, \"Encrypted\": false}}]";
+	int r = fixture_setup(state);
+	struct fixture *f = *state;
+	struct store_tx *tx = store_write(f->api.store);
+	struct resource *image = store_insert(tx, KIND_IMAGE, FIXTURE_ACCOUNT, FIXTURE_REGION);
+
+	f->api.config.quota_instances = 100;
+	f->api.config.public_pool = "203.0.113.0/24";
+	json_object_update_new(image->doc, json_pack("{s:s, s:s, s:b, s:o}", "RootDeviceName", "/dev/xvda", "Name", "tiny", "Public",
+						     1, "BlockDeviceMappings", json_loads(mappings, 0, NULL)));
+	state_init(image, IMAGE_AVAILABLE);
+	return r || store_commit(tx, NULL);
+}
+
+/* Launch with these mappings (JSON with '); what RunInstances returned. */
+static int launch(struct fixture *f, const char *type, const char *mappings)
+{
+	mc_autofree char *in = NULL;
+
+	fixture_ok(f, "DescribeImages", "{}");
+	in = mc_strf("{'ImageId': '%s', 'InstanceType': '%s', 'MinCount': 1, 'MaxCount': 1, 'BlockDeviceMappings': %s}",
+		     mc_json_str(json_array_get(fixture_list(f, "Images"), 0), "ImageId", ""), type, mappings);
+	return fixture_call(f, "RunInstances", in);
+}
+
+static void launch_fails(struct fixture *f, const char *mappings, const char *code)
+{
+	assert_int_equal(launch(f, "t3.nano", mappings), 1);
+	if (strcmp(f->call.error_code, code) != 0)
+		fail_msg("%s: %s (%s), not %s", mappings, f->call.error_code, f->call.error_message, code);
+}
+
+/* The launched instance in a state of ours. The id, allocated. */
+static char *instance(struct fixture *f, const char *type, const char *mappings, int state)
+{
+	struct store_tx *tx;
+	json_t *entry;
+	size_t i;
+	char *id;
+
+	if (launch(f, type, mappings) != 0)
+		fail_msg("%s: %s", mappings, f->call.error_message);
+	id = mc_strdup(mc_json_str(json_array_get(fixture_list(f, "Instances"), 0), "InstanceId", NULL));
+	tx = store_write(f->api.store);
+
+	struct resource *r = store_edit(tx, id);
+
+	state_init(r, state);
+	json_array_foreach(mc_json_arr(r->spec, "volumes"), i, entry) {
+		struct resource *vol = store_edit(tx, mc_json_str(entry, "id", ""));
+
+		json_object_set_new(entry, "state", json_string("attached"));
+		if (vol)
+			state_set(tx, vol, VOLUME_IN_USE);
+	}
+	assert_int_equal(store_commit(tx, NULL), 0);
+	return id;
+}
+
+/* A member of the entry at a device, as text. Allocated. */
+static char *entry_member(struct fixture *f, const char *id, const char *device, const char *member)
+{
+	struct store_tx *tx = store_read(f->api.store);
+	const json_t *entry = attachment_by_device(store_get(tx, id), device);
+	char *text = entry ? json_dumps(json_object_get(entry, member), JSON_ENCODE_ANY) : NULL;
+
+	store_end(tx);
+	return text;
+}
+
+/* --- types ------------------------------------------------------------------ */
+
+static void test_limits(void **state)
+{
+	static const struct { const char *members, *code, *words; } rows[] = {
+		{ "'Size': 0", "InvalidParameterValue", "at least 1 GiB" },
+		{ "'VolumeType': 'gp2', 'Size': 16385", "InvalidParameterValue", "at most 16384 GiB" },
+		{ "'VolumeType': 'gp9', 'Size': 1", "UnknownVolumeType", "gp9" },
+		{ "'VolumeType': 'gp2', 'Size': 1, 'Iops': 100", "InvalidParameterCombination", "iops is not supported for gp2" },
+		{ "'VolumeType': 'gp2', 'Size': 1, 'Throughput': 125", "InvalidParameterCombination", "throughput is not supported" },
+		{ "'VolumeType': 'gp3', 'Size': 1, 'Iops': 2999", "InvalidParameterValue", "minimum is 3000" },
+		{ "'VolumeType': 'gp3', 'Size': 100, 'Iops': 100000", "InvalidParameterValue", "too high" },
+		{ "'VolumeType': 'gp3', 'Size': 20, 'Iops': 15000", "InvalidParameterValue", "ratio of 750.000000 is too high; maximum is 500" },
+		{ "'VolumeType': 'gp3', 'Size': 1, 'Throughput': 124", "InvalidParameterValue", "minimum is 125" },
+		{ "'VolumeType': 'gp3', 'Size': 1, 'Throughput': 1000", "InvalidParameterValue", "ratio of 0.333333 is too high" },
+		{ "'VolumeType': 'io1', 'Size': 4", "MissingParameter", "iops" },
+		{ "'VolumeType': 'io1', 'Size': 3, 'Iops': 100", "InvalidParameterValue", "at least 4 GiB" },
+		{ "'VolumeType': 'io1', 'Size': 4, 'Iops': 99", "InvalidParameterValue", "minimum is 100" },
+		{ "'VolumeType': 'io1', 'Size': 4, 'Iops': 201", "InvalidParameterValue", "ratio of 50.250000 is too high; maximum is 50" },
+		{ "'VolumeType': 'io2', 'Size': 4, 'Iops': 4001", "InvalidParameterValue", "maximum is 1000" },
+		{ "'VolumeType': 'st1', 'Size': 124", "InvalidParameterValue", "at least 125 GiB" },
+		{ "'VolumeType': 'sc1', 'Size': 125, 'Iops': 100", "InvalidParameterCombination", "not supported for sc1" },
+		{ "'VolumeType': 'standard', 'Size': 1025", "InvalidParameterValue", "at most 1024 GiB" },
+		{ "'VolumeType': 'gp3'", "MissingParameter", "size" },
+		{ "'SnapshotId': 'snap-0123456789abcdef0'", "InvalidSnapshot.NotFound", "snap-0123456789abcdef0" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++)
+		create_fails(f, rows[i].members, rows[i].code, rows[i].words);
+	fixture_fails(f, "CreateVolume", "{'Size': 1}", "MissingParameter");
+	fixture_fails(f, "CreateVolume", "{'Size': 1, 'AvailabilityZone': 'us-east-1z'}", "InvalidZone.NotFound");
+	fixture_fails(f, "CreateVolume", "{'Size': 1, 'AvailabilityZone': 'eu-west-1a'}", "InvalidZone.NotFound");
+}
+
+static void shows(struct fixture *f, const char *members, int64_t iops, int64_t throughput)
+{
+	mc_autofree char *in = mc_strf("{'AvailabilityZone': 'us-east-1a', %s}", members);
+
+	fixture_ok(f, "CreateVolume", in);
+	assert_int_equal(mc_json_int(f->call.out, "Iops", 0), iops);
+	assert_int_equal(mc_json_int(f->call.out, "Throughput", 0), throughput);
+	assert_string_equal(mc_json_str(f->call.out, "State", ""), "creating");
+}
+
+static void test_defaults(void **state)
+{
+	struct fixture *f = *state;
+
+	shows(f, "'Size': 1", 100, 0);
+	shows(f, "'Size': 500, 'VolumeType': 'gp2'", 1500, 0);
+	shows(f, "'Size': 16384, 'VolumeType': 'gp2'", 16000, 0);
+	shows(f, "'Size': 1, 'VolumeType': 'gp3'", 3000, 125);
+	shows(f, "'Size': 40, 'VolumeType': 'gp3', 'Iops': 16000, 'Throughput': 1000", 16000, 1000);
+	shows(f, "'Size': 4, 'VolumeType': 'io1', 'Iops': 200", 200, 0);
+	shows(f, "'Size': 125, 'VolumeType': 'st1'", 0, 0);
+}
+
+static int64_t limit(const char *type, int64_t gib, int64_t iops, int64_t throughput, const char *member)
+{
+	struct volume_shape shape = { .type = type, .gib = gib, .iops = iops, .throughput = throughput };
+	mc_auto_json json_t *limits = volume_type_limits(&shape);
+
+	return mc_json_int(limits, member, 0);
+}
+
+static void test_what_bites(void **state)
+{
+	(void)state;
+	assert_int_equal(limit("gp2", 100, 300, 0, "iops"), 300);
+	/* 5.4 million credits: a bucket of burst x its seconds. */
+	assert_int_equal(limit("gp2", 100, 0, 0, "iops_max") * limit("gp2", 100, 0, 0, "iops_max_s"), 5400000);
+	assert_int_equal(limit("gp2", 1000, 0, 0, "iops_max"), 0);
+	assert_int_equal(limit("gp2", 1000, 0, 0, "bytes"), 250 << 20);
+	assert_int_equal(limit("gp3", 100, 4000, 500, "iops"), 4000);
+	assert_int_equal(limit("gp3", 100, 4000, 500, "bytes"), 500 << 20);
+	assert_int_equal(limit("st1", 1024, 0, 0, "bytes"), 40 << 20);
+	assert_int_equal(limit("st1", 1024, 0, 0, "bytes_max"), 250 << 20);
+	assert_int_equal(limit("st1", 16384, 0, 0, "bytes"), 500 << 20);
+	assert_int_equal(limit("st1", 16384, 0, 0, "bytes_max"), 0);
+	assert_int_equal(limit("io1", 100, 1000, 0, "bytes"), 250 << 20);
+	assert_int_equal(limit("io1", 2000, 64000, 0, "bytes"), 1000 << 20);
+}
+
+/* --- attaching --------------------------------------------------------------- */
+
+static void test_devices(void **state)
+{
+	static const char *const good[] = { "/dev/sdf", "/dev/xvdf", "xvdh", "sdz", "/dev/sda1", "/dev/xvdba", "/dev/xvdcz" };
+	static const char *const bad[] = { "", "/dev/", "/dev/sdk1", "/dev/nvme1n1", "foo", "/dev/sdfoo", "/dev/sdba", "/dev/xvdea",
+					   "/dev/sdF", "/dev/../sdf", "/dev/sd" };
+
+	(void)state;
+	for (size_t i = 0; i < MC_ARRAY_SIZE(good); i++)
+		if (!attachment_device_valid(good[i]))
+			fail_msg("%s", good[i]);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(bad); i++)
+		if (attachment_device_valid(bad[i]))
+			fail_msg("%s", bad[i]);
+}
+
+static void attach_fails(struct fixture *f, const char *vol, const char *inst, const char *device, const char *code)
+{
+	mc_autofree char *in = mc_strf("{'VolumeId': '%s', 'InstanceId': '%s', 'Device': '%s'}", vol, inst, device);
+
+	fixture_fails(f, "AttachVolume", in, code);
+}
+
+static void attach_ok(struct fixture *f, const char *vol, const char *inst, const char *device)
+{
+	mc_autofree char *in = mc_strf("{'VolumeId': '%s', 'InstanceId': '%s', 'Device': '%s'}", vol, inst, device);
+
+	fixture_ok(f, "AttachVolume", in);
+	assert_string_equal(mc_json_str(f->call.out, "State", ""), "attaching");
+}
+
+static void test_attach(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *inst = instance(f, "t3.nano", "[]", INSTANCE_RUNNING);
+	mc_autofree char *pending = instance(f, "t3.nano", "[]", INSTANCE_PENDING);
+	mc_autofree char *az = NULL, *vol = NULL, *other = NULL, *in = NULL;
+
+	fixture_ok(f, "DescribeInstances", "{}");
+	az = mc_strdup(mc_json_str(mc_json_obj(json_array_get(mc_json_arr(json_array_get(fixture_list(f, "Reservations"), 0), "Instances"), 0),
+					       "Placement"), "AvailabilityZone", ""));
+	vol = volume(f, az);
+	other = volume(f, strcmp(az, "us-east-1a") == 0 ? "us-east-1b" : "us-east-1a");
+	attach_fails(f, "vol-0123456789abcdef0", inst, "/dev/sdf", "InvalidVolume.NotFound");
+	attach_fails(f, vol, "i-0123456789abcdef0", "/dev/sdf", "InvalidInstanceID.NotFound");
+	attach_fails(f, other, inst, "/dev/sdf", "InvalidVolume.ZoneMismatch");
+	attach_fails(f, vol, inst, "/dev/xvda", "InvalidParameterValue");
+	attach_fails(f, vol, inst, "nonsense", "InvalidParameterValue");
+	attach_fails(f, vol, pending, "/dev/sdf", "IncorrectState");
+	in = mc_strf("{'VolumeId': '%s'}", vol);
+	fixture_fails(f, "DetachVolume", in, "IncorrectState");
+	attach_ok(f, vol, inst, "/dev/sdf");
+	attach_fails(f, vol, inst, "/dev/sdg", "VolumeInUse");
+	fixture_fails(f, "DeleteVolume", in, "VolumeInUse");
+	{
+		mc_autofree char *next = volume(f, az);
+		mc_autofree char *wrong = mc_strf("{'VolumeId': '%s', 'InstanceId': '%s'}", vol, pending);
+
+		attach_fails(f, next, inst, "/dev/xvdf", "InvalidParameterValue");
+		fixture_fails(f, "DetachVolume", wrong, "InvalidAttachment.NotFound");
+	}
+	fixture_ok(f, "DescribeVolumes", "{'Filters': [{'Name': 'attachment.device', 'Values': ['/dev/sdf']}]}");
+	assert_int_equal(json_array_size(fixture_list(f, "Volumes")), 1);
+	fixture_ok(f, "DetachVolume", in);
+	assert_string_equal(mc_json_str(f->call.out, "State", ""), "detaching");
+	fixture_ok(f, "DetachVolume", in);
+}
+
+static void test_root_stays(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *inst = instance(f, "t3.nano", "[]", INSTANCE_RUNNING);
+	mc_autofree char *root = entry_member(f, inst, "/dev/xvda", "id");
+	mc_autofree char *in = mc_strf("{'VolumeId': %s}", root);
+	mc_autofree char *start = mc_strf("{'InstanceIds': ['%s']}", inst);
+	struct store_tx *tx;
+
+	fixture_fails(f, "DetachVolume", in, "OperationNotPermitted");
+	tx = store_write(f->api.store);
+	state_init(store_edit(tx, inst), INSTANCE_STOPPED);
+	assert_int_equal(store_commit(tx, NULL), 0);
+	fixture_ok(f, "DetachVolume", in);
+	tx = store_write(f->api.store);
+	{
+		mc_autofree char *id = strndup(root + 1, strlen(root) - 2);
+
+		attachment_remove(tx, store_edit(tx, inst), id);
+		assert_int_equal(store_get(tx, id)->state, VOLUME_AVAILABLE);
+	}
+	assert_int_equal(store_commit(tx, NULL), 0);
+	fixture_fails(f, "StartInstances", start, "InvalidParameterValue");
+	assert_non_null(strstr(f->call.error_message, "attached at root (/dev/xvda)"));
+}
+
+/* --- mappings ---------------------------------------------------------------- */
+
+static void member_is(struct fixture *f, const char *inst, const char *device, const char *member, const char *wanted)
+{
+	mc_autofree char *text = entry_member(f, inst, device, member);
+
+	if (!text || strcmp(text, wanted) != 0)
+		fail_msg("%s %s is %s, not %s", device, member, text ? text : "absent", wanted);
+}
+
+static void test_mappings(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *inst = instance(f, "m1.small", "[{'DeviceName': '/dev/xvda', 'Ebs': {'VolumeSize': 5, 'VolumeType': 'gp3',"
+		" 'DeleteOnTermination': false}}, {'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 7}},"
+		" {'DeviceName': '/dev/sdb', 'VirtualName': 'ephemeral0'}, {'DeviceName': '/dev/sdc', 'VirtualName': 'ephemeral1'}]",
+		INSTANCE_RUNNING);
+	json_t *vol;
+
+	member_is(f, inst, "/dev/xvda", "delete_on_termination", "false");
+	member_is(f, inst, "/dev/sdf", "delete_on_termination", "true");
+	member_is(f, inst, "/dev/sdb", "ephemeral", "160");
+	assert_null(entry_member(f, inst, "/dev/sdc", "id")); /* the type has one disk */
+	fixture_ok(f, "DescribeVolumes", "{'Filters': [{'Name': 'attachment.device', 'Values': ['/dev/xvda']}]}");
+	vol = json_array_get(fixture_list(f, "Volumes"), 0);
+	assert_int_equal(mc_json_int(vol, "Size", 0), 5);
+	assert_int_equal(mc_json_int(vol, "Throughput", 0), 125);
+	fixture_ok(f, "DescribeVolumes", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "Volumes")), 2);
+}
+
+static void test_bad_mappings(void **state)
+{
+	struct fixture *f = *state;
+
+	launch_fails(f, "[{'DeviceName': '/dev/xvda', 'Ebs': {'VolumeSize': 1}}]", "InvalidBlockDeviceMapping");
+	launch_fails(f, "[{'DeviceName': '/dev/xvda', 'NoDevice': ''}]", "InvalidBlockDeviceMapping");
+	launch_fails(f, "[{'DeviceName': 'rubbish', 'Ebs': {'VolumeSize': 1}}]", "InvalidBlockDeviceMapping");
+	launch_fails(f, "[{'DeviceName': '/dev/sdf', 'VirtualName': 'rubbish'}]", "InvalidBlockDeviceMapping");
+	launch_fails(f, "[{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 1}}, {'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 1}}]",
+		     "InvalidBlockDeviceMapping");
+	launch_fails(f, "[{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeType': 'gp3'}}]", "MissingParameter");
+	launch_fails(f, "[{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 4, 'VolumeType': 'io1'}}]", "MissingParameter");
+	launch_fails(f, "[{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 1, 'SnapshotId': 'snap-0123456789abcdef0'}}]",
+		     "InvalidSnapshot.NotFound");
+	launch_fails(f, "[{'Ebs': {'VolumeSize': 1}}]", "MissingParameter");
+}
+
+static void test_delete_on_termination(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *inst = instance(f, "t3.nano", "[]", INSTANCE_RUNNING);
+	mc_autofree char *good = mc_strf("{'InstanceId': '%s', 'BlockDeviceMappings': [{'DeviceName': '/dev/xvda', 'Ebs':"
+					 " {'DeleteOnTermination': false}}]}", inst);
+	mc_autofree char *bad = mc_strf("{'InstanceId': '%s', 'BlockDeviceMappings': [{'DeviceName': '/dev/sdz', 'Ebs':"
+					" {'DeleteOnTermination': false}}]}", inst);
+
+	fixture_ok(f, "ModifyInstanceAttribute", good);
+	member_is(f, inst, "/dev/xvda", "delete_on_termination", "false");
+	fixture_fails(f, "ModifyInstanceAttribute", bad, "InvalidInstanceAttributeValue");
+}
+
+/* --- the rest ---------------------------------------------------------------- */
+
+static void test_attributes(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vol = volume(f, "us-east-1a");
+	mc_autofree char *ask = mc_strf("{'VolumeId': '%s', 'Attribute': 'autoEnableIO'}", vol);
+	mc_autofree char *set = mc_strf("{'VolumeId': '%s', 'AutoEnableIO': {'Value': true}}", vol);
+	mc_autofree char *one = mc_strf("{'VolumeIds': ['%s']}", vol);
+	mc_autofree char *gone = mc_strf("{'VolumeId': '%s'}", vol);
+	json_t *status;
+
+	fixture_ok(f, "DescribeVolumeAttribute", ask);
+	assert_false(mc_json_bool(mc_json_obj(f->call.out, "AutoEnableIO"), "Value", true));
+	fixture_ok(f, "ModifyVolumeAttribute", set);
+	fixture_ok(f, "DescribeVolumeAttribute", ask);
+	assert_true(mc_json_bool(mc_json_obj(f->call.out, "AutoEnableIO"), "Value", false));
+	fixture_ok(f, "DescribeVolumeStatus", one);
+	status = mc_json_obj(json_array_get(fixture_list(f, "VolumeStatuses"), 0), "VolumeStatus");
+	assert_string_equal(mc_json_str(status, "Status", ""), "ok");
+	fixture_ok(f, "DeleteVolume", gone);
+	fixture_ok(f, "DescribeVolumes", "{'Filters': [{'Name': 'status', 'Values': ['deleting']}]}");
+	assert_int_equal(json_array_size(fixture_list(f, "Volumes")), 1);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_limits), T(test_defaults), T(test_what_bites), T(test_devices), T(test_attach), T(test_root_stays), T(test_mappings),
+		T(test_bad_mappings), T(test_delete_on_termination), T(test_attributes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
