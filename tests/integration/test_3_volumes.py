@@ -19,6 +19,12 @@ def wait_volume(ec2, volume, state):
     wait_until(f"{volume} is {state}", lambda: volume_of(ec2, volume)["State"] == state, SHORT_S)
 
 
+def wait_gone(ec2, volume):
+    wait_until(f"{volume} is gone", lambda: not ec2.describe_volumes(
+        Filters=[{"Name": "volume-id", "Values": [volume]}])["Volumes"], SHORT_S)
+    assert error_of(ec2.describe_volumes, VolumeIds=[volume])[0] == "InvalidVolume.NotFound"
+
+
 def wait_attached(ec2, volume, state="attached"):
     wait_until(f"{volume} is {state}",
                lambda: [a["State"] for a in volume_of(ec2, volume)["Attachments"]] == ([state] if state else []), SHORT_S)
@@ -73,7 +79,7 @@ def test_attach_and_detach(volume, pair, ec2, cloud):
     wait_volume(ec2, volume, "available")
     other.ssh("sudo umount -l /mnt", check=False)
     ec2.delete_volume(VolumeId=volume)
-    wait_until("it is gone", lambda: error_of(ec2.describe_volumes, VolumeIds=[volume])[0] == "InvalidVolume.NotFound", SHORT_S)
+    wait_gone(ec2, volume)
     ec2.get_waiter("volume_deleted").wait(VolumeIds=[volume])
     assert volume not in cloud.volumes()
 
@@ -157,8 +163,7 @@ def test_terminate_deletes_what_it_should(launched, cloud, ec2):
     kept = volumes["/dev/sdg"]["VolumeId"]
     wait_volume(ec2, kept, "available")
     for device in ("/dev/xvda", "/dev/sdh"):
-        wait_until("it is gone", lambda d=device: error_of(
-            ec2.describe_volumes, VolumeIds=[volumes[d]["VolumeId"]])[0] == "InvalidVolume.NotFound", SHORT_S)
+        wait_gone(ec2, volumes[device]["VolumeId"])
     ec2.delete_volume(VolumeId=kept)
     wait_until("storaged has none of them", lambda: not {v["VolumeId"] for v in volumes.values()} & set(cloud.volumes()),
                SHORT_S)
