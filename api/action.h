@@ -73,6 +73,7 @@ const struct action *action_find(const char *service, const char *name);
 	X(route) \
 	X(network_acl) \
 	X(dhcp_options) \
+	X(prefix_list) \
 	X(interface) \
 	X(interface_attach) \
 	X(address) \

@@ -266,26 +266,6 @@ static int check_types(struct call *call)
 	return unknown ? action_fail(call, API_INVALID_TYPE, unknown) : 0;
 }
 
-/* A page of `items`, counted from 1, into call->out. */
-static int answer_page(struct call *call, const char *member, const json_t *items, int max)
-{
-	int64_t after, limit;
-	size_t n = json_array_size(items), end;
-
-	if (describe_page(call, 5, max, &after, &limit))
-		return 1;
-	end = limit && (size_t)(after + limit) < n ? (size_t)(after + limit) : n;
-	call->out = json_pack("{s:[]}", member);
-	for (size_t i = (size_t)after; i < end; i++)
-		json_array_append(json_object_get(call->out, member), json_array_get(items, i));
-	if (end < n) {
-		mc_autofree char *token = describe_token(call, (int64_t)end);
-
-		json_object_set_new(call->out, "NextToken", json_string(token));
-	}
-	return 0;
-}
-
 static int describe_instance_types(struct call *call)
 {
 	mc_auto_json json_t *items = json_array();
@@ -298,7 +278,7 @@ static int describe_instance_types(struct call *call)
 	json_object_foreach(call->api->types, name, type)
 		if (asked(call, "InstanceTypes", name))
 			offer(&clauses, items, json_incref(mc_json_obj(type, "doc")));
-	return answer_page(call, "InstanceTypes", items, 100);
+	return describe_answer_page(call, "InstanceTypes", items, 5, 100);
 }
 
 /* --- where they are offered: everywhere ------------------------------------ */
@@ -339,7 +319,7 @@ static int describe_instance_type_offerings(struct call *call)
 		json_array_foreach(locations, i, location)
 			offer(&clauses, items, json_pack("{s:s, s:s, s:O}", "InstanceType", name, "LocationType", location_type,
 							 "Location", location));
-	return answer_page(call, "InstanceTypeOfferings", items, 1000);
+	return describe_answer_page(call, "InstanceTypeOfferings", items, 5, 1000);
 }
 
 const struct action actions_place[] = {

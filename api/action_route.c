@@ -4,6 +4,7 @@
 #include "api/action.h"
 #include "api/cidr.h"
 #include "api/pending.h"
+#include "api/prefix_list.h"
 #include "api/route_table.h"
 #include "api/vpc.h"
 #include "common/cleanup.h"
@@ -30,18 +31,10 @@ static int check_destination(struct call *call, const char *text, struct cidr ci
 	return 0;
 }
 
-static int read_destination(struct call *call, struct destination *ret)
+static int read_block(struct call *call, const char *text, struct destination *ret)
 {
-	static const char *const unbuilt[] = { "DestinationIpv6CidrBlock", NULL };
-	static const char *const lists[] = { "DestinationPrefixListId", NULL };
-	const char *text = action_text(call, "DestinationCidrBlock");
 	struct cidr cidr;
 
-	if (action_refuse_members(call, unbuilt, "it has IPv4 only") ||
-	    action_refuse_members(call, lists, "prefix lists are not built yet"))
-		return 1;
-	if (!text)
-		return action_fail(call, API_MISSING_PARAMETER, "destinationCidrBlock");
 	if (!cidr_parse(text, &cidr))
 		return action_invalid(call, "Value (%s) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block.",
 				      text);
@@ -49,6 +42,29 @@ static int read_destination(struct call *call, struct destination *ret)
 		return 1;
 	*ret = (struct destination){ "DestinationCidrBlock", "destination-cidr-block", cidr_text(cidr), cidr };
 	return 0;
+}
+
+static int read_prefix_list(struct call *call, const char *id, struct destination *ret)
+{
+	if (!action_resource(call, KIND_PREFIX_LIST, id))
+		return 1;
+	*ret = (struct destination){ "DestinationPrefixListId", "destination-prefix-list-id", mc_strdup(id), { 0, 0 } };
+	return 0;
+}
+
+static int read_destination(struct call *call, struct destination *ret)
+{
+	static const char *const unbuilt[] = { "DestinationIpv6CidrBlock", NULL };
+	const char *text = action_text(call, "DestinationCidrBlock"), *list = action_text(call, "DestinationPrefixListId");
+
+	if (action_refuse_members(call, unbuilt, "it has IPv4 only"))
+		return 1;
+	if (text && list)
+		return action_fail(call, API_PARAMETER_COMBINATION,
+				   "The parameters destinationCidrBlock and destinationPrefixListId cannot be used together");
+	if (list)
+		return read_prefix_list(call, list, ret);
+	return text ? read_block(call, text, ret) : action_fail(call, API_MISSING_PARAMETER, "destinationCidrBlock");
 }
 
 /* The place of the route in the table's own routes, -1: there is none. */
@@ -70,6 +86,12 @@ static bool is_local(struct call *call, const struct resource *table, const stru
 	mc_auto_json json_t *cidrs = vpc ? vpc_cidrs(vpc) : NULL;
 
 	return mc_json_has_str(cidrs, d->value);
+}
+
+/* How many routes it counts for. */
+static int64_t weight_of(struct call *call, const struct destination *d)
+{
+	return strchr(d->value, '/') ? 1 : prefix_list_weight(call->tx, d->value);
 }
 
 /* --- targets ------------------------------------------------------------------- */
@@ -103,6 +125,17 @@ static const struct resource *find_interface(struct call *call, const struct res
 	return eni;
 }
 
+static const struct resource *find_nat_gateway(struct call *call, const struct resource *table, const char *id)
+{
+	const struct resource *nat = action_resource(call, KIND_NAT_GATEWAY, id);
+
+	if (nat && strcmp(nat->parent ? nat->parent : "", table->parent) != 0) {
+		foreign(call, table, "NAT gateway", nat);
+		return NULL;
+	}
+	return nat;
+}
+
 /* A route to an instance is one to its only interface. */
 static const struct resource *find_instance(struct call *call, const struct resource *table, const char *id)
 {
@@ -129,7 +162,7 @@ static const struct target {
 	{ "GatewayId", "GatewayId", find_gateway, false },
 	{ "NetworkInterfaceId", "NetworkInterfaceId", find_interface, true },
 	{ "InstanceId", "NetworkInterfaceId", find_instance, true },
-	{ "NatGatewayId", NULL, NULL, false },
+	{ "NatGatewayId", "NatGatewayId", find_nat_gateway, true },
 	{ "VpcPeeringConnectionId", NULL, NULL, false },
 	{ "VpcEndpointId", NULL, NULL, false },
 	{ "TransitGatewayId", NULL, NULL, false },
@@ -177,7 +210,7 @@ static int read_target(struct call *call, const struct resource *table, const st
 	resource = t->find(call, table, action_text(call, t->request));
 	if (!resource)
 		return 1;
-	if (!t->inside && vpc && vpc_contains(vpc, d->cidr))
+	if (!t->inside && vpc && strchr(d->value, '/') && vpc_contains(vpc, d->cidr))
 		return action_invalid(call, "The destination CIDR block %s is equal to or more specific than one of this VPC's CIDR blocks. "
 				      "This route can target only an interface or an instance.", d->value);
 	*ret = json_pack("{s:s}", t->member, resource->id);
@@ -228,8 +261,8 @@ static int create(struct call *call, const struct resource *table, const struct 
 	note = note_of("create", d, target);
 	if (place_of(table, d) >= 0)
 		return pending_join(call, table, table->parent, note) ? 0 : action_fail(call, API_ROUTE_EXISTS, d->value);
-	if (action_check_quota(call, (long)json_array_size(mc_json_arr(table->doc, "Routes")), call->api->config.quota_routes,
-			       "RouteLimitExceeded", "routes"))
+	if (action_check_quota(call, (long)(route_table_weight(call->tx, table) + weight_of(call, d) - 1),
+			       call->api->config.quota_routes, "RouteLimitExceeded", "routes"))
 		return 1;
 	return put_route(call, table, d, target, -1);
 }

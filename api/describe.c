@@ -101,6 +101,25 @@ int describe_page(struct call *call, int min, int max, int64_t *ret_after, int64
 	return 0;
 }
 
+int describe_answer_page(struct call *call, const char *member, const json_t *items, int min, int max)
+{
+	int64_t after, limit;
+	size_t n = json_array_size(items), end;
+
+	if (describe_page(call, min, max, &after, &limit))
+		return 1;
+	end = limit && (size_t)(after + limit) < n ? (size_t)(after + limit) : n;
+	call->out = json_pack("{s:[]}", member);
+	for (size_t i = (size_t)after; i < end; i++)
+		json_array_append(json_object_get(call->out, member), json_array_get(items, i));
+	if (end < n) {
+		mc_autofree char *token = describe_token(call, (int64_t)end);
+
+		json_object_set_new(call->out, "NextToken", json_string(token));
+	}
+	return 0;
+}
+
 /* --- one run -------------------------------------------------------------- */
 
 struct run {

@@ -55,5 +55,8 @@ bool describe_glob(const char *pattern, const char *text);
  * 0 or action_fail. describe_token is the NextToken after seq, allocated. */
 int describe_page(struct call *call, int min, int max, int64_t *ret_after, int64_t *ret_limit);
 char *describe_token(const struct call *call, int64_t seq);
+/* For what is no resource: the page of `items` that the request asks for is the answer's
+ * `member`. 0 or action_fail. */
+int describe_answer_page(struct call *call, const char *member, const json_t *items, int min, int max);
 
 #endif

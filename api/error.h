@@ -82,6 +82,8 @@
 	X(ROUTE_NOT_FOUND, 400, "InvalidRoute.NotFound", "no route with %s %s in route table %s") \
 	X(ACL_ENTRY_EXISTS, 400, "NetworkAclEntryAlreadyExists", "The network acl entry identified by %d already exists.") \
 	X(ACL_ENTRY_NOT_FOUND, 400, "InvalidNetworkAclEntry.NotFound", "The network acl entry identified by %d does not exist.") \
+	X(PREFIX_LIST_FULL, 400, "PrefixListMaxEntriesExceeded", "The prefix list cannot have more than %lld entries") \
+	X(PREFIX_LIST_VERSION, 400, "PrefixListVersionMismatch", "The prefix list has the incorrect version number.") \
 	X(INSTANCE_INTERFACES, 400, "InvalidInstanceID", "%s") \
 	X(MISSING, 400, "MissingParameter", "%s") \
 	X(INVALID_ID, 400, "InvalidID", "The ID '%s' is not valid") \

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/prefix_list.h"
 #include "api/state.h"
 #include "api/vpc.h"
 #include "common/cleanup.h"
@@ -135,6 +136,20 @@ static bool is_local(const json_t *route)
 	return strcmp(mc_json_str(route, "GatewayId", ""), "local") == 0;
 }
 
+int64_t route_table_weight(struct store_tx *tx, const struct resource *table)
+{
+	int64_t n = 0;
+	size_t i;
+	json_t *route;
+
+	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route) {
+		const char *list = mc_json_str(route, "DestinationPrefixListId", NULL);
+
+		n += list ? prefix_list_weight(tx, list) : !is_local(route);
+	}
+	return n;
+}
+
 /* --- shown -------------------------------------------------------------------- */
 
 static void add_local(const struct resource *vpc, json_t *list)
@@ -202,25 +217,59 @@ static const char *netd_target(struct store_tx *tx, const struct resource *table
 	return target && how->alive(tx, table, target) ? how->netd : "blackhole";
 }
 
-static void add_route(struct store_tx *tx, const struct resource *table, const json_t *route, json_t *list)
+static bool has_destination(const json_t *list, const char *cidr)
 {
-	const char *target = netd_target(tx, table, route), *cidr = mc_json_str(route, "DestinationCidrBlock", NULL);
+	size_t i;
+	json_t *route;
 
-	if (target && cidr)
+	json_array_foreach(list, i, route)
+		if (strcmp(mc_json_str(route, "destination", ""), cidr) == 0)
+			return true;
+	return false;
+}
+
+/* Of two routes to the same block the first one counts. */
+static void add_route(json_t *list, const char *cidr, const char *target)
+{
+	if (cidr && !has_destination(list, cidr))
 		json_array_append_new(list, json_pack("{s:s, s:s}", "destination", cidr, "target", target));
+}
+
+static void add_prefix_list(struct store_tx *tx, const json_t *route, const char *target, json_t *list)
+{
+	size_t i;
+	json_t *entry;
+
+	json_array_foreach(prefix_list_entries(tx, mc_json_str(route, "DestinationPrefixListId", NULL)), i, entry)
+		add_route(list, mc_json_str(entry, "Cidr", NULL), target);
+}
+
+/* A static route goes before one by a prefix list (VPC User Guide, "Route priority"). */
+static void add_routes(struct store_tx *tx, const struct resource *table, bool by_list, json_t *list)
+{
+	size_t i;
+	json_t *route;
+
+	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route) {
+		const char *target = netd_target(tx, table, route);
+
+		if (target && by_list)
+			add_prefix_list(tx, route, target, list);
+		else if (target)
+			add_route(list, mc_json_str(route, "DestinationCidrBlock", NULL), target);
+	}
 }
 
 json_t *route_table_document(struct store_tx *tx, const struct resource *subnet)
 {
 	const struct resource *vpc = store_get(tx, subnet->parent), *table = route_table_explicit(tx, subnet);
-	json_t *list = json_array(), *route;
-	size_t i;
+	json_t *list = json_array();
 
 	if (!table && vpc)
 		table = route_table_main(tx, vpc);
 	if (!table)
 		return list;
-	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
-		add_route(tx, table, route, list);
+	add_routes(tx, table, false, list);
+	add_routes(tx, table, true, list);
 	return list;
 }

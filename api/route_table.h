@@ -21,6 +21,9 @@ const struct resource *route_table_explicit(struct store_tx *tx, const struct re
 /* Take the subnet out of the table it is explicitly associated with, if there is one. */
 void route_table_forget(struct store_tx *tx, const struct resource *subnet);
 
+/* How many routes the table counts for: one to a prefix list for the list's MaxEntries. */
+int64_t route_table_weight(struct store_tx *tx, const struct resource *table);
+
 /* The routes as AWS shows them, local ones first, each with its State. New reference. */
 json_t *route_table_routes(struct store_tx *tx, const struct resource *table);
 /* The routes of the subnet for netd (docs/ipc.md). New reference. */
