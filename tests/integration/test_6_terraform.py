@@ -1,6 +1,10 @@
-"""The unmodified Terraform with the AWS provider: apply, no difference, destroy."""
+"""The unmodified Terraform with the AWS provider: apply, no difference, destroy.
+
+The files of the directory terraform are part of the same configuration: all their
+resources come and go at the same time."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -78,6 +82,8 @@ def terraform(cloud, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", tmp_path / "key"], check=True)
     key = (tmp_path / "key.pub").read_text(encoding="ascii").strip()
     (tmp_path / "main.tf").write_text(CONFIGURATION % key, encoding="ascii")
+    for more in (pathlib.Path(__file__).parent / "terraform").glob("*.tf"):
+        shutil.copy(more, tmp_path)
     run("init", "-input=false", f"-plugin-dir={plugins}")
     return run
 
