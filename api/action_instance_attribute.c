@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/attachment.h"
 #include "api/instance.h"
+#include "api/interface.h"
 #include "api/state.h"
 #include "api/vpc.h"
 #include "common/cleanup.h"
@@ -149,6 +150,37 @@ static json_t *show_check(struct call *call, const struct resource *r)
 	return value_of_bool(mc_json_bool(view, "SourceDestCheck", true));
 }
 
+/* The only interface of the instance, to be changed; NULL after action_fail. */
+static struct resource *only_interface(struct call *call, const struct resource *r)
+{
+	const json_t *enis = mc_json_arr(r->spec, "enis");
+	mc_autofree char *text = NULL;
+
+	if (json_array_size(enis) == 1)
+		return store_edit(call->tx, mc_json_at(enis, 0));
+	text = mc_strf("There are multiple interfaces attached to instance '%s'. "
+		       "Please specify an interface ID for the operation instead.", r->id);
+	action_fail(call, API_INVALID_INSTANCE, text);
+	return NULL;
+}
+
+static int set_groups(struct call *call, struct resource *r, const json_t *value)
+{
+	struct resource *eni = only_interface(call, r);
+
+	return eni ? interface_set_groups(call, eni, value) : 1;
+}
+
+static int set_check(struct call *call, struct resource *r, const json_t *value)
+{
+	struct resource *eni = only_interface(call, r);
+
+	if (!eni)
+		return 1;
+	interface_set_check(call, eni, mc_json_bool(value, "Value", true));
+	return 0;
+}
+
 static json_t *show_nothing(struct call *call, const struct resource *r)
 {
 	(void)call, (void)r;
@@ -165,8 +197,8 @@ static const struct attribute attributes[] = {
 	{ "enaSupport", "EnaSupport", show_false, NULL, false },
 	{ "rootDeviceName", "RootDeviceName", show_root_device, NULL, false },
 	{ "blockDeviceMapping", "BlockDeviceMappings", show_mappings, set_mappings, false },
-	{ "groupSet", "Groups", show_groups, NULL, false },
-	{ "sourceDestCheck", "SourceDestCheck", show_check, NULL, false },
+	{ "groupSet", "Groups", show_groups, set_groups, false },
+	{ "sourceDestCheck", "SourceDestCheck", show_check, set_check, false },
 	{ "kernel", "KernelId", show_nothing, NULL, false },
 	{ "ramdisk", "RamdiskId", show_nothing, NULL, false },
 	{ "sriovNetSupport", "SriovNetSupport", show_nothing, NULL, false },

@@ -30,6 +30,10 @@ void reconciler_call(struct reconciler *r, void (*fn)(void *ctx), void *ctx);
 /* The steps by kind, in step_*.c. */
 step_fn step_instance, step_vpc, step_volume, step_image;
 
+/* Of a running instance: bring in and out the interfaces that are on their way
+ * (step_interface.c). STEP_DONE: none is. */
+step_fn step_interfaces;
+
 /* step_instance.c: where a hypervisor event lands. */
 int events_start(struct api *api, mc_err **err);
 

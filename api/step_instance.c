@@ -167,6 +167,7 @@ static int to_state(struct view *v, int from, int to, mc_err **err)
 	state_set(tx, r, to);
 	if (to == INSTANCE_RUNNING) {
 		note_attached(r);
+		interface_settle(tx, r); /* it started with all that it has */
 		json_object_del(r->spec, "attempts");
 		json_object_del(r->spec, "state_reason");
 		json_object_set_new(r->spec, "was_running", json_true());
@@ -393,6 +394,26 @@ static int guest_crashed(struct view *v, mc_err **err)
 	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
 }
 
+/* What is on its way in or out: the first that is not there yet decides when to look again. */
+static int step_devices(struct view *v, int64_t *ret_delay, mc_err **err)
+{
+	int64_t disk_delay = 0, nic_delay = 0;
+	int disks = attachments_step(v->api, v->inst, true, &disk_delay, err), nics;
+
+	if (disks < 0)
+		return disks;
+	nics = step_interfaces(v->api, v->inst->id, &nic_delay, err);
+	if (nics < 0)
+		return nics;
+	if (disks == STEP_NOT_YET && nics == STEP_NOT_YET)
+		*ret_delay = disk_delay < nic_delay ? disk_delay : nic_delay;
+	else
+		*ret_delay = disks == STEP_NOT_YET ? disk_delay : nic_delay;
+	if (disks == STEP_AGAIN || nics == STEP_AGAIN)
+		return STEP_AGAIN;
+	return disks == STEP_DONE ? nics : disks;
+}
+
 static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 {
 	char state[16], reason[48];
@@ -401,7 +422,7 @@ static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 		return -1;
 	if (strcmp(state, "running") == 0) {
 		billing_confirm(v->api->billing, v->inst->id);
-		return attachments_step(v->api, v->inst, true, ret_delay, err);
+		return step_devices(v, ret_delay, err);
 	}
 	if (strcmp(state, "crashed") == 0)
 		return guest_crashed(v, err);

@@ -19,6 +19,17 @@ static bool in_motion(const struct resource *r)
 	return r->state == INSTANCE_PENDING || r->state == INSTANCE_STOPPING || r->state == INSTANCE_SHUTTING_DOWN;
 }
 
+/* So is one that runs and has an interface on its way in or out. */
+static void wake_movers(struct api *api, struct store_tx *tx, const char *vpc_id)
+{
+	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL);
+	const struct resource *eni;
+
+	while ((eni = store_next_of(&it, vpc_id)))
+		if (json_object_get(eni->spec, "attachment_state"))
+			reconciler_wake(api->reconciler, mc_json_str(eni->spec, "instance", ""), 0);
+}
+
 /* Instances on their way wait for their network. */
 static void wake_instances(struct api *api, const char *vpc_id)
 {
@@ -29,6 +40,7 @@ static void wake_instances(struct api *api, const char *vpc_id)
 	while ((r = store_next(&it)))
 		if (in_motion(r) && r->parent && strcmp(r->parent, vpc_id) == 0)
 			reconciler_wake(api->reconciler, r->id, 0);
+	wake_movers(api, tx, vpc_id);
 	store_end(tx);
 }
 

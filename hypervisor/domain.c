@@ -7,6 +7,7 @@
 #include "common/fs.h"
 #include "common/id.h"
 #include "hypervisor/disk.h"
+#include "hypervisor/nic.h"
 #include "hypervisor/xml.h"
 
 #define METADATA_NAMESPACE "https://minicloud.dev/domain/1"
@@ -23,21 +24,10 @@ static bool check_state(const char *text)
 	return strcmp(text, "paused") == 0 || strcmp(text, "running") == 0 || strcmp(text, "stopped") == 0;
 }
 
-static bool check_eni(const char *text)
-{
-	return mc_id_valid("eni", text);
-}
-
 static bool check_instance_type(const char *text)
 {
 	return text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-")] == '\0';
 }
-
-static const struct mc_field nic_fields[] = {
-	{ .name = "eni", .type = MC_FIELD_STRING, .required = true, .check = check_eni },
-	{ .name = "mac", .type = MC_FIELD_STRING, .required = true, .check = mc_check_mac },
-	{ 0 },
-};
 
 const struct mc_field domain_fields[] = {
 	{ .name = "state", .type = MC_FIELD_STRING, .required = true, .check = check_state },
@@ -210,23 +200,6 @@ static void put_disks(struct xml *x, const json_t *disks)
 	}
 }
 
-/* libvirt makes the tap; netd moves it to its network while the guest is paused. */
-static void put_nic(struct xml *x, const json_t *nic)
-{
-	const char *eni = mc_json_str(nic, "eni", "");
-	char tap[MC_IFNAME_LEN];
-	mc_autofree char *alias = mc_strf("ua-%s", eni);
-
-	mc_id_tap(eni, tap);
-	xml_begin(x, "interface", "type", "ethernet", NULL);
-	xml_empty(x, "mac", "address", mc_json_str(nic, "mac", ""), NULL);
-	xml_empty(x, "target", "dev", tap, NULL);
-	xml_empty(x, "model", "type", "virtio", NULL);
-	xml_empty(x, "alias", "name", alias, NULL);
-	xml_empty(x, "rom", "enabled", "no", NULL);
-	xml_end(x);
-}
-
 /* The log holds the last boot, as GetConsoleOutput shows it: append is off. */
 static void put_console(struct xml *x, const struct domain_settings *s)
 {
@@ -255,7 +228,7 @@ static void put_devices(struct xml *x, const json_t *doc, const struct domain_se
 	put_controllers(x, doc, s);
 	put_disks(x, mc_json_arr(doc, "disks"));
 	for (size_t i = 0; i < json_array_size(nics); i++)
-		put_nic(x, json_array_get(nics, i));
+		nic_put_xml(x, mc_json_str(json_array_get(nics, i), "eni", ""), mc_json_str(json_array_get(nics, i), "mac", ""), NULL);
 	put_console(x, s);
 	put_video(x);
 	xml_empty(x, "memballoon", "model", "virtio", "autodeflate", "on", "freePageReporting", "on", NULL);

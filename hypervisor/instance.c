@@ -13,6 +13,7 @@
 #include "hypervisor/disk.h"
 #include "hypervisor/domain.h"
 #include "hypervisor/host.h"
+#include "hypervisor/nic.h"
 #include "hypervisor/state.h"
 #include "hypervisor/work.h"
 
@@ -49,8 +50,10 @@ static json_t *describe(const struct hypervisor *h, virDomainPtr domain, bool wi
 		return NULL;
 	doc = json_pack("{s:s, s:s, s:s, s:s*}", "id", id, "state", state_name(state), "reason", reason, "accelerator",
 			domain_accelerator(xml));
-	if (active)
+	if (active) {
 		json_object_set_new(doc, "disks", disk_list(xml));
+		json_object_set_new(doc, "nics", nic_list(xml));
+	}
 	if (pid > 0)
 		json_object_set_new(doc, "pid", json_integer(pid));
 	return doc;

@@ -11,6 +11,7 @@
 #include "hypervisor/host.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/instance.h"
+#include "hypervisor/nic.h"
 
 static int put_instance(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
@@ -52,6 +53,16 @@ static int delete_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret
 static int grow_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
 	return attachment_grow(ctx, req->vars[0], req->vars[1], mc_json_int(req->body, "bytes", 0), ret, err);
+}
+
+static int put_nic(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return nic_put(ctx, req->vars[0], req->vars[1], req->body, ret, err);
+}
+
+static int delete_nic(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return nic_delete(ctx, req->vars[0], req->vars[1], ret, err);
 }
 
 /* From the file alone: a console can be read while libvirtd is away. */
@@ -134,6 +145,7 @@ static const struct mc_field grow_fields[] = {
 
 #define INSTANCE .prefixes = { "i" }
 #define DISK .prefixes = { "i", "vol" }
+#define NIC .prefixes = { "i", "eni" }
 
 const struct mc_ipc_route hypervisor_routes[] = {
 	{ "PUT", "/v1/instances/{}", INSTANCE, .fields = domain_fields, .handler = put_instance,
@@ -149,6 +161,9 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	{ "DELETE", "/v1/instances/{}/disks/{}", DISK, .handler = delete_disk, .help = "ask the guest to let a disk go" },
 	{ "POST", "/v1/instances/{}/disks/{}/grow", DISK, .fields = grow_fields, .handler = grow_disk,
 	  .help = "show the guest a larger disk" },
+	{ "PUT", "/v1/instances/{}/nics/{}", NIC, .fields = nic_put_fields, .handler = put_nic,
+	  .help = "plug an interface in, or set its link" },
+	{ "DELETE", "/v1/instances/{}/nics/{}", NIC, .handler = delete_nic, .help = "ask the guest to let an interface go" },
 	{ "GET", "/v1/instances/{}/console", INSTANCE, .handler = get_console, .help = "the end of the serial log" },
 	{ "GET", "/v1/events", .stream = stream_events, .help = "what happens, a JSON line each" },
 	{ "GET", "/v1/host", .handler = get_host, .help = "accelerator, versions, processors, memory" },

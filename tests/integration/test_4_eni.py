@@ -1,0 +1,108 @@
+"""Network interfaces and elastic addresses of real guests."""
+
+import pytest
+
+from cloud import BOOT_S, SHORT_S, can_connect, error_of, wait_until
+
+AT_ONCE_S = 0.9  # a lost first SYN is sent again after one second
+
+
+def described(ec2, eni_id):
+    return ec2.describe_network_interfaces(NetworkInterfaceIds=[eni_id])["NetworkInterfaces"][0]
+
+
+@pytest.fixture
+def eni(ec2, pair):
+    """An interface of its own in the pair's subnet and group."""
+    of = pair[0].described
+    made = ec2.create_network_interface(
+        SubnetId=of["SubnetId"], Groups=[g["GroupId"] for g in of["SecurityGroups"]], Description="of the test",
+        TagSpecifications=[{"ResourceType": "network-interface", "Tags": [{"Key": "role", "Value": "eni"}]}])
+    eni_id = made["NetworkInterface"]["NetworkInterfaceId"]
+    assert made["NetworkInterface"]["Status"] == "available"
+    yield eni_id
+    shown = described(ec2, eni_id)
+    if "Attachment" in shown:
+        ec2.detach_network_interface(AttachmentId=shown["Attachment"]["AttachmentId"], Force=True)
+        wait_until("the interface is free", lambda: described(ec2, eni_id)["Status"] == "available", SHORT_S)
+    ec2.delete_network_interface(NetworkInterfaceId=eni_id)
+
+
+def links(guest):
+    """The guest's interfaces by their MAC."""
+    out = guest.ssh("for i in /sys/class/net/*; do echo $(cat $i/address) $(basename $i); done")
+    return dict(line.split() for line in out.splitlines())
+
+
+def test_hot_attach_and_detach(ec2, pair, eni, open_group):
+    """A second interface comes to a running guest, works, shows in the metadata, and goes again."""
+    one, other = pair
+    shown = described(ec2, eni)
+    mac, address = shown["MacAddress"], shown["PrivateIpAddress"]
+    assert mac not in links(one)
+    for _ in range(2):  # the second time it is the same one
+        ec2.attach_network_interface(NetworkInterfaceId=eni, InstanceId=one.id, DeviceIndex=1)
+        wait_until("it is attached", lambda: described(ec2, eni)["Attachment"]["Status"] == "attached", SHORT_S)
+        name = wait_until("the guest sees it", lambda: links(one).get(mac), SHORT_S)
+        wait_until("it has its address", lambda: f"inet {address}/" in one.ssh(f"ip addr show dev {name}"), SHORT_S)
+        assert [i["NetworkInterfaceId"] for i in one.described["NetworkInterfaces"]][1] == eni
+        assert one.ssh(f"imds meta-data/network/interfaces/macs/{mac}/interface-id") == eni
+        assert one.ssh(f"imds meta-data/network/interfaces/macs/{mac}/local-ipv4s") == address
+        ec2.authorize_security_group_ingress(GroupId=open_group, IpProtocol="icmp", FromPort=-1, ToPort=-1, CidrIp=f"{address}/32")
+        try:
+            before = other.count_pings_in()
+            assert one.ssh(f"ping -c 1 -W 3 -I {name} {other.private_ip}", check=False).returncode == 0
+            assert other.count_pings_in() == before + 1
+        finally:
+            ec2.revoke_security_group_ingress(GroupId=open_group, IpProtocol="icmp", FromPort=-1, ToPort=-1, CidrIp=f"{address}/32")
+        assert error_of(ec2.delete_network_interface, NetworkInterfaceId=eni)[0] == "InvalidParameterValue"
+        ec2.detach_network_interface(AttachmentId=described(ec2, eni)["Attachment"]["AttachmentId"])
+        wait_until("it is free", lambda: described(ec2, eni)["Status"] == "available", SHORT_S)
+        wait_until("the guest has let go", lambda: mac not in links(one), SHORT_S)
+        assert eni not in one.cloud.plugged(shown["VpcId"])
+    assert can_connect(one.public_ip, 22) is not None
+
+
+def test_groups_of_an_interface(ec2, pair, open_group):
+    """Other groups count from the moment the API has answered, for what is new and what is old."""
+    guest = pair[1]
+    vpc, interface = guest.described["VpcId"], guest.described["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    closed = ec2.create_security_group(GroupName="closed", Description="nothing in", VpcId=vpc)["GroupId"]
+    try:
+        ec2.modify_network_interface_attribute(NetworkInterfaceId=interface, Groups=[closed])
+        assert can_connect(guest.public_ip, 22, timeout=1) is None
+        ec2.modify_instance_attribute(InstanceId=guest.id, Groups=[closed, open_group])
+        assert can_connect(guest.public_ip, 22) < AT_ONCE_S
+        assert error_of(ec2.delete_security_group, GroupId=closed)[0] == "DependencyViolation"
+    finally:
+        ec2.modify_network_interface_attribute(NetworkInterfaceId=interface, Groups=[open_group])
+        ec2.delete_security_group(GroupId=closed)
+
+
+def test_elastic_address(ec2, pair):
+    """It leads where it is told, at once; a lent address goes when it comes and comes when it goes."""
+    one, other = pair
+    lent = [one.public_ip, other.public_ip]
+    made = ec2.allocate_address(Domain="vpc")
+    allocation, address = made["AllocationId"], made["PublicIp"]
+    assert can_connect(address, 22, timeout=1) is None
+    ec2.associate_address(AllocationId=allocation, InstanceId=one.id)
+    assert can_connect(address, 22) < AT_ONCE_S
+    assert one.ssh("imds meta-data/public-ipv4") == address == one.public_ip
+    assert can_connect(lent[0], 22, timeout=1) is None
+    interface = other.described["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    assert error_of(ec2.associate_address, AllocationId=allocation, NetworkInterfaceId=interface,
+                    AllowReassociation=False)[0] == "Resource.AlreadyAssociated"
+    association = ec2.associate_address(AllocationId=allocation, NetworkInterfaceId=interface)["AssociationId"]
+    assert can_connect(address, 22) < AT_ONCE_S
+    assert other.ssh("imds meta-data/public-ipv4") == address
+    assert "PublicIpAddress" not in one.described
+    assert error_of(ec2.release_address, AllocationId=allocation)[0] == "InvalidIPAddress.InUse"
+    ec2.disassociate_address(AssociationId=association)
+    assert can_connect(address, 22, timeout=1) is None
+    assert other.public_ip not in (address, lent[1]) and can_connect(other.public_ip, 22) < AT_ONCE_S
+    # The first guest lost its lent address to the elastic one, which then was led elsewhere: back to it once more.
+    association = ec2.associate_address(AllocationId=allocation, InstanceId=one.id)["AssociationId"]
+    ec2.disassociate_address(AssociationId=association)
+    assert can_connect(one.public_ip, 22) < AT_ONCE_S
+    ec2.release_address(AllocationId=allocation)
