@@ -34,6 +34,7 @@ struct call {
 	json_t *waits;         /* see action_wait(). Freed by the engine. */
 	/* ACTION_BACKEND: what the first phase leaves for the second. Freed by the engine. */
 	json_t *job;
+	int fd;                /* page_console: the port; -1: none. Closed by the engine */
 	mc_err *err;           /* internal failure, with return -1 */
 };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/reconciler.h"
 #include "api/vpc.h"
@@ -24,6 +25,7 @@ struct engine_call *engine_call_new(struct api *api)
 	ec->call.api = api;
 	ec->call.caller = &ec->caller;
 	ec->call.request_id = ec->request_id;
+	ec->call.fd = -1;
 	return ec;
 }
 
@@ -38,6 +40,8 @@ void engine_call_free(struct engine_call *ec)
 	free(ec->call.error_code);
 	free(ec->call.error_message);
 	mc_err_free(ec->call.err);
+	if (ec->call.fd >= 0)
+		close(ec->call.fd);
 	free(ec);
 }
 

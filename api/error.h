@@ -27,6 +27,8 @@
 	X(NOT_FOUND, 400, "%s", "%s") \
 	X(IDEMPOTENT_MISMATCH, 400, "IdempotentParameterMismatch", "The client token '%s' was used before with other parameters") \
 	X(INCORRECT_INSTANCE_STATE, 400, "IncorrectInstanceState", "The instance '%s' is not in a state from which it can be %s.") \
+	X(CONSOLE_IN_USE, 409, "ConsoleInUse", "Another session has the console of '%s'; it can be taken over by force.") \
+	X(UPGRADE_REQUIRED, 426, "UpgradeRequired", "This is no page but a connection: ask for an upgrade to %s.") \
 	X(TERMINATION_PROTECTED, 400, "OperationNotPermitted", "The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.") \
 	X(INSUFFICIENT_CAPACITY, 500, "InsufficientInstanceCapacity", "%s") \
 	X(INSUFFICIENT_ADDRESSES, 400, "InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.") \

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "api/console_session.h"
 #include "api/feed.h"
 #include "api/gateway_request.h"
 #include "common/cleanup.h"
@@ -107,7 +108,8 @@ static enum MHD_Result send_response(struct exchange *x, int status, const char 
 {
 	enum MHD_Result result;
 
-	MHD_add_response_header(r, "Content-Type", type);
+	if (type)
+		MHD_add_response_header(r, "Content-Type", type);
 	MHD_add_response_header(r, "x-amzn-RequestId", x->ec->request_id);
 	MHD_add_response_header(r, "Cache-Control", "no-cache, no-store");
 	log_request(x, status);
@@ -137,7 +139,8 @@ static void resume(void *connection)
 	MHD_resume_connection(connection);
 }
 
-/* A stream has no end: the response is freed, and the reader leaves, when the connection goes. */
+/* A stream has no end: the response is freed, and the reader leaves, when the connection goes.
+ * NULL where there are too many. */
 static struct MHD_Response *feed_response(struct exchange *x)
 {
 	const struct feed_filter filter = {
@@ -153,17 +156,43 @@ static struct MHD_Response *feed_response(struct exchange *x)
 	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, FEED_BLOCK, on_feed_read, reader, on_feed_end);
 }
 
+static void on_relay_end(void *handle)
+{
+	MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+static void on_upgrade(void *cls, struct MHD_Connection *c, void *state, const char *extra, size_t n, MHD_socket sock,
+		       struct MHD_UpgradeResponseHandle *handle)
+{
+	struct exchange *x = state;
+
+	(void)cls, (void)c;
+	if (console_relay(sock, x->ec->call.fd, extra, n, on_relay_end, handle))
+		x->ec->call.fd = -1; /* the relay closes it */
+	else
+		MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+static enum MHD_Result answer_page(struct exchange *x)
+{
+	struct MHD_Response *r;
+
+	if (x->req.form_of_answer == GATEWAY_EVENTS) {
+		r = feed_response(x);
+		return r ? send_response(x, 200, x->req.plain_type, r) : MHD_NO;
+	}
+	r = MHD_create_response_for_upgrade(on_upgrade, NULL);
+	MHD_add_response_header(r, "Upgrade", x->req.plain_type);
+	return send_response(x, 101, NULL, r);
+}
+
 static enum MHD_Result answer(struct exchange *x)
 {
 	struct gateway_answer a = { 0 };
-	struct MHD_Response *stream = NULL;
+	enum gateway_form form = x->req.form_of_answer;
 
-	if (x->req.form_of_answer == GATEWAY_EVENTS && !x->ec->call.error) {
-		stream = feed_response(x);
-		if (stream)
-			return send_response(x, 200, x->req.plain_type, stream);
-		action_fail(&x->ec->call, API_UNAVAILABLE);
-	}
+	if (!x->ec->call.error && (form == GATEWAY_EVENTS || form == GATEWAY_UPGRADE))
+		return answer_page(x);
 	gateway_request_answer(&x->req, x->ec, &a);
 	return send_response(x, a.status, a.type, MHD_create_response_from_buffer(a.len, a.text, MHD_RESPMEM_MUST_FREE));
 }
@@ -251,7 +280,7 @@ struct gateway *gateway_start(struct api *api, int listen_fd, bool local, mc_err
 
 	g->api = api;
 	g->local = local;
-	g->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL,
+	g->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ITC, 0, NULL,
 				  NULL, on_request, g, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
 				  g, MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
 				  MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,

@@ -158,7 +158,7 @@ enum engine_result gateway_request_run(struct gateway_request *req, struct engin
 	const struct model_operation *op;
 
 	mc_log_set_request_id(ec->request_id);
-	req->json = gateway_request_header(req, "X-Amz-Target") != NULL; /* refusals, too, in the caller's protocol */
+	req->json = gateway_request_header(req, "X-Amz-Target") || page_at(req); /* refusals, too, in the caller's protocol */
 	if (req->too_large) {
 		refuse_with(ec, 413, "RequestEntityTooLarge", "The request is larger than this service takes.");
 		return ENGINE_DONE;

@@ -13,6 +13,7 @@ enum gateway_form {
 	GATEWAY_ANSWER,  /* of an operation, in the caller's protocol */
 	GATEWAY_TEXT,    /* plain */
 	GATEWAY_EVENTS,  /* server-sent events, until the client goes */
+	GATEWAY_UPGRADE, /* a connection of bytes with call->fd */
 };
 
 struct gateway_request {

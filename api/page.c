@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/console_session.h"
 #include "api/counters.h"
 #include "api/feed.h"
 #include "api/state.h"
@@ -94,7 +95,7 @@ enum reach { LOCAL, ANYWHERE }; /* the unix socket alone, or TCP too, signed */
 static const struct page {
 	const char *pattern; /* one {} stands for an id */
 	enum reach reach;
-	const char *type;
+	const char *type; /* of the answer; the protocol of an upgrade */
 	char *(*make)(struct gateway_request *req); /* or */
 	const struct action *action;
 	enum gateway_form form; /* of the answer */
@@ -104,6 +105,7 @@ static const struct page {
 	{ "/v1/counters", LOCAL, "application/json", counters_page, NULL, GATEWAY_TEXT },
 	{ "/metrics", LOCAL, "text/plain; version=0.0.4", metrics_page, NULL, GATEWAY_TEXT },
 	{ "/v1/events", ANYWHERE, "text/event-stream", NULL, &page_events, GATEWAY_EVENTS },
+	{ "/v1/instances/{}/console", ANYWHERE, CONSOLE_PROTOCOL, NULL, &page_console, GATEWAY_UPGRADE },
 };
 
 /* The path against the pattern; what {} matched in *ret_id, allocated. */
@@ -133,6 +135,13 @@ static const struct page *find(const struct gateway_request *req, char **ret_id)
 	return NULL;
 }
 
+bool page_at(const struct gateway_request *req)
+{
+	mc_autofree char *id = NULL;
+
+	return find(req, &id) != NULL;
+}
+
 static json_t *arguments(const struct gateway_request *req, const char *id)
 {
 	json_t *in = json_object();
@@ -142,6 +151,13 @@ static json_t *arguments(const struct gateway_request *req, const char *id)
 	if (id)
 		json_object_set_new(in, "id", json_string(id));
 	return in;
+}
+
+static bool wants_upgrade(const struct gateway_request *req, const struct page *page)
+{
+	const char *upgrade = gateway_request_header(req, "Upgrade");
+
+	return upgrade && strcmp(upgrade, page->type) == 0;
 }
 
 bool page_run(struct gateway_request *req, struct engine_call *ec, enum engine_result *ret)
@@ -160,6 +176,8 @@ bool page_run(struct gateway_request *req, struct engine_call *ec, enum engine_r
 		req->plain = page->make(req);
 	} else if (protocol_form_parse(&req->form, req->query, strlen(req->query), &e) < 0) {
 		action_fail(&ec->call, API_INVALID_PARAMETER, e.message);
+	} else if (page->form == GATEWAY_UPGRADE && !wants_upgrade(req, page)) {
+		action_fail(&ec->call, API_UPGRADE_REQUIRED, page->type);
 	} else {
 		ec->in = arguments(req, id);
 		*ret = engine_run_page(ec, page->action);

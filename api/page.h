@@ -5,6 +5,9 @@
 
 #include "api/gateway_request.h"
 
+/* Is the path a page's? Refusals are then JSON. */
+bool page_at(const struct gateway_request *req);
+
 /* Is the request, whose caller is known, for a page? Then its outcome is in *ret, and in ec or
  * in req what to answer. */
 bool page_run(struct gateway_request *req, struct engine_call *ec, enum engine_result *ret);

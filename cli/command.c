@@ -11,6 +11,9 @@
 static const struct command rows[] = {
 	{ "ssh", "INSTANCE [-l USER] [-i KEYFILE] [COMMAND ...]",
 	  "Log in to an instance, with the key file of its key pair.", command_ssh, true },
+	{ "console", "INSTANCE [--force]",
+	  "The instance's serial console on this terminal; Ctrl-] leaves it. One session has it; --force takes it over.",
+	  command_console, false },
 	{ "env", "", "Print the settings for aws, boto3 and others: eval \"$(minicloud env)\"",
 	  command_env, false },
 	{ "wait", "CONDITION [options]", "Wait until something is so: wait instance-running ...",

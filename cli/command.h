@@ -13,6 +13,7 @@ struct command {
 	bool own_options; /* global options only before its first word (ssh) */
 };
 
+int command_console(struct cli *cli, int argc, char **argv);
 int command_env(struct cli *cli, int argc, char **argv);
 int command_ssh(struct cli *cli, int argc, char **argv);
 int command_wait(struct cli *cli, int argc, char **argv);

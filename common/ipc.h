@@ -37,6 +37,8 @@ enum mc_ipc_outcome mc_ipc_outcome_parse(const char *word);
 
 #define MC_IPC_MAX_VARS 4
 
+struct mc_ipc_upgrade;
+
 struct mc_ipc_request {
 	const char *method, *path;
 	const char *vars[MC_IPC_MAX_VARS]; /* what the {} of the pattern matched, in order */
@@ -45,6 +47,7 @@ struct mc_ipc_request {
 	uid_t peer_uid;
 	pid_t peer_pid;
 	const char *request_id;
+	struct mc_ipc_upgrade *upgrade; /* MC_IPC_UPGRADE alone */
 };
 
 /* A handler: fills *ret_body (a new reference; may stay NULL for {}), returns
@@ -63,8 +66,18 @@ typedef void mc_ipc_stream_handler(void *ctx, const struct mc_ipc_request *req,
  * server stops. doc NULL only probes whether the peer is still there. */
 int mc_ipc_stream_send(struct mc_ipc_stream *stream, const json_t *doc);
 
+/* The method of a route whose connection becomes one of bytes: GET with an Upgrade header. Its
+ * handler, in a thread of its own, gets ready what the connection is for, accepts, and talks on it
+ * until either side has enough; then it returns MC_IPC_OK. Without having accepted it returns
+ * what any handler does. */
+#define MC_IPC_UPGRADE "UPGRADE"
+
+/* Answer 101 Switching Protocols. The connection's socket, non-blocking and still the server's,
+ * or -1 where the peer is gone. It is shut down when the server stops. */
+int mc_ipc_upgrade_accept(struct mc_ipc_upgrade *upgrade);
+
 struct mc_ipc_route {
-	const char *method;             /* "GET", "PUT", "POST", "DELETE" */
+	const char *method;             /* "GET", "PUT", "POST", "DELETE"; MC_IPC_UPGRADE: GET with an Upgrade header */
 	const char *pattern;            /* "/v1/vpcs/{}"; each {} matches one segment */
 	const char *prefixes[MC_IPC_MAX_VARS]; /* id prefix each {} must have ("vpc"), NULL: free name [A-Za-z0-9._-]{1,64} */
 	const struct mc_field *fields;  /* the body's table; NULL: no body */
@@ -101,6 +114,10 @@ int mc_ipc_listen(const char *path, mode_t mode, gid_t gid, mc_err **err);
  * message when not; a peer that cannot be reached is MC_IPC_UNAVAILABLE. */
 int mc_ipc_call(const char *socket_path, const char *method, const char *path, const json_t *body,
 		unsigned timeout_ms, json_t **ret_body, mc_err **err);
+
+/* Ask for a connection of bytes (a route with an upgrade handler). As mc_ipc_call; when
+ * MC_IPC_OK, *ret_fd is the socket, the caller's to close. */
+int mc_ipc_upgrade(const char *socket_path, const char *path, int *ret_fd, mc_err **err);
 
 /* Read a stream of JSON lines; blocks, calling fn for each document until fn
  * returns non-zero or the stream ends. 0 when fn ended it, -1 and *err otherwise. */

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/daemon.h"
 #include "common/fs.h"
 #include "common/id.h"
@@ -36,6 +37,11 @@ struct mc_ipc_server {
 struct mc_ipc_stream {
 	struct mc_ipc_server *server;
 	int fd;
+};
+
+struct mc_ipc_upgrade {
+	int fd;
+	bool accepted;
 };
 
 /* One request under way; MHD hands it back on every call. */
@@ -232,26 +238,61 @@ static enum MHD_Result run_stream(struct mc_ipc_server *s, const struct mc_ipc_r
 	return MHD_NO;
 }
 
+int mc_ipc_upgrade_accept(struct mc_ipc_upgrade *up)
+{
+	static const char head[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+				   "Upgrade: minicloud\r\n\r\n";
+
+	up->accepted = send(up->fd, head, sizeof(head) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(head) - 1;
+	return up->accepted ? up->fd : -1;
+}
+
+/* What changes something is worth a line: by its request id it is found again. */
+static void log_call(const struct mc_ipc_request *req, int outcome, int64_t began)
+{
+	enum mc_log_level level = strcmp(req->method, "GET") == 0 ? MC_LOG_DEBUG : MC_LOG_INFO;
+	mc_autofree char *took = mc_strf("%lldus", (long long)((mc_clock_boot() - began) / 1000));
+
+	mc_log(level, AREA, "request", "method", req->method, "path", req->path, "outcome",
+	       outcome == 0 ? "ok" : mc_ipc_outcome_name(outcome < 0 ? MC_IPC_INTERNAL : (enum mc_ipc_outcome)outcome),
+	       "took", took, NULL);
+}
+
+static void run_handler(struct mc_ipc_server *s, const struct mc_ipc_route *route, struct mc_ipc_request *req,
+			const struct call *call, struct answer *a)
+{
+	mc_auto_json json_t *body = NULL;
+	int64_t began = mc_clock_boot();
+
+	a->outcome = read_body(route, call, &body, &a->err);
+	req->body = body;
+	if (a->outcome == 0)
+		a->outcome = route->handler(s->ctx, req, &a->body, &a->err);
+	req->body = NULL;
+	log_call(req, a->outcome, began);
+}
+
 static enum MHD_Result run_route(struct mc_ipc_server *s, const struct mc_ipc_route *route,
 				 struct MHD_Connection *c, struct mc_ipc_request *req,
 				 const struct call *call)
 {
 	mc_auto_json json_t *query = json_object();
-	mc_auto_json json_t *body = NULL;
 	struct answer a = { 0 };
-	enum MHD_Result result;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct mc_ipc_upgrade upgrade = { .fd = info->connect_fd };
+	enum MHD_Result result = MHD_NO;
 
 	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, add_query, query);
 	req->query = query;
 	if (route->stream)
 		return run_stream(s, route, c, req);
-	a.outcome = read_body(route, call, &body, &a.err);
-	req->body = body;
-	if (a.outcome == 0)
-		a.outcome = route->handler(s->ctx, req, &a.body, &a.err);
+	if (strcmp(route->method, MC_IPC_UPGRADE) == 0)
+		req->upgrade = &upgrade;
+	run_handler(s, route, req, call, &a);
 	s->counts[(size_t)(route - s->routes) * MC_IPC_OUTCOME_MAX +
 		  (size_t)(a.outcome < 0 ? MC_IPC_INTERNAL : a.outcome)]++;
-	result = send_answer(c, &a);
+	if (!upgrade.accepted) /* else the connection ends here */
+		result = send_answer(c, &a);
 	json_decref(a.body);
 	mc_err_free(a.err);
 	return result;
@@ -282,8 +323,8 @@ static enum MHD_Result dispatch(struct mc_ipc_server *s, struct MHD_Connection *
 	char *vars[MC_IPC_MAX_VARS] = { NULL };
 	struct mc_ipc_request req = { .method = method, .path = path, .peer_uid = peer->uid,
 				      .peer_pid = peer->pid, .request_id = mc_log_request_id() };
-	bool known = false;
-	const struct mc_ipc_route *route = find_route(s, method, path, vars, &known);
+	bool known = false, upgrade = strcmp(method, "GET") == 0 && MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Upgrade");
+	const struct mc_ipc_route *route = find_route(s, upgrade ? MC_IPC_UPGRADE : method, path, vars, &known);
 	enum MHD_Result result;
 
 	memcpy(req.vars, vars, sizeof(vars));

@@ -21,6 +21,7 @@ struct hypervisor {
 	struct accelerator accelerator;
 	struct connection *connection;
 	struct events *events;
+	struct serials *serials;
 	struct mc_keylock *locks;
 	struct watch *watch;
 	_Atomic bool has_dac;      /* does libvirtd have its DAC security driver? */

@@ -14,6 +14,7 @@
 #include "hypervisor/console.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/routes.h"
+#include "hypervisor/serial.h"
 
 #define AREA "hypervisor"
 #define THREADS 8
@@ -152,6 +153,7 @@ static int setup(struct hypervisor *h, const struct options *o, mc_err **err)
 	mc_log(h->accelerator.kvm ? MC_LOG_INFO : MC_LOG_WARNING, AREA, h->accelerator.reason, "accelerator",
 	       h->accelerator.kvm ? "kvm" : "qemu", NULL);
 	h->events = events_new();
+	h->serials = serials_new();
 	h->locks = mc_keylock_new();
 	h->watch = watch_new(h->events);
 	h->connection = connection_start(o->libvirt_uri, &watcher, h, err);
@@ -194,6 +196,7 @@ static void teardown(struct hypervisor *h)
 	watch_free(h->watch);
 	mc_keylock_free(h->locks);
 	events_free(h->events);
+	serials_free(h->serials);
 	free(h->dac_label);
 	free(h->accelerator.reason);
 }

@@ -1,6 +1,7 @@
 #include "hypervisor/routes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 #include "common/fs.h"
@@ -12,6 +13,7 @@
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/instance.h"
 #include "hypervisor/nic.h"
+#include "hypervisor/serial.h"
 
 static int put_instance(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
@@ -75,6 +77,12 @@ static int get_console(void *ctx, const struct mc_ipc_request *req, json_t **ret
 		return r;
 	mc_err_set(err, 0, "there is no instance %s here", req->vars[0]);
 	return MC_IPC_NOT_FOUND;
+}
+
+static int open_serial(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	(void)ret;
+	return serial_run(ctx, req->vars[0], strcmp(mc_json_str(req->query, "force", ""), "1") == 0, req->upgrade, err);
 }
 
 static void stream_events(void *ctx, const struct mc_ipc_request *req, struct mc_ipc_stream *stream)
@@ -165,6 +173,8 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	  .help = "plug an interface in, or set its link" },
 	{ "DELETE", "/v1/instances/{}/nics/{}", NIC, .handler = delete_nic, .help = "ask the guest to let an interface go" },
 	{ "GET", "/v1/instances/{}/console", INSTANCE, .handler = get_console, .help = "the end of the serial log" },
+	{ MC_IPC_UPGRADE, "/v1/instances/{}/serial", INSTANCE, .handler = open_serial,
+	  .help = "bytes to and from the serial port; ?force=1 takes it over" },
 	{ "GET", "/v1/events", .stream = stream_events, .help = "what happens, a JSON line each" },
 	{ "GET", "/v1/host", .handler = get_host, .help = "accelerator, versions, processors, memory" },
 	{ 0 },
