@@ -91,7 +91,11 @@
 	X(INVALID_ID, 400, "InvalidID", "The ID '%s' is not valid") \
 	X(VPC_UNSPECIFIED, 400, "VPCIdNotSpecified", "No default VPC for this user") \
 	X(USER_ID, 400, "InvalidUserID.Malformed", "Invalid user id: \"%s\"") \
-	X(PARAMETER_NOT_FOUND, 400, "ParameterNotFound", "Parameter not found.")
+	X(PARAMETER_NOT_FOUND, 400, "ParameterNotFound", "Parameter not found.") \
+	X(PARAMETER_VERSION, 400, "ParameterVersionNotFound", "Systems Manager could not find version %s of %s. Verify the version and try again.") \
+	X(PARAMETER_PATH, 400, "ValidationException", "The parameter path must begin with a slash.") \
+	X(FILTER_KEY, 400, "InvalidFilterKey", "The following filter key is not valid: %s. Valid filter keys include: [Type, KeyId, Label].") \
+	X(FILTER_OPTION, 400, "InvalidFilterOption", "The following filter option is not valid: %s. Valid options include: [BeginsWith, Equals].")
 
 enum api_error {
 	API_OK,

@@ -4,34 +4,41 @@
 #include <string.h>
 
 #include "api/protocol/query_path.h"
+#include "api/protocol/unfit.h"
 #include "common/clock.h"
 
 struct check {
 	struct protocol_error *error;
 	struct query_path path;
+	bool json; /* the service speaks JSON: other codes, other words */
 };
 
 static int check_value(struct check *c, const struct model_shape *shape, json_t *value,
 		       json_t **ret_replace, unsigned depth);
 
+/* Of the wrong type or form. */
 static int invalid(struct check *c, const char *what)
 {
+	if (c->json)
+		return protocol_error_set(c->error, 400, "SerializationException", "%s: %s", query_path_text(&c->path), what);
 	return protocol_error_set(c->error, 400, "InvalidParameterValue",
 				  "Invalid value for parameter %s. %s", query_path_text(&c->path),
 				  what);
 }
 
 /* The name as AWS's own bounds messages have it: maxResults. */
-static int out_of_bounds(struct check *c, json_int_t value, const char *side, double bound)
+static int out_of_bounds(struct check *c, const json_t *value, bool over, double bound)
 {
 	char name[QUERY_PATH_MAX];
 
+	if (c->json)
+		return unfit_bound(c->error, &c->path, value, "value", over, bound);
 	snprintf(name, sizeof(name), "%s", query_path_text(&c->path));
 	if (strcmp(name, "MaxResults") == 0)
 		name[0] = 'm';
 	return protocol_error_set(c->error, 400, "InvalidParameterValue",
 		"Value ( %lld ) for parameter %s is invalid. Expecting a value %s than %lld.",
-		(long long)value, name, side, (long long)bound);
+		(long long)json_integer_value(value), name, over ? "less" : "greater", (long long)bound);
 }
 
 static int check_integer(struct check *c, const struct model_shape *shape, const json_t *value)
@@ -48,9 +55,9 @@ static int check_integer(struct check *c, const struct model_shape *shape, const
 	if (!model_shape_bounds(shape, &min, &max))
 		return 0;
 	if ((double)n < min)
-		return out_of_bounds(c, n, "greater", min);
+		return out_of_bounds(c, value, false, min);
 	if ((double)n > max)
-		return out_of_bounds(c, n, "less", max);
+		return out_of_bounds(c, value, true, max);
 	return 0;
 }
 
@@ -60,22 +67,26 @@ static int check_number(struct check *c, const struct model_shape *shape, const 
 
 	if (!json_is_number(value))
 		return invalid(c, "It must be a number.");
-	if (model_shape_bounds(shape, &min, &max) &&
-	    (json_number_value(value) < min || json_number_value(value) > max))
-		return invalid(c, "It is out of range.");
+	if (!model_shape_bounds(shape, &min, &max))
+		return 0;
+	if (json_number_value(value) < min || json_number_value(value) > max) {
+		bool over = json_number_value(value) > max;
+
+		return c->json ? unfit_bound(c->error, &c->path, value, "value", over, over ? max : min) : invalid(c, "It is out of range.");
+	}
 	return 0;
 }
 
-static int check_length(struct check *c, const struct model_shape *shape, size_t n)
+static int check_length(struct check *c, const struct model_shape *shape, const json_t *value, size_t n)
 {
 	double min, max;
 
 	if (!model_shape_bounds(shape, &min, &max))
 		return 0;
 	if ((double)n < min)
-		return invalid(c, "It is too short.");
+		return c->json ? unfit_bound(c->error, &c->path, value, "length", false, min) : invalid(c, "It is too short.");
 	if ((double)n > max)
-		return invalid(c, "It is too long.");
+		return c->json ? unfit_bound(c->error, &c->path, value, "length", true, max) : invalid(c, "It is too long.");
 	return 0;
 }
 
@@ -89,10 +100,10 @@ static int check_string(struct check *c, const struct model_shape *shape, const 
 		return invalid(c, "It must not hold a NUL character.");
 	if (model_shape_enums(shape) && !model_shape_enum_open(shape) &&
 	    !model_shape_enum_has(shape, text))
-		return protocol_error_set(c->error, 400, "InvalidParameterValue",
+		return c->json ? unfit_enum(c->error, &c->path, value, shape) : protocol_error_set(c->error, 400, "InvalidParameterValue",
 			"Value (%s) for parameter %s is invalid.", text,
 			query_path_text(&c->path));
-	return check_length(c, shape, json_string_length(value));
+	return check_length(c, shape, value, json_string_length(value));
 }
 
 /* ISO 8601 text or, from JSON clients, seconds since 1970; brought to one form. */
@@ -129,7 +140,7 @@ static int check_blob(struct check *c, const struct model_shape *shape, const js
 
 	if (!text || !base64_valid(text))
 		return invalid(c, "It must be base64 text.");
-	return check_length(c, shape, strlen(text) / 4 * 3);
+	return check_length(c, shape, value, strlen(text) / 4 * 3);
 }
 
 static int check_list(struct check *c, const struct model_shape *shape, json_t *list,
@@ -150,7 +161,7 @@ static int check_list(struct check *c, const struct model_shape *shape, json_t *
 			json_array_set_new(list, i, replace);
 		query_path_pop(&c->path, mark);
 	}
-	return check_length(c, shape, json_array_size(list));
+	return check_length(c, shape, list, json_array_size(list));
 }
 
 static int check_map(struct check *c, const struct model_shape *shape, json_t *map,
@@ -191,9 +202,10 @@ static int check_known(struct check *c, const struct model_shape *shape, json_t 
 		const struct model_member *m = model_shape_find(shape, key);
 		json_t *replace = NULL;
 
-		if (!m)
+		if (!m && !c->json)
 			return unknown(c, key);
-		if (json_is_null(value)) {
+		/* JSON services pass over what they do not know. */
+		if (!m || json_is_null(value)) {
 			json_object_del(doc, key);
 			continue;
 		}
@@ -223,7 +235,7 @@ static int check_structure(struct check *c, const struct model_shape *shape, jso
 		    json_object_get(doc, model_member_name(m)))
 			continue;
 		query_path_push(&c->path, model_member_wire(m));
-		return protocol_error_set(c->error, 400, "MissingParameter",
+		return c->json ? unfit(c->error, &c->path, NULL, "not be null") : protocol_error_set(c->error, 400, "MissingParameter",
 			"The request must contain the parameter %s", query_path_text(&c->path));
 	}
 	return 0;
@@ -254,10 +266,10 @@ static int check_value(struct check *c, const struct model_shape *shape, json_t 
 
 int model_validate(const struct model_operation *op, json_t *doc, struct protocol_error *error)
 {
-	bool members = model_service_protocol(model_operation_service(op)) == MODEL_PROTOCOL_QUERY;
-	struct check c = { .error = error };
+	enum model_protocol protocol = model_service_protocol(model_operation_service(op));
+	struct check c = { .error = error, .json = protocol == MODEL_PROTOCOL_JSON };
 	json_t *unused = NULL;
 
-	query_path_init(&c.path, members);
+	query_path_init(&c.path, protocol == MODEL_PROTOCOL_QUERY);
 	return check_value(&c, model_operation_input(op), doc, &unused, PROTOCOL_MAX_DEPTH);
 }

@@ -30,6 +30,13 @@ data "aws_ami" "tiny" {
 data "aws_ssm_parameter" "tiny" {
   name = "/aws/service/minicloud/tiny"
 }
+data "aws_ssm_parameter" "al2023" {
+  name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+}
+data "aws_ssm_parameters_by_path" "debian" {
+  path      = "/aws/service/debian"
+  recursive = true
+}
 resource "aws_key_pair" "key" {
   key_name   = "terraform"
   public_key = "%s"
@@ -60,6 +67,14 @@ resource "aws_instance" "one" {
     precondition {
       condition     = nonsensitive(data.aws_ssm_parameter.tiny.value) == data.aws_ami.tiny.id
       error_message = "The parameter names another image."
+    }
+    precondition {
+      condition     = nonsensitive(data.aws_ssm_parameter.al2023.value) == data.aws_ami.tiny.id
+      error_message = "Amazon Linux's parameter names another image."
+    }
+    precondition {
+      condition     = contains(nonsensitive(data.aws_ssm_parameters_by_path.debian.values), data.aws_ami.tiny.id)
+      error_message = "Debian's parameters do not name the image."
     }
   }
 }

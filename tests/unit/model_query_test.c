@@ -202,6 +202,55 @@ static void test_json(void **state)
 	assert_string_equal(protocol_json_target("RunInstances"), "RunInstances");
 }
 
+static const struct {
+	const char *operation, *body, *code, *message; /* of the SSM service; code NULL: accepted */
+} ssm_cases[] = {
+	{ "GetParameter", "{\"Name\":\"/a\",\"Unheard\":1}", NULL, NULL },
+	{ "GetParameter", "{}", "ValidationException",
+	  "1 validation error detected: Value null at 'name' failed to satisfy constraint: Member must not be null" },
+	{ "GetParameter", "{\"Name\":\"\"}", "ValidationException",
+	  "1 validation error detected: Value '' at 'name' failed to satisfy constraint:"
+	  " Member must have length greater than or equal to 1" },
+	{ "GetParameter", "{\"Name\":1}", "SerializationException", "Name: It must be text." },
+	{ "GetParameters", "{\"Names\":[]}", "ValidationException",
+	  "1 validation error detected: Value '[]' at 'names' failed to satisfy constraint:"
+	  " Member must have length greater than or equal to 1" },
+	{ "GetParameters", "{\"Names\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\",\"i\",\"j\",\"k\"]}", "ValidationException",
+	  "1 validation error detected: Value '[a, b, c, d, e, f, g, h, i, j, k]' at 'names' failed to satisfy constraint:"
+	  " Member must have length less than or equal to 10" },
+	{ "GetParametersByPath", "{\"Path\":\"/\",\"MaxResults\":11}", "ValidationException",
+	  "1 validation error detected: Value '11' at 'maxResults' failed to satisfy constraint:"
+	  " Member must have value less than or equal to 10" },
+	{ "GetParametersByPath", "{\"Path\":\"/\",\"ParameterFilters\":[{\"Key\":\"\"}]}", "ValidationException",
+	  "1 validation error detected: Value '' at 'parameterFilters.1.member.key' failed to satisfy constraint:"
+	  " Member must have length greater than or equal to 1" },
+	{ "AddTagsToResource", "{\"ResourceType\":\"Thing\",\"ResourceId\":\"x\",\"Tags\":[]}", "ValidationException",
+	  "1 validation error detected: Value 'Thing' at 'resourceType' failed to satisfy constraint: Member must satisfy"
+	  " enum value set: [Document, ManagedInstance, MaintenanceWindow, Parameter, PatchBaseline, OpsItem, OpsMetadata,"
+	  " Automation, Association]" },
+};
+
+static void test_json_service(void **state)
+{
+	const struct model_service *ssm = model_service("ssm");
+
+	(void)state;
+	for (size_t i = 0; i < MC_ARRAY_SIZE(ssm_cases); i++) {
+		mc_auto_json json_t *doc = NULL;
+		struct protocol_error error = { 0 };
+		int r = protocol_json_decode(model_operation(ssm, ssm_cases[i].operation), ssm_cases[i].body,
+					     strlen(ssm_cases[i].body), &doc, &error);
+
+		assert_int_equal(r, ssm_cases[i].code ? -1 : 0);
+		if (ssm_cases[i].code) {
+			assert_string_equal(error.code, ssm_cases[i].code);
+			assert_string_equal(error.message, ssm_cases[i].message);
+		} else {
+			assert_null(json_object_get(doc, "Unheard"));
+		}
+	}
+}
+
 static void test_json_time(void **state)
 {
 	(void)state;
@@ -247,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_golden),	     cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_amplification), cmocka_unit_test(test_any_order),
 		cmocka_unit_test(test_sts_lists),    cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_service),
 		cmocka_unit_test(test_json_time),    cmocka_unit_test(test_form),
 	};
 
