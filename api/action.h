@@ -75,6 +75,7 @@ const struct action *action_find(const char *service, const char *name);
 	X(network_acl) \
 	X(dhcp_options) \
 	X(prefix_list) \
+	X(peering) \
 	X(interface) \
 	X(interface_attach) \
 	X(address) \

@@ -3,6 +3,7 @@
 
 #include "api/action.h"
 #include "api/cidr.h"
+#include "api/peering.h"
 #include "api/pending.h"
 #include "api/prefix_list.h"
 #include "api/route_table.h"
@@ -136,6 +137,18 @@ static const struct resource *find_nat_gateway(struct call *call, const struct r
 	return nat;
 }
 
+/* A request will do: the route leads nowhere until it is accepted. */
+static const struct resource *find_peering(struct call *call, const struct resource *table, const char *id)
+{
+	const struct resource *r = peering_find(call, id);
+
+	if (r && !peering_end(r, table->parent)) {
+		foreign(call, table, "VPC peering connection", r);
+		return NULL;
+	}
+	return r;
+}
+
 /* A route to an instance is one to its only interface. */
 static const struct resource *find_instance(struct call *call, const struct resource *table, const char *id)
 {
@@ -163,7 +176,7 @@ static const struct target {
 	{ "NetworkInterfaceId", "NetworkInterfaceId", find_interface, true },
 	{ "InstanceId", "NetworkInterfaceId", find_instance, true },
 	{ "NatGatewayId", "NatGatewayId", find_nat_gateway, true },
-	{ "VpcPeeringConnectionId", NULL, NULL, false },
+	{ "VpcPeeringConnectionId", "VpcPeeringConnectionId", find_peering, false },
 	{ "VpcEndpointId", NULL, NULL, false },
 	{ "TransitGatewayId", NULL, NULL, false },
 	{ "EgressOnlyInternetGatewayId", NULL, NULL, false },

@@ -4,6 +4,7 @@
 #include "api/action.h"
 #include "api/cidr.h"
 #include "api/describe.h"
+#include "api/peering.h"
 #include "api/route_table.h"
 #include "api/security_group.h"
 #include "api/view.h"
@@ -240,11 +241,29 @@ static int check_routes(struct call *call, const struct resource *vpc, struct ci
 	return 0;
 }
 
+/* Nor may it share an address with a peer. */
+static int check_peers(struct call *call, const struct resource *vpc, struct cidr cidr, const char *text)
+{
+	struct store_iter it = store_iter(call->tx, KIND_VPC_PEERING, NULL, NULL);
+	const struct resource *r;
+
+	while ((r = peering_next_active(&it, vpc->id))) {
+		const struct resource *other = store_get(call->tx, mc_json_str(peering_other_end(r, vpc->id), "vpc", NULL));
+		mc_autofree char *message = NULL;
+
+		if (!other || !vpc_overlaps(other, cidr))
+			continue;
+		message = mc_strf("The CIDR '%s' conflicts with a CIDR block of the peered VPC %s", text, other->id);
+		return action_fail(call, API_VPC_RANGE_TEXT, message);
+	}
+	return 0;
+}
+
 static int check_block(struct call *call, const struct resource *vpc, struct cidr cidr, const char *text)
 {
 	long quota = call->api->config.quota_vpc_cidrs;
 
-	if (check_range(call, vpc, cidr, text) || check_routes(call, vpc, cidr, text))
+	if (check_range(call, vpc, cidr, text) || check_routes(call, vpc, cidr, text) || check_peers(call, vpc, cidr, text))
 		return 1;
 	if (quota && (long)json_array_size(mc_json_arr(vpc->doc, "CidrBlockAssociationSet")) >= quota)
 		return action_fail(call, API_VPC_CIDR_LIMIT, vpc->id, (int)quota);
@@ -265,7 +284,7 @@ static int associate_vpc_cidr_block(struct call *call)
 		return 1;
 	association = vpc_cidr_association(text);
 	json_array_append_new(mc_json_arr(store_edit(call->tx, vpc->id)->doc, "CidrBlockAssociationSet"), association);
-	vpc_change(call, vpc->id);
+	vpc_change_blocks(call, vpc->id);
 	call->out = json_pack("{s:O, s:s}", "CidrBlockAssociation", association, "VpcId", vpc->id);
 	return 0;
 }
@@ -316,7 +335,7 @@ static int disassociate_vpc_cidr_block(struct call *call)
 	if (has_subnet_in(call, vpc, block))
 		return action_fail(call, API_VPC_CIDR_IN_USE, vpc->id, block);
 	json_array_remove(mc_json_arr(store_edit(call->tx, vpc->id)->doc, "CidrBlockAssociationSet"), place);
-	vpc_change(call, vpc->id);
+	vpc_change_blocks(call, vpc->id);
 	json_object_set_new(mc_json_obj(view, "CidrBlockState"), "State", json_string("disassociating"));
 	call->out = json_pack("{s:O, s:s}", "CidrBlockAssociation", view, "VpcId", vpc->id);
 	return 0;
@@ -387,6 +406,7 @@ static int delete_vpc(struct call *call)
 	if (has_dependencies(call, vpc))
 		return action_fail(call, API_HAS_DEPENDENCIES, "vpc", vpc->id);
 	id = mc_strdup(vpc->id);
+	peering_forget_vpc(call->tx, vpc);
 	for (size_t i = 0; i < MC_ARRAY_SIZE(parts); i++)
 		delete_children(call->tx, parts[i].kind, id);
 	store_delete(call->tx, id);

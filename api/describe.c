@@ -139,7 +139,17 @@ struct run {
 /* Images are public: any account of the region sees them. */
 static const char *account_of(const struct run *run)
 {
-	return run->d->kind == KIND_IMAGE ? NULL : run->call->caller->account;
+	return run->d->visible || run->d->kind == KIND_IMAGE ? NULL : run->call->caller->account;
+}
+
+static const char *region_of(const struct run *run)
+{
+	return run->d->visible ? NULL : run->call->caller->region;
+}
+
+static bool visible(const struct run *run, const struct resource *r)
+{
+	return !run->d->visible || run->d->visible(run->call, r);
 }
 
 /* What an item is in the model, where the answer goes out as XML. */
@@ -265,8 +275,8 @@ static int choose_ids(struct run *run)
 
 		if (!mc_id_valid(k->prefix, text))
 			return action_fail(run->call, API_MALFORMED_ID, k->malformed, text, k->prefix);
-		r = store_find(run->call->tx, run->d->kind, account_of(run), run->call->caller->region, text);
-		if (r)
+		r = store_find(run->call->tx, run->d->kind, account_of(run), region_of(run), text);
+		if (r && visible(run, r))
 			choose(run, r);
 		else
 			json_array_append(missing, id);
@@ -277,7 +287,7 @@ static int choose_ids(struct run *run)
 static int choose_names(struct run *run)
 {
 	mc_auto_json json_t *missing = json_array(), *found = json_object();
-	struct store_iter it = store_iter(run->call->tx, run->d->kind, account_of(run), run->call->caller->region);
+	struct store_iter it = store_iter(run->call->tx, run->d->kind, account_of(run), region_of(run));
 	const struct resource *r;
 	size_t i;
 	json_t *name;
@@ -316,10 +326,10 @@ static int offer_chosen(struct run *run)
 
 static void offer_all(struct run *run)
 {
-	struct store_iter it = store_iter(run->call->tx, run->d->kind, account_of(run), run->call->caller->region);
+	struct store_iter it = store_iter(run->call->tx, run->d->kind, account_of(run), region_of(run));
 	const struct resource *r;
 
-	while ((r = store_next(&it)) && offer(run, r))
+	while ((r = store_next(&it)) && (!visible(run, r) || offer(run, r)))
 		;
 }
 

@@ -35,6 +35,9 @@ struct describe {
 	 * into the list, taking it over. */
 	const char *inside;
 	void (*add)(json_t *list, const struct resource *r, json_t *item);
+	/* Is it for this caller? It is asked for those of all accounts and regions; NULL:
+	 * what is the caller's own, in the call's region. */
+	bool (*visible)(struct call *call, const struct resource *r);
 	/* May a name mean this one? NULL: any of that name. */
 	bool (*named)(struct call *call, const struct resource *r);
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/peering.h"
 #include "api/reconciler.h"
 #include "api/vpc.h"
 #include "api/waiters.h"
@@ -92,6 +93,8 @@ const struct resource *action_resource(struct call *call, enum kind kind, const 
 	const struct kind_info *k = kind_info(kind);
 	const struct resource *r;
 
+	if (kind == KIND_VPC_PEERING) /* it has two owners, and two regions */
+		return peering_find(call, id ? id : "");
 	if (!id || !mc_id_valid(k->prefix, id)) {
 		action_fail(call, API_MALFORMED_ID, k->malformed, id ? id : "", k->prefix);
 		return NULL;

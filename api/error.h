@@ -86,6 +86,8 @@
 	X(ACL_ENTRY_NOT_FOUND, 400, "InvalidNetworkAclEntry.NotFound", "The network acl entry identified by %d does not exist.") \
 	X(PREFIX_LIST_FULL, 400, "PrefixListMaxEntriesExceeded", "The prefix list cannot have more than %lld entries") \
 	X(PREFIX_LIST_VERSION, 400, "PrefixListVersionMismatch", "The prefix list has the incorrect version number.") \
+	X(PEERING_EXISTS, 400, "VpcPeeringConnectionAlreadyExists", "A VPC peering connection between %s and %s already exists: %s") \
+	X(PEERING_TRANSITION, 400, "InvalidStateTransition", "Invalid state transition for %s, attempted to transition from %s to %s") \
 	X(INSTANCE_INTERFACES, 400, "InvalidInstanceID", "%s") \
 	X(MISSING, 400, "MissingParameter", "%s") \
 	X(INVALID_ID, 400, "InvalidID", "The ID '%s' is not valid") \

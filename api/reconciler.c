@@ -49,6 +49,7 @@ static step_fn *const steps[KIND_MAX] = {
 	[KIND_VPC] = step_vpc,
 	[KIND_VOLUME] = step_volume,
 	[KIND_IMAGE] = step_image,
+	[KIND_VPC_PEERING] = step_peering,
 };
 
 static step_fn *step_of(const char *id)

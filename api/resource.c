@@ -26,6 +26,7 @@ static const struct kind_info kinds[KIND_MAX] = {
 	[KIND_NETWORK_ACL] = { "network-acl", "acl", "InvalidNetworkAclId.Malformed", "InvalidNetworkAclID.NotFound", "networkAcl ID", NULL },
 	[KIND_DHCP_OPTIONS] = { "dhcp-options", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound", "dhcpOption ID", NULL },
 	[KIND_PREFIX_LIST] = { "prefix-list", "pl", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound", "prefix list ID", NULL },
+	[KIND_VPC_PEERING] = { "vpc-peering-connection", "pcx", "InvalidVpcPeeringConnectionId.Malformed", "InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID", &state_peering },
 	[KIND_KEY_PAIR] = { "key-pair", "key", "InvalidKeyPair.Malformed", "InvalidKeyPair.NotFound", "key pair", NULL },
 };
 

@@ -70,6 +70,22 @@ static const unsigned nat_gateway_legal[] = {
 };
 const struct state_machine state_nat_gateway = { "NAT gateway", nat_gateway_names, NULL, NAT_GATEWAY_STATE_MAX, nat_gateway_legal };
 
+/* VPC Peering Guide, "VPC peering connection lifecycle". */
+static const char *const peering_names[] = {
+	[PEERING_INITIATING] = "initiating-request", [PEERING_PENDING] = "pending-acceptance", [PEERING_ACTIVE] = "active",
+	[PEERING_REJECTED] = "rejected", [PEERING_FAILED] = "failed", [PEERING_EXPIRED] = "expired", [PEERING_DELETED] = "deleted",
+};
+static const unsigned peering_legal[] = {
+	[PEERING_INITIATING] = BIT(PEERING_PENDING) | BIT(PEERING_FAILED) | BIT(PEERING_DELETED),
+	[PEERING_PENDING] = BIT(PEERING_ACTIVE) | BIT(PEERING_REJECTED) | BIT(PEERING_EXPIRED) | BIT(PEERING_DELETED),
+	[PEERING_ACTIVE] = BIT(PEERING_DELETED),
+	[PEERING_REJECTED] = 0,
+	[PEERING_FAILED] = 0,
+	[PEERING_EXPIRED] = 0,
+	[PEERING_DELETED] = 0,
+};
+const struct state_machine state_peering = { "peering", peering_names, NULL, PEERING_STATE_MAX, peering_legal };
+
 const char *state_name(const struct resource *r)
 {
 	const struct state_machine *m = kind_info(r->kind)->machine;

@@ -15,6 +15,11 @@ enum nat_gateway_state {
 	NAT_GATEWAY_PENDING, NAT_GATEWAY_AVAILABLE, NAT_GATEWAY_DELETING, NAT_GATEWAY_DELETED, NAT_GATEWAY_FAILED, NAT_GATEWAY_STATE_MAX
 };
 
+enum peering_state {
+	PEERING_INITIATING, PEERING_PENDING, PEERING_ACTIVE, PEERING_REJECTED, PEERING_FAILED, PEERING_EXPIRED,
+	PEERING_DELETED, PEERING_STATE_MAX
+};
+
 struct state_machine {
 	const char *noun;
 	const char *const *names; /* by state */
@@ -23,7 +28,7 @@ struct state_machine {
 	const unsigned *legal;    /* bit j of legal[i]: i -> j */
 };
 
-extern const struct state_machine state_instance, state_volume, state_image, state_nat_gateway;
+extern const struct state_machine state_instance, state_volume, state_image, state_nat_gateway, state_peering;
 
 const char *state_name(const struct resource *r);
 /* -1 for an unknown word. */

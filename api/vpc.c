@@ -5,6 +5,7 @@
 
 #include "api/dns_name.h"
 #include "api/network_acl.h"
+#include "api/peering.h"
 #include "api/route_table.h"
 #include "api/vpc_part.h"
 #include "common/cleanup.h"
@@ -18,7 +19,7 @@ int64_t vpc_generation(struct store_tx *tx, const char *vpc_id)
 	return vpc ? mc_json_int(vpc->spec, "generation", 0) : 0;
 }
 
-int64_t vpc_touch(struct store_tx *tx, const char *vpc_id)
+static int64_t touch_one(struct store_tx *tx, const char *vpc_id)
 {
 	struct resource *vpc = store_edit(tx, vpc_id);
 	int64_t next;
@@ -30,12 +31,46 @@ int64_t vpc_touch(struct store_tx *tx, const char *vpc_id)
 	return next;
 }
 
+/* What is told of peers may name what is in this VPC. call NULL: nobody waits. */
+static void touch_peers(struct store_tx *tx, const char *vpc_id, struct call *call)
+{
+	struct store_iter it = store_iter(tx, KIND_VPC_PEERING, NULL, NULL);
+	const struct resource *r;
+
+	while ((r = peering_next_active(&it, vpc_id))) {
+		const char *other = mc_json_str(peering_other_end(r, vpc_id), "vpc", "");
+		int64_t generation = peering_depends(tx, r, other, vpc_id) ? touch_one(tx, other) : 0;
+
+		if (generation && call)
+			action_wait(call, other, generation);
+	}
+}
+
+int64_t vpc_touch(struct store_tx *tx, const char *vpc_id)
+{
+	int64_t generation = touch_one(tx, vpc_id);
+
+	touch_peers(tx, vpc_id, NULL);
+	return generation;
+}
+
 int64_t vpc_change(struct call *call, const char *vpc_id)
 {
-	int64_t generation = vpc_touch(call->tx, vpc_id);
+	int64_t generation = touch_one(call->tx, vpc_id);
 
 	action_wait(call, vpc_id, generation);
+	touch_peers(call->tx, vpc_id, call);
 	return generation;
+}
+
+void vpc_change_blocks(struct call *call, const char *vpc_id)
+{
+	struct store_iter it = store_iter(call->tx, KIND_VPC_PEERING, NULL, NULL);
+	const struct resource *r;
+
+	vpc_change(call, vpc_id);
+	while ((r = peering_next_active(&it, vpc_id)))
+		vpc_change(call, mc_json_str(peering_other_end(r, vpc_id), "vpc", ""));
 }
 
 json_t *vpc_cidrs(const struct resource *vpc)
@@ -109,6 +144,8 @@ static const struct {
 	{ "subnets", subnets_of },
 	{ "security_groups", vpc_part_groups },
 	{ "enis", vpc_part_interfaces },
+	{ "peerings", vpc_part_peerings },
+	{ "foreign_groups", vpc_part_foreign_groups },
 };
 
 json_t *vpc_document(struct store_tx *tx, const char *vpc_id)

@@ -7,10 +7,13 @@
 #include "api/cidr.h"
 #include "api/store.h"
 
-/* Something that netd must know changed: the next generation. */
+/* Something that netd must know changed: the next generation, also of peers that are
+ * told what is in this VPC. */
 int64_t vpc_touch(struct store_tx *tx, const char *vpc_id);
 /* The same, and the answer of the call waits until netd runs it (action_wait). */
 int64_t vpc_change(struct call *call, const char *vpc_id);
+/* The VPC's blocks changed: its peers must know, too. */
+void vpc_change_blocks(struct call *call, const char *vpc_id);
 int64_t vpc_generation(struct store_tx *tx, const char *vpc_id);
 
 /* The whole wanted VPC of docs/ipc.md, from the store. NULL where the VPC is unknown. New reference. */

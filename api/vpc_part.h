@@ -19,5 +19,8 @@ json_t *vpc_part_groups(struct store_tx *tx, const struct resource *vpc);
 
 /* `enis`: every interface that is attached to something. */
 json_t *vpc_part_interfaces(struct store_tx *tx, const struct resource *vpc);
+/* `peerings`: the active ones; `foreign_groups`: those of peered VPCs that rules here name. */
+json_t *vpc_part_peerings(struct store_tx *tx, const struct resource *vpc);
+json_t *vpc_part_foreign_groups(struct store_tx *tx, const struct resource *vpc);
 
 #endif
