@@ -161,7 +161,7 @@ install: all man
 	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)/etc/minicloud
 	install -m 0755 $(BINS) $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(TOOLS) deploy/launcher deploy/private-libvirtd $(DESTDIR)$(PREFIX)/lib/minicloud
-	install -m 0644 deploy/instance-types.json deploy/ami-aliases.json $(DESTDIR)$(PREFIX)/share/minicloud
+	install -m 0644 deploy/instance-types.json deploy/ami-aliases.json deploy/prices.json $(DESTDIR)$(PREFIX)/share/minicloud
 	install -m 0644 $(B)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 0644 $(B)/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 0644 deploy/minicloud.conf $(DESTDIR)/etc/minicloud

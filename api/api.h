@@ -17,7 +17,9 @@ struct api_config {
 	long quota_vpcs, quota_vpc_cidrs, quota_subnets, quota_route_tables, quota_routes, quota_acls, quota_acl_entries;
 	long quota_prefix_lists, quota_peerings, quota_peering_requests, quota_endpoints;
 	long counters_interval;
+	char *prices;                 /* file of the price list */
 	long time_scale;              /* of the meters */
+	bool free_tier;
 	bool imds_v1;
 };
 

@@ -10,6 +10,7 @@
 #include "api/backend.h"
 #include "api/counters.h"
 #include "api/billing/billing.h"
+#include "api/billing/traffic.h"
 #include "api/describe_cache.h"
 #include "api/feed.h"
 #include "api/gateway.h"
@@ -63,6 +64,8 @@ static const struct mc_option options[] = {
 	{ "api", "terminate_timeout", MC_OPT_INT, AT(terminate_timeout), "20", 0, 3600, "seconds a guest may take to shut down at terminate" },
 	{ "api", "workers", MC_OPT_INT, AT(workers), "8", 1, 64, "reconcile workers" },
 	{ "api", "counters_interval", MC_OPT_INT, AT(counters_interval), "10", 1, 3600, "seconds between two readings of the interfaces' byte counters" },
+	{ "api", "prices", MC_OPT_PATH, AT(prices), "/usr/share/minicloud/prices.json", 0, 0, "file of the price list" },
+	{ "api", "free_tier", MC_OPT_BOOL, AT(free_tier), "no", 0, 0, "grant accounts what the price list has free for their first months" },
 	{ "api", "time_scale", MC_OPT_INT, AT(time_scale), "1", 1, BILLING_MAX_SCALE, "how much faster the meters run than time, for demonstrations" },
 	{ "api", "imds_v1", MC_OPT_BOOL, AT(imds_v1), "no", 0, 0, "let instances use version 1 of the metadata service" },
 	{ "api", "log_level", MC_OPT_STRING, AT(log_level), "info", 0, 0, "error, warning, info or debug" },
@@ -112,8 +115,10 @@ static void bound_memory(void)
 
 static struct billing *open_billing(struct api *api, mc_err **err)
 {
-	const struct billing_config config = { .scale = api->config.time_scale };
-	struct billing *b = billing_open(api->store, &config, err);
+	const struct billing_config config = {
+		.scale = api->config.time_scale, .prices = prices_load(api->config.prices, err), .free_tier = api->config.free_tier,
+	};
+	struct billing *b = config.prices ? billing_open(api->store, &config, err) : NULL;
 
 	if (config.scale > 1)
 		mc_logf(MC_LOG_WARNING, AREA, "the meters run %lld times as fast as time", (long long)config.scale);
@@ -121,6 +126,7 @@ static struct billing *open_billing(struct api *api, mc_err **err)
 		billing_close(b);
 		return NULL;
 	}
+	counters_on_growth(api->counters, traffic_count, api->store);
 	return b;
 }
 
@@ -158,12 +164,24 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 	return open_doors(api, d, err);
 }
 
+static void reload_prices(struct api *api)
+{
+	mc_auto_err mc_err *err = NULL;
+	struct prices *prices = prices_load(api->config.prices, &err);
+
+	if (prices)
+		billing_set_prices(api->billing, prices);
+	else
+		mc_log(MC_LOG_ERROR, AREA, "the price list stays as it was", "reason", mc_err_msg(err), NULL);
+}
+
 static void on_hup(void *ctx)
 {
 	mc_auto_err mc_err *err = NULL;
 
 	if (image_catalog_refresh(ctx, &err) < 0)
 		mc_log(MC_LOG_ERROR, AREA, "cannot refresh the images", "reason", mc_err_msg(err), NULL);
+	reload_prices(ctx);
 }
 
 /* The workers finish their step; what was not finished is found at the next start. */

@@ -8,6 +8,7 @@
 
 #include "api/billing/audit.h"
 #include "api/billing/calendar.h"
+#include "api/billing/ledger.h"
 #include "api/billing/meter_clock.h"
 #include "api/billing/usage.h"
 #include "common/cleanup.h"
@@ -23,7 +24,9 @@
 struct billing {
 	struct store *store;
 	int64_t scale;
+	bool free_tier;
 	pthread_mutex_t mutex;    /* what follows */
+	struct prices *prices;
 	json_t *unconfirmed;      /* {resource id: the count at which it was last known} */
 	pthread_cond_t cond;
 	pthread_t thread;
@@ -96,25 +99,87 @@ static int on_write(void *ctx, sqlite3 *db, const struct store_write *writes, si
 
 /* --- the heartbeat ------------------------------------------------------------ */
 
+struct beat {
+	struct billing *billing;
+	int64_t today;
+};
+
 static int beat(void *ctx, sqlite3 *db, mc_err **err)
 {
-	struct billing *b = ctx;
+	struct beat *b = ctx;
 	struct meter_clock clock;
 	struct meter_instant now;
 
 	if (read_clock(&clock, db, err) < 0 || follow_wall(&clock, db, err) < 0)
 		return -1;
-	meter_clock_anchor(&clock, b->scale);
+	meter_clock_anchor(&clock, b->billing->scale);
 	now = meter_clock_now(&clock);
+	b->today = calendar_day(now.label);
 	/* What began on an earlier day ends there, so that days that are over are complete. */
-	if (usage_turn(db, calendar_day(now.label) * CALENDAR_DAY, &now, &now, err) < 0)
+	if (usage_turn(db, b->today * CALENDAR_DAY, &now, &now, err) < 0)
 		return -1;
 	return meter_clock_save(&clock, db, err);
 }
 
+/* The list as it is now, referenced. */
+static struct rater_config rating(struct billing *b)
+{
+	struct rater_config config = { .free_tier = b->free_tier };
+
+	pthread_mutex_lock(&b->mutex);
+	config.prices = prices_ref(b->prices);
+	pthread_mutex_unlock(&b->mutex);
+	return config;
+}
+
+struct advance {
+	struct rater_config config;
+	int64_t today;
+	bool more;
+};
+
+static int advance(void *ctx, sqlite3 *db, mc_err **err)
+{
+	struct advance *a = ctx;
+	int r = ledger_advance(db, &a->config, a->today, err);
+
+	a->more = r > 0;
+	return r < 0 ? -1 : 0;
+}
+
 int billing_beat(struct billing *b, mc_err **err)
 {
-	return store_sql(b->store, beat, b, err);
+	struct beat at = { .billing = b };
+	struct advance a = { .more = true };
+	int r = store_sql(b->store, beat, &at, err);
+
+	a.config = rating(b);
+	a.today = at.today;
+	while (r == 0 && a.more)
+		r = store_sql(b->store, advance, &a, err);
+	prices_unref(a.config.prices);
+	return r;
+}
+
+void billing_set_prices(struct billing *b, struct prices *prices)
+{
+	struct prices *old;
+
+	pthread_mutex_lock(&b->mutex);
+	old = b->prices;
+	b->prices = prices;
+	pthread_mutex_unlock(&b->mutex);
+	prices_unref(old);
+}
+
+int billing_read(struct billing *b, struct bill *ret, mc_err **err)
+{
+	struct rater_config config = rating(b);
+	sqlite3 *db = store_reader(b->store, err);
+	int r = db ? bill_begin(ret, db, &config, err) : -1;
+
+	prices_unref(config.prices);
+	return r;
 }
 
 static void wait_for_beat(struct billing *b)
@@ -240,6 +305,8 @@ struct billing *billing_open(struct store *store, const struct billing_config *c
 	init(b);
 	b->store = store;
 	b->scale = config->scale;
+	b->free_tier = config->free_tier;
+	b->prices = config->prices;
 	if (store_sql(store, begin, b, err) < 0) {
 		mc_err_wrap(err, "cannot bring the usage records up to date");
 		billing_close(b);
@@ -270,5 +337,6 @@ void billing_close(struct billing *b)
 	pthread_cond_destroy(&b->cond);
 	pthread_mutex_destroy(&b->mutex);
 	json_decref(b->unconfirmed);
+	prices_unref(b->prices);
 	free(b);
 }

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "api/billing/bill.h"
+#include "api/billing/price.h"
 #include "api/store.h"
 #include "common/error.h"
 
@@ -12,7 +14,9 @@
 struct billing;
 
 struct billing_config {
-	int64_t scale;    /* of time: 1, or faster for demonstrations */
+	int64_t scale;          /* of time: 1, or faster for demonstrations */
+	struct prices *prices;  /* taken over by billing_open(), whatever becomes of it */
+	bool free_tier;         /* grant new accounts what is free in their first months */
 };
 
 /* Bring the records up to date (the daemon or the host may have been down) and follow the store's
@@ -25,11 +29,17 @@ void billing_stop(struct billing *b);
 /* The same, and let go of the store. NULL is fine. */
 void billing_close(struct billing *b);
 
-/* One beat: what is open is known to be so at this moment. */
+/* One beat: what is open is known to be so at this moment; days that are over are rated. */
 int billing_beat(struct billing *b, mc_err **err);
 
 /* A resource was seen to be as the store says. Until then what was open when the daemon
  * started counts as last known by the last heartbeat before. */
 void billing_confirm(struct billing *b, const char *id);
+
+/* Another price list for what is not rated yet. Taken over. */
+void billing_set_prices(struct billing *b, struct prices *prices);
+
+/* A moment's bills; release with bill_end(). 0, or -1 and *err. */
+int billing_read(struct billing *b, struct bill *ret, mc_err **err);
 
 #endif

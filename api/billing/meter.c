@@ -59,7 +59,7 @@ const struct meter meters[] = {
 	  .operation = "NatGateway" },
 	{ .name = "nat-gateway-bytes", .kind = "natgateway", .option = "on-demand", .price = "nat-gateway-bytes",
 	  .unit = METER_GIB, .product = "AmazonEC2", .service = OTHER, .usage = "NatGateway-Bytes", .operation = "NatGateway" },
-	{ .name = "data-out", .kind = "network-interface", .option = "on-demand", .price = "data-out", .unit = METER_GIB,
+	{ .name = "data-out", .kind = "instance", .option = "on-demand", .price = "data-out", .unit = METER_GIB,
 	  .product = "AWSDataTransfer", .service = OTHER, .usage = "DataTransfer-Out-Bytes", .operation = "RunInstances" },
 	{ .name = "flow-log-bytes", .kind = "vpc-flow-log", .option = "on-demand", .price = "flow-log-bytes",
 	  .unit = METER_GIB, .product = "AmazonCloudWatch", .service = "AmazonCloudWatch", .usage = "VendedLog-Bytes",

@@ -65,12 +65,16 @@ static int line_of(sqlite3 *db, const struct resource *r, const struct meter *m,
 
 /* --- records and days -------------------------------------------------------- */
 
+static int group_of(sqlite3 *db, int64_t line, int64_t *ret_group, mc_err **err)
+{
+	return mc_db_run(db, read_int, ret_group, err, "SELECT grp FROM usage_line WHERE id = ?", "i", line);
+}
+
 static int add_to_day(sqlite3 *db, int64_t line, int64_t day, int64_t amount, mc_err **err)
 {
 	int64_t group = 0;
 
-	if (mc_db_run(db, read_int, &group, err, "SELECT grp FROM usage_line WHERE id = ?", "i", line) < 0 ||
-	    ledger_reopen(db, day, group, err) < 0)
+	if (group_of(db, line, &group, err) < 0 || ledger_reopen(db, day, group, err) < 0)
 		return -1;
 	return mc_db_run(db, NULL, NULL, err,
 			 "INSERT INTO usage_day (day, grp, line, amount, cost) VALUES (?,?,?,?,0)"
@@ -154,6 +158,11 @@ static int close_row(sqlite3 *db, struct open_row *row, int64_t end, bool run_en
 static int open_row(sqlite3 *db, const char *resource, const char *meter, int64_t line, int64_t run,
 		    const struct meter_instant *begin, mc_err **err)
 {
+	int64_t group = 0;
+
+	/* A day that was rated already becomes live again before there is anything new in it. */
+	if (group_of(db, line, &group, err) < 0 || ledger_reopen(db, calendar_day(begin->label), group, err) < 0)
+		return -1;
 	return mc_db_run(db, NULL, NULL, err, "INSERT INTO usage_open (resource, meter, line, started, label, run)"
 			 " VALUES (?,?,?,?,?,?)", "ssiiii", resource, meter, line, begin->meter, begin->label, run);
 }
@@ -269,14 +278,15 @@ int usage_drop(sqlite3 *db, const char *resource, const struct meter_instant *no
 	return settle(db, resource, NULL, now, USAGE_NOW, err);
 }
 
-int usage_count(sqlite3 *db, const struct resource *r, const struct meter *m, const char *type, int64_t amount,
-		int64_t label, mc_err **err)
+int usage_count(sqlite3 *db, const struct usage_counted *c, int64_t amount, int64_t label, mc_err **err)
 {
+	const struct line l = {
+		.account = c->account, .region = c->region, .az = c->az, .resource = c->resource, .meter = c->meter->name,
+		.type = c->type, .tags = c->tags, .quantity = 1,
+	};
 	int64_t line = 0;
 
 	if (amount <= 0)
 		return 0;
-	if (line_of(db, r, m, type, 1, &line, err) < 0)
-		return -1;
-	return add_record(db, line, label, amount, 0, err);
+	return line_id(db, &l, &line, err) < 0 ? -1 : add_record(db, line, label, amount, 0, err);
 }

@@ -38,8 +38,14 @@ int usage_drop(sqlite3 *db, const char *resource, const struct meter_instant *no
 int usage_turn(sqlite3 *db, int64_t before, const struct meter_instant *end, const struct meter_instant *begin,
 	       mc_err **err);
 
-/* Count an amount (bytes, ns of processor) of a counted meter of this resource at a label. */
-int usage_count(sqlite3 *db, const struct resource *r, const struct meter *m, const char *type, int64_t amount,
-		int64_t label, mc_err **err);
+/* Of what an amount is counted; all texts there, "" for none. */
+struct usage_counted {
+	const char *account, *region, *az, *resource, *type;
+	const char *tags; /* meter_tags() */
+	const struct meter *meter;
+};
+
+/* Count an amount (bytes, ns of processor) of a counted meter at a label. */
+int usage_count(sqlite3 *db, const struct usage_counted *c, int64_t amount, int64_t label, mc_err **err);
 
 #endif

@@ -39,7 +39,7 @@ struct work {
 
 static int begin(struct work *w, const char *path, uint64_t seed)
 {
-	const struct billing_config config = { .scale = 1 };
+	const struct billing_config config = { .scale = 1, .prices = prices_load("deploy/prices.json", NULL) };
 
 	memset(w, 0, sizeof(*w));
 	w->chance = seed;
@@ -141,7 +141,7 @@ static json_t *content(struct store *store)
 static json_t *look(const char *path, int *ret_number)
 {
 	struct store *store = store_open(path, NULL);
-	const struct billing_config config = { .scale = 1 };
+	const struct billing_config config = { .scale = 1, .prices = prices_load("deploy/prices.json", NULL) };
 	struct store_tx *tx = store_read(store);
 	json_t *before = content(store), *after;
 	struct billing *b;
