@@ -78,6 +78,7 @@ const struct action *action_find(const char *service, const char *name);
 	X(peering) \
 	X(interface) \
 	X(interface_attach) \
+	X(nat_gateway) \
 	X(address) \
 	X(security_group) \
 	X(volume) \

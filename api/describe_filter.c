@@ -140,7 +140,8 @@ static int clause_init(struct call *call, const struct filter *table, const json
 
 int clauses_init(struct call *call, const struct filter *table, struct clauses *ret)
 {
-	const json_t *filters = mc_json_arr(call->in, "Filters");
+	/* Some operations call it otherwise: DescribeNatGateways, DescribeFlowLogs. */
+	const json_t *filters = mc_json_arr(call->in, json_object_get(call->in, "Filter") ? "Filter" : "Filters");
 	size_t i, values = 0;
 	json_t *in;
 

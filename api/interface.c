@@ -109,12 +109,25 @@ char *interface_attachment_id(const struct resource *eni)
 	return id ? mc_strdup(id) : mc_strf("eni-attach-%s", strchr(eni->id, '-') + 1);
 }
 
+/* Of one that a gateway or an endpoint keeps. */
+static json_t *kept_attachment(const struct resource *eni)
+{
+	mc_autofree char *id = mc_strf("ela-attach-%s", strchr(eni->id, '-') + 1);
+	char since[MC_ISO8601_LEN];
+
+	mc_clock_iso8601(eni->created, since);
+	return json_pack("{s:s, s:s, s:b, s:i, s:s, s:s}", "AttachTime", since, "AttachmentId", id, "DeleteOnTermination", 0, "DeviceIndex", 1,
+			 "InstanceOwnerId", "amazon-aws", "Status", "attached");
+}
+
 json_t *interface_attachment(const struct resource *eni, enum interface_shape shape)
 {
 	mc_autofree char *id = interface_attachment_id(eni);
 	char since[MC_ISO8601_LEN];
 	json_t *view;
 
+	if (mc_json_str(eni->spec, "kind", NULL))
+		return kept_attachment(eni);
 	if (!interface_attached(eni))
 		return NULL;
 	mc_clock_iso8601(eni->created, since);
@@ -129,6 +142,18 @@ json_t *interface_attachment(const struct resource *eni, enum interface_shape sh
 	return view;
 }
 
+/* InterfaceType by what keeps it. */
+static const char *type_of(const struct resource *eni)
+{
+	static const char *const types[][2] = { { "nat", "nat_gateway" }, { "endpoint", "vpc_endpoint" } };
+	const char *kind = mc_json_str(eni->spec, "kind", "");
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(types); i++)
+		if (strcmp(kind, types[i][0]) == 0)
+			return types[i][1];
+	return "interface";
+}
+
 /* What both shapes have. */
 static void add_network(struct store_tx *tx, const struct resource *r, enum interface_shape shape, json_t *v)
 {
@@ -137,7 +162,7 @@ static void add_network(struct store_tx *tx, const struct resource *r, enum inte
 	json_t *association = interface_association(tx, r, r->spec, shape), *attachment = interface_attachment(r, shape);
 
 	json_object_update_new(v, json_pack("{s:o, s:s, s:s, s:s, s:s, s:b, s:s, s:s, s:o, s:[], s:s}", "Groups",
-		interface_groups(tx, r), "InterfaceType", "interface", "MacAddress", mc_json_str(r->spec, "mac", ""),
+		interface_groups(tx, r), "InterfaceType", type_of(r), "MacAddress", mc_json_str(r->spec, "mac", ""),
 		"PrivateDnsName", name, "PrivateIpAddress", ip, "SourceDestCheck",
 		mc_json_bool(r->spec, "source_dest_check", true), "Status", attachment ? "in-use" : "available", "SubnetId",
 		mc_json_str(r->spec, "subnet", ""), "PrivateIpAddresses", interface_addresses(tx, r, shape), "Ipv6Addresses",
@@ -156,7 +181,7 @@ json_t *interface_view(struct call *call, const struct resource *r)
 	json_object_set_new(v, "TagSet", tags ? json_incref(tags) : json_array());
 	json_object_del(v, "Tags");
 	json_object_set_new(v, "AvailabilityZone", json_string(r->az));
-	json_object_set_new(v, "RequesterManaged", json_false());
+	json_object_set_new(v, "RequesterManaged", json_boolean(mc_json_str(r->spec, "kind", NULL)));
 	add_network(call->tx, r, INTERFACE_WHOLE, v);
 	return v;
 }

@@ -28,7 +28,7 @@ void reconciler_wake_all(struct reconciler *r);
 void reconciler_call(struct reconciler *r, void (*fn)(void *ctx), void *ctx);
 
 /* The steps by kind, in step_*.c. */
-step_fn step_instance, step_vpc, step_volume, step_image, step_peering;
+step_fn step_instance, step_vpc, step_volume, step_image, step_peering, step_nat_gateway;
 
 /* Of a running instance: bring in and out the interfaces that are on their way
  * (step_interface.c). STEP_DONE: none is. */

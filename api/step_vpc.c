@@ -41,6 +41,9 @@ static void wake_instances(struct api *api, const char *vpc_id)
 		if (in_motion(r) && r->parent && strcmp(r->parent, vpc_id) == 0)
 			reconciler_wake(api->reconciler, r->id, 0);
 	wake_movers(api, tx, vpc_id);
+	it = store_iter(tx, KIND_NAT_GATEWAY, NULL, NULL);
+	while ((r = store_next_of(&it, vpc_id)))
+		reconciler_wake(api->reconciler, r->id, 0);
 	store_end(tx);
 }
 

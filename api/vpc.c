@@ -146,6 +146,7 @@ static const struct {
 	{ "enis", vpc_part_interfaces },
 	{ "peerings", vpc_part_peerings },
 	{ "foreign_groups", vpc_part_foreign_groups },
+	{ "nat_gateways", vpc_part_nat_gateways },
 };
 
 json_t *vpc_document(struct store_tx *tx, const char *vpc_id)

@@ -23,4 +23,7 @@ json_t *vpc_part_interfaces(struct store_tx *tx, const struct resource *vpc);
 json_t *vpc_part_peerings(struct store_tx *tx, const struct resource *vpc);
 json_t *vpc_part_foreign_groups(struct store_tx *tx, const struct resource *vpc);
 
+/* `nat_gateways`. */
+json_t *vpc_part_nat_gateways(struct store_tx *tx, const struct resource *vpc);
+
 #endif
