@@ -81,6 +81,7 @@ const struct action *action_find(const char *service, const char *name);
 	X(nat_gateway) \
 	X(address) \
 	X(security_group) \
+	X(security_group_reference) \
 	X(volume) \
 	X(attachment) \
 	X(tag) \

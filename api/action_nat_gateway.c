@@ -20,12 +20,16 @@
 static json_t *addresses_view(struct call *call, const struct resource *r)
 {
 	const struct resource *eni = store_get(call->tx, mc_json_str(r->spec, "eni", NULL));
+	const struct resource *eip;
 	json_t *kept = mc_json_arr(r->spec, "addresses");
 
 	if (!eni)
 		return kept ? json_incref(kept) : json_array();
-	return json_pack("[{s:s, s:s, s:s*, s:s*}]", "NetworkInterfaceId", eni->id, "PrivateIp", mc_json_str(eni->spec, "ip", ""), "PublicIp",
-			 mc_json_str(eni->spec, "public_ip", NULL), "AllocationId", mc_json_str(eni->spec, "allocation", NULL));
+	eip = store_get(call->tx, mc_json_str(eni->spec, "allocation", NULL));
+	return json_pack("[{s:s, s:s, s:s*, s:s*, s:s*, s:b, s:s}]", "NetworkInterfaceId", eni->id, "PrivateIp",
+			 mc_json_str(eni->spec, "ip", ""), "PublicIp", mc_json_str(eni->spec, "public_ip", NULL), "AllocationId",
+			 eip ? eip->id : NULL, "AssociationId", eip ? mc_json_str(eip->spec, "association", NULL) : NULL, "IsPrimary", 1,
+			 "Status", "succeeded");
 }
 
 static json_t *nat_view(struct call *call, const struct resource *r)

@@ -119,8 +119,8 @@ static json_t *group_view(struct call *call, const struct resource *r)
 	json_t *v = view_new(r, "GroupId", "OwnerId"), *pair = json_object_get(rules_by_group(call), r->id);
 	mc_autofree char *arn = resource_arn(r);
 
-	json_object_set_new(v, "IpPermissions", permission_list(json_array_get(pair, 0)));
-	json_object_set_new(v, "IpPermissionsEgress", permission_list(json_array_get(pair, 1)));
+	json_object_set_new(v, "IpPermissions", permission_list(call->tx, json_array_get(pair, 0)));
+	json_object_set_new(v, "IpPermissionsEgress", permission_list(call->tx, json_array_get(pair, 1)));
 	json_object_set_new(v, "SecurityGroupArn", json_string(arn));
 	return v;
 }
@@ -257,15 +257,19 @@ static bool used_by_interface(struct call *call, const struct resource *group)
 	return false;
 }
 
+/* Rules of peered VPCs do not keep it: they become stale. */
 static bool used_by_rule(struct call *call, const struct resource *group)
 {
 	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP_RULE, NULL, group->region);
 	const struct resource *rule;
 
-	while ((rule = store_next(&it)))
-		if (strcmp(rule->parent, group->id) != 0 &&
-		    strcmp(mc_json_str(mc_json_obj(rule->doc, "ReferencedGroupInfo"), "GroupId", ""), group->id) == 0)
+	while ((rule = store_next(&it))) {
+		const json_t *info = mc_json_obj(rule->doc, "ReferencedGroupInfo");
+
+		if (strcmp(rule->parent, group->id) != 0 && strcmp(mc_json_str(info, "GroupId", ""), group->id) == 0 &&
+		    !json_object_get(info, "VpcId"))
 			return true;
+	}
 	return false;
 }
 
@@ -305,6 +309,8 @@ const struct action actions_security_group[] = {
 	{ .service = "ec2", .name = "RevokeSecurityGroupIngress", .fn = rule_revoke_ingress, .flags = ACTION_WRITE },
 	{ .service = "ec2", .name = "RevokeSecurityGroupEgress", .fn = rule_revoke_egress, .flags = ACTION_WRITE },
 	{ .service = "ec2", .name = "ModifySecurityGroupRules", .fn = rule_modify, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "UpdateSecurityGroupRuleDescriptionsIngress", .fn = rule_describe_ingress, .flags = ACTION_WRITE },
+	{ .service = "ec2", .name = "UpdateSecurityGroupRuleDescriptionsEgress", .fn = rule_describe_egress, .flags = ACTION_WRITE },
 	{ .service = "ec2", .name = "DescribeSecurityGroupRules", .fn = rule_describe },
 	{ 0 },
 };

@@ -221,9 +221,15 @@ int interface_fill(struct call *call, struct resource *eni, const struct interfa
 
 /* --- changing ------------------------------------------------------------- */
 
+/* Does netd know it? */
+static bool interface_known(const struct resource *eni)
+{
+	return interface_attached(eni) || mc_json_str(eni->spec, "kind", NULL);
+}
+
 int64_t interface_touch(struct store_tx *tx, struct resource *eni)
 {
-	int64_t generation = interface_attached(eni) || mc_json_str(eni->spec, "kind", NULL) ? vpc_touch(tx, eni->parent) : 0;
+	int64_t generation = interface_known(eni) ? vpc_touch(tx, eni->parent) : 0;
 
 	if (generation)
 		json_object_set_new(eni->spec, "generation", json_integer(generation));
@@ -232,10 +238,8 @@ int64_t interface_touch(struct store_tx *tx, struct resource *eni)
 
 void interface_change(struct call *call, struct resource *eni)
 {
-	int64_t generation = interface_touch(call->tx, eni);
-
-	if (generation)
-		action_wait(call, eni->parent, generation);
+	if (interface_known(eni))
+		json_object_set_new(eni->spec, "generation", json_integer(vpc_change(call, eni->parent)));
 }
 
 void interface_remove_secondary(struct call *call, struct resource *eni, const char *ip)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/peering.h"
+#include "api/prefix_list.h"
 #include "api/security_group.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
@@ -153,37 +155,98 @@ static int put_cidr(struct call *call, const char *text, json_t *doc)
 	return action_fail(call, API_INVALID_PARAMETER, message);
 }
 
-/* The group named as a peer: of the caller's own and of the same VPC. */
-static const struct resource *peer_of(struct call *call, const struct resource *group, const struct permission *p)
+static const struct resource *no_such_group(struct call *call, const struct permission *p)
 {
-	const struct resource *peer;
-	mc_autofree char *message = NULL;
+	mc_autofree char *message = mc_strf("The security group '%s' does not exist", p->group_id ? p->group_id : p->group_name);
 
-	if (p->group_id) {
-		peer = action_resource(call, KIND_SECURITY_GROUP, p->group_id);
-		if (!peer)
-			return NULL;
-	} else {
-		peer = security_group_by_name(call, group->parent, p->group_name);
-	}
-	if (peer && strcmp(peer->parent, group->parent) == 0 && (!p->user_id || strcmp(p->user_id, peer->account) == 0))
-		return peer;
-	if (peer && strcmp(peer->parent, group->parent) != 0)
-		message = mc_strdup("You have specified two resources that belong to different networks.");
-	else
-		message = mc_strf("The security group '%s' does not exist", p->group_id ? p->group_id : p->group_name);
 	action_fail(call, API_NOT_FOUND, kind_info(KIND_SECURITY_GROUP)->not_found, message);
 	return NULL;
 }
 
+/* A group of any account and region, that is of the rule's VPC or one peered with it. */
+static const struct resource *peer_by_id(struct call *call, const struct resource *group, const struct permission *p)
+{
+	const struct kind_info *k = kind_info(KIND_SECURITY_GROUP);
+	const struct resource *peer = store_find(call->tx, KIND_SECURITY_GROUP, NULL, NULL, p->group_id);
+	bool own = peer && strcmp(peer->account, group->account) == 0 && strcmp(peer->region, group->region) == 0;
+
+	if (!mc_id_valid(k->prefix, p->group_id)) {
+		action_fail(call, API_MALFORMED_ID, k->malformed, p->group_id, k->prefix);
+		return NULL;
+	}
+	if (!peer || (p->user_id && strcmp(p->user_id, peer->account) != 0))
+		return no_such_group(call, p);
+	if (strcmp(peer->parent, group->parent) == 0 || peering_between(call->tx, group->parent, peer->parent))
+		return peer;
+	if (!own)
+		return no_such_group(call, p);
+	action_fail(call, API_NOT_FOUND, k->not_found, "You have specified two resources that belong to different networks.");
+	return NULL;
+}
+
+static const struct resource *peer_of(struct call *call, const struct resource *group, const struct permission *p)
+{
+	const struct resource *peer;
+
+	if (p->group_id)
+		return peer_by_id(call, group, p);
+	peer = security_group_by_name(call, group->parent, p->group_name);
+	return peer && (!p->user_id || strcmp(p->user_id, peer->account) == 0) ? peer : no_such_group(call, p);
+}
+
 static int put_peer(struct call *call, const struct resource *group, const struct permission *p, json_t *doc)
 {
-	const struct resource *peer = peer_of(call, group, p);
+	const struct resource *peer, *peering;
+	json_t *info;
 
+	if (p->revoking && p->group_id) {
+		json_object_set_new(doc, "ReferencedGroupInfo", json_pack("{s:s}", "GroupId", p->group_id));
+		return 0;
+	}
+	peer = peer_of(call, group, p);
 	if (!peer)
 		return 1;
-	json_object_set_new(doc, "ReferencedGroupInfo", json_pack("{s:s, s:s}", "GroupId", peer->id, "UserId", peer->account));
+	info = json_pack("{s:s, s:s}", "GroupId", peer->id, "UserId", peer->account);
+	json_object_set_new(doc, "ReferencedGroupInfo", info);
+	peering = strcmp(peer->parent, group->parent) == 0 ? NULL : peering_between(call->tx, group->parent, peer->parent);
+	if (peering)
+		json_object_update_new(info, json_pack("{s:s, s:s}", "VpcId", peer->parent, "VpcPeeringConnectionId", peering->id));
 	return 0;
+}
+
+const char *permission_peering_status(struct store_tx *tx, const json_t *doc)
+{
+	const json_t *info = mc_json_obj(doc, "ReferencedGroupInfo");
+	const char *vpc = mc_json_str(info, "VpcId", NULL);
+	const struct resource *group = store_get(tx, mc_json_str(doc, "GroupId", NULL));
+	const struct resource *peer = store_get(tx, mc_json_str(info, "GroupId", NULL));
+
+	if (!vpc)
+		return NULL;
+	return group && peer && peering_between(tx, group->parent, vpc) ? "active" : "deleted";
+}
+
+static int put_prefix_list(struct call *call, const char *id, bool revoking, json_t *doc)
+{
+	if (!revoking && !action_resource(call, KIND_PREFIX_LIST, id))
+		return 1;
+	json_object_set_new(doc, "PrefixListId", json_string(id));
+	return 0;
+}
+
+int64_t permission_weight(struct store_tx *tx, const json_t *doc)
+{
+	const char *list = mc_json_str(doc, "PrefixListId", NULL);
+
+	return list ? prefix_list_weight(tx, list) : 1;
+}
+
+/* The rule's other end. */
+static int put_source(struct call *call, const struct resource *group, const struct permission *p, json_t *doc)
+{
+	if (p->cidr)
+		return put_cidr(call, p->cidr, doc);
+	return p->prefix_list ? put_prefix_list(call, p->prefix_list, p->revoking, doc) : put_peer(call, group, p, doc);
 }
 
 /* --- one rule ------------------------------------------------------------- */
@@ -205,7 +268,7 @@ int permission_rule(struct call *call, const struct resource *group, bool egress
 	if (check_protocol(call, p->protocol, &protocol) || check_description(call, p->description) ||
 	    put_ports(call, protocol, p, doc))
 		return 1;
-	if (p->cidr ? put_cidr(call, p->cidr, doc) : put_peer(call, group, p, doc))
+	if (put_source(call, group, p, doc))
 		return 1;
 	json_object_set_new(doc, "IpProtocol", json_string(protocol));
 	if (p->description && *p->description)
@@ -218,7 +281,7 @@ char *permission_text(const json_t *doc)
 {
 	const char *protocol = mc_json_str(doc, "IpProtocol", "-1");
 	const struct protocol *row = protocol_find(protocol);
-	const char *peer = mc_json_str(doc, "CidrIpv4", NULL);
+	const char *peer = mc_json_str(doc, "CidrIpv4", mc_json_str(doc, "PrefixListId", NULL));
 	long long from = mc_json_int(doc, "FromPort", -1), to = mc_json_int(doc, "ToPort", -1);
 
 	if (!peer)
@@ -237,7 +300,7 @@ char *permission_text(const json_t *doc)
 struct reading {
 	struct call *call;
 	const struct resource *group;
-	bool egress;
+	bool egress, revoking;
 	json_t *rules, *seen;
 };
 
@@ -288,24 +351,38 @@ static int add_pairs(struct reading *rd, struct permission p, const json_t *pair
 	return 0;
 }
 
+static int add_lists(struct reading *rd, struct permission p, const json_t *lists)
+{
+	size_t i;
+	json_t *list;
+
+	json_array_foreach(lists, i, list) {
+		p.prefix_list = mc_json_str(list, "PrefixListId", "");
+		p.description = mc_json_str(list, "Description", NULL);
+		if (add_rule(rd, &p))
+			return 1;
+	}
+	return 0;
+}
+
 static int add_permission(struct reading *rd, const json_t *in)
 {
 	struct permission p = {
 		.protocol = mc_json_str(in, "IpProtocol", NULL),
 		.from = json_object_get(in, "FromPort"),
 		.to = json_object_get(in, "ToPort"),
+		.revoking = rd->revoking,
 	};
 	const json_t *ranges = mc_json_arr(in, "IpRanges"), *pairs = mc_json_arr(in, "UserIdGroupPairs");
+	const json_t *lists = mc_json_arr(in, "PrefixListIds");
 
 	if (json_array_size(mc_json_arr(in, "Ipv6Ranges")))
 		return action_fail(rd->call, API_UNSUPPORTED, "IPv6 is not supported by this cloud yet: Ipv6Ranges");
-	if (json_array_size(mc_json_arr(in, "PrefixListIds")))
-		return action_fail(rd->call, API_UNSUPPORTED, "Prefix lists are not supported by this cloud yet: PrefixListIds");
-	if (json_array_size(ranges) + json_array_size(pairs) == 0)
+	if (json_array_size(ranges) + json_array_size(pairs) + json_array_size(lists) == 0)
 		return action_fail(rd->call, API_MISSING, rd->egress
 			? "Missing destination specification: include destination security group or CIDR information"
 			: "Missing source specification: include source security group or CIDR information");
-	return add_ranges(rd, p, ranges) || add_pairs(rd, p, pairs);
+	return add_ranges(rd, p, ranges) || add_lists(rd, p, lists) || add_pairs(rd, p, pairs);
 }
 
 /* Full access from a group by its name: EC2 API reference, SourceSecurityGroupName. */
@@ -366,10 +443,10 @@ static int check_combination(struct call *call)
 	return 0;
 }
 
-int permission_rules(struct call *call, const struct resource *group, bool egress, json_t **ret_rules)
+static int read_rules(struct call *call, const struct resource *group, bool egress, bool revoking, json_t **ret_rules)
 {
 	mc_auto_json json_t *rules = json_array(), *seen = json_object();
-	struct reading rd = { .call = call, .group = group, .egress = egress, .rules = rules, .seen = seen };
+	struct reading rd = { .call = call, .group = group, .egress = egress, .revoking = revoking, .rules = rules, .seen = seen };
 	const json_t *permissions = mc_json_arr(call->in, "IpPermissions");
 	size_t i;
 	json_t *in;
@@ -383,6 +460,16 @@ int permission_rules(struct call *call, const struct resource *group, bool egres
 			return 1;
 	*ret_rules = MC_STEAL(rules);
 	return 0;
+}
+
+int permission_rules(struct call *call, const struct resource *group, bool egress, json_t **ret_rules)
+{
+	return read_rules(call, group, egress, false, ret_rules);
+}
+
+int permission_rules_to_find(struct call *call, const struct resource *group, bool egress, json_t **ret_rules)
+{
+	return read_rules(call, group, egress, true, ret_rules);
 }
 
 /* --- answers -------------------------------------------------------------- */
@@ -416,18 +503,34 @@ static json_t *permission_for(json_t *list, const json_t *doc)
 	return p;
 }
 
-json_t *permission_list(const json_t *docs)
+/* What IpRanges, PrefixListIds or UserIdGroupPairs show of the rule's other end; *ret_member
+ * says which. New reference. */
+static json_t *source_view(struct store_tx *tx, const json_t *doc, const char **ret_member)
+{
+	json_t *cidr = json_object_get(doc, "CidrIpv4"), *list = json_object_get(doc, "PrefixListId"), *pair;
+	const char *status = permission_peering_status(tx, doc);
+
+	*ret_member = cidr ? "IpRanges" : list ? "PrefixListIds" : "UserIdGroupPairs";
+	if (cidr || list)
+		return json_pack("{s:O}", cidr ? "CidrIp" : "PrefixListId", cidr ? cidr : list);
+	pair = json_copy(mc_json_obj(doc, "ReferencedGroupInfo"));
+	if (status)
+		json_object_set_new(pair, "PeeringStatus", json_string(status));
+	return pair;
+}
+
+json_t *permission_list(struct store_tx *tx, const json_t *docs)
 {
 	json_t *list = json_array(), *doc;
 	size_t i;
 
 	json_array_foreach(docs, i, doc) {
-		json_t *p = permission_for(list, doc), *cidr = json_object_get(doc, "CidrIpv4"), *source;
+		const char *member;
+		json_t *p = permission_for(list, doc), *source = source_view(tx, doc, &member);
 
-		source = cidr ? json_pack("{s:O}", "CidrIp", cidr) : json_copy(mc_json_obj(doc, "ReferencedGroupInfo"));
 		if (json_object_get(doc, "Description"))
 			json_object_set(source, "Description", json_object_get(doc, "Description"));
-		json_array_append_new(json_object_get(p, cidr ? "IpRanges" : "UserIdGroupPairs"), source);
+		json_array_append_new(json_object_get(p, member), source);
 	}
 	return list;
 }

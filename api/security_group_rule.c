@@ -49,23 +49,29 @@ static const struct resource *rule_like(struct call *call, const struct resource
 	return NULL;
 }
 
-static long count_rules(struct call *call, const struct resource *group, bool egress)
+/* All rules of the direction, by what they count for. */
+static int64_t weigh_rules(struct call *call, const struct resource *group, bool egress)
 {
 	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP_RULE, group->account, group->region);
 	const struct resource *rule;
-	long n = 0;
+	int64_t n = 0;
 
-	while ((rule = store_next(&it)))
-		n += of_group(rule, group, egress);
+	while ((rule = store_next_of(&it, group->id)))
+		n += of_group(rule, group, egress) ? permission_weight(call->tx, rule->doc) : 0;
 	return n;
 }
 
 static json_t *rule_view(struct call *call, const struct resource *r)
 {
-	json_t *v = view_new(r, "SecurityGroupRuleId", "GroupOwnerId");
+	json_t *v = view_new(r, "SecurityGroupRuleId", "GroupOwnerId"), *info;
+	const char *status = permission_peering_status(call->tx, r->doc);
 	mc_autofree char *arn = resource_arn(r);
 
-	(void)call;
+	if (status) {
+		info = json_copy(mc_json_obj(r->doc, "ReferencedGroupInfo"));
+		json_object_set_new(info, "PeeringStatus", json_string(status));
+		json_object_set_new(v, "ReferencedGroupInfo", info);
+	}
 	json_object_set_new(v, "SecurityGroupRuleArn", json_string(arn));
 	return v;
 }
@@ -78,6 +84,7 @@ static int check_existing(struct call *call, const struct resource *group, bool 
 			  json_t **ret_existing)
 {
 	mc_auto_json json_t *existing = json_object();
+	int64_t more = 0;
 	size_t i;
 	json_t *doc;
 
@@ -86,6 +93,7 @@ static int check_existing(struct call *call, const struct resource *group, bool 
 		mc_autofree char *text = permission_text(doc);
 		int64_t generation = rule ? mc_json_int(rule->spec, "generation", 0) : 0;
 
+		more += rule ? 0 : permission_weight(call->tx, doc);
 		if (!rule)
 			continue;
 		if (in_force(call, group->parent, generation))
@@ -93,9 +101,7 @@ static int check_existing(struct call *call, const struct resource *group, bool 
 		join(call, group->parent, generation);
 		json_object_set_new(existing, text, json_string(rule->id));
 	}
-	if (call->api->config.quota_rules &&
-	    count_rules(call, group, egress) + (long)(json_array_size(docs) - json_object_size(existing)) >
-		    call->api->config.quota_rules)
+	if (more && call->api->config.quota_rules && weigh_rules(call, group, egress) + more > call->api->config.quota_rules)
 		return action_fail(call, API_RULES_LIMIT);
 	*ret_existing = MC_STEAL(existing);
 	return 0;
@@ -213,7 +219,7 @@ static int find_by_permissions(struct call *call, const struct resource *group, 
 	size_t i;
 	json_t *doc;
 
-	if (permission_rules(call, group, egress, &docs))
+	if (permission_rules_to_find(call, group, egress, &docs))
 		return 1;
 	json_array_foreach(docs, i, doc) {
 		const struct resource *rule = rule_like(call, group, egress, doc);
@@ -273,15 +279,15 @@ static json_t *delete_rules(struct call *call, const struct resource *group, con
 	return shown;
 }
 
-/* Rules over IPv6 or prefix lists are refused at authorize, so none can be found:
- * Terraform revokes the IPv6 default rule it expects and takes NotFound for done. */
+/* Rules over IPv6 are refused at authorize, so none can be found: Terraform revokes the
+ * IPv6 default rule it expects and takes NotFound for done. */
 static bool names_unheld_kind(const json_t *permissions)
 {
 	json_t *p;
 	size_t i;
 
 	json_array_foreach(permissions, i, p)
-		if (json_array_size(mc_json_arr(p, "Ipv6Ranges")) || json_array_size(mc_json_arr(p, "PrefixListIds")))
+		if (json_array_size(mc_json_arr(p, "Ipv6Ranges")))
 			return true;
 	return false;
 }
@@ -327,13 +333,14 @@ static int read_update(struct call *call, const struct resource *group, const st
 		.to = json_object_get(in, "ToPort"),
 		.cidr = mc_json_str(in, "CidrIpv4", NULL),
 		.group_id = mc_json_str(in, "ReferencedGroupId", NULL),
+		.prefix_list = mc_json_str(in, "PrefixListId", NULL),
 		.description = mc_json_str(in, "Description", NULL),
 	};
 
-	if (json_object_get(in, "CidrIpv6") || json_object_get(in, "PrefixListId"))
-		return action_fail(call, API_UNSUPPORTED, "Only CidrIpv4 and ReferencedGroupId are supported by this cloud yet");
-	if (!p.cidr == !p.group_id)
-		return action_fail(call, API_INVALID_PARAMETER, "A rule needs exactly one of CidrIpv4 and ReferencedGroupId");
+	if (json_object_get(in, "CidrIpv6"))
+		return action_fail(call, API_UNSUPPORTED, "IPv6 is not supported by this cloud yet: CidrIpv6");
+	if ((p.cidr != NULL) + (p.group_id != NULL) + (p.prefix_list != NULL) != 1)
+		return action_invalid(call, "A rule needs exactly one of CidrIpv4, PrefixListId and ReferencedGroupId");
 	return permission_rule(call, group, mc_json_bool(rule->doc, "IsEgress", false), &p, ret_doc);
 }
 
@@ -381,6 +388,88 @@ int rule_modify(struct call *call)
 	action_wait(call, group->parent, generation);
 	call->out = json_pack("{s:b}", "Return", 1);
 	return 0;
+}
+
+/* --- descriptions --------------------------------------------------------- */
+
+/* They change nothing for packets: nobody waits. */
+static int describe_rule_as(struct call *call, const struct resource *rule, const char *text)
+{
+	struct resource *edited;
+
+	if (text && !security_group_text_valid(text))
+		return action_invalid(call, "Invalid rule description. Valid descriptions are strings less than 256 characters from the "
+				      "following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*");
+	edited = store_edit(call->tx, rule->id);
+	if (text && *text)
+		json_object_set_new(edited->doc, "Description", json_string(text));
+	else
+		json_object_del(edited->doc, "Description");
+	return 0;
+}
+
+static int describe_by_ids(struct call *call, const struct resource *group, bool egress, const json_t *list)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach(list, i, one) {
+		const struct resource *rule = action_resource(call, KIND_SECURITY_GROUP_RULE, mc_json_str(one, "SecurityGroupRuleId", NULL));
+
+		if (!rule)
+			return 1;
+		if (!of_group(rule, group, egress))
+			return action_fail(call, API_PERMISSION_NOT_FOUND);
+		if (describe_rule_as(call, rule, mc_json_str(one, "Description", NULL)))
+			return 1;
+	}
+	return 0;
+}
+
+static int describe_by_permissions(struct call *call, const struct resource *group, bool egress)
+{
+	mc_auto_json json_t *docs = NULL;
+	size_t i;
+	json_t *doc;
+
+	if (permission_rules_to_find(call, group, egress, &docs))
+		return 1;
+	json_array_foreach(docs, i, doc) {
+		const struct resource *rule = rule_like(call, group, egress, doc);
+
+		if (!rule)
+			return action_fail(call, API_PERMISSION_NOT_FOUND);
+		if (describe_rule_as(call, rule, mc_json_str(doc, "Description", NULL)))
+			return 1;
+	}
+	return 0;
+}
+
+static int describe_rules(struct call *call, bool egress)
+{
+	const struct resource *group = security_group_of_request(call);
+	const json_t *list = mc_json_arr(call->in, "SecurityGroupRuleDescriptions");
+	bool permissions = json_array_size(mc_json_arr(call->in, "IpPermissions")) > 0;
+
+	if (!group)
+		return 1;
+	if (permissions == (json_array_size(list) > 0))
+		return action_fail(call, API_PARAMETER_COMBINATION,
+				   "Exactly one of 'ipPermissions' and 'securityGroupRuleDescriptions' must be specified");
+	if (permissions ? describe_by_permissions(call, group, egress) : describe_by_ids(call, group, egress, list))
+		return 1;
+	call->out = json_pack("{s:b}", "Return", 1);
+	return 0;
+}
+
+int rule_describe_ingress(struct call *call)
+{
+	return describe_rules(call, false);
+}
+
+int rule_describe_egress(struct call *call)
+{
+	return describe_rules(call, true);
 }
 
 /* --- describe ------------------------------------------------------------- */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "api/prefix_list.h"
+#include "api/security_group.h"
 #include "common/cleanup.h"
 #include "common/json.h"
 
@@ -11,21 +13,40 @@ static const char *netd_protocol(const char *protocol)
 	return strcmp(protocol, "-1") == 0 ? "all" : protocol;
 }
 
-static json_t *rule_document(const struct resource *rule)
+/* One of netd's rules without its other end. */
+static json_t *head_of(const struct resource *rule)
 {
 	json_t *doc = json_pack("{s:s}", "protocol", netd_protocol(mc_json_str(rule->doc, "IpProtocol", "-1")));
-	const char *cidr = mc_json_str(rule->doc, "CidrIpv4", NULL);
 
 	if (strcmp(mc_json_str(rule->doc, "IpProtocol", "-1"), "-1") != 0) {
 		json_object_set_new(doc, "from", json_integer(mc_json_int(rule->doc, "FromPort", -1)));
 		json_object_set_new(doc, "to", json_integer(mc_json_int(rule->doc, "ToPort", -1)));
 	}
-	if (cidr)
-		json_object_set_new(doc, "cidr", json_string(cidr));
-	else
-		json_object_set_new(doc, "group", json_string(mc_json_str(
-			mc_json_obj(rule->doc, "ReferencedGroupInfo"), "GroupId", "")));
 	return doc;
+}
+
+static void add_rule(json_t *list, const struct resource *rule, const char *member, const char *other_end)
+{
+	json_t *doc = head_of(rule);
+
+	json_object_set_new(doc, member, json_string(other_end));
+	json_array_append_new(list, doc);
+}
+
+/* netd knows blocks and groups: a prefix list is its entries, a stale rule nothing. */
+static void add_rules(struct store_tx *tx, json_t *list, const struct resource *rule)
+{
+	const char *cidr = mc_json_str(rule->doc, "CidrIpv4", NULL), *prefixes = mc_json_str(rule->doc, "PrefixListId", NULL);
+	const char *status = permission_peering_status(tx, rule->doc);
+	size_t i;
+	json_t *entry;
+
+	if (cidr)
+		add_rule(list, rule, "cidr", cidr);
+	else if (!prefixes && (!status || strcmp(status, "active") == 0))
+		add_rule(list, rule, "group", mc_json_str(mc_json_obj(rule->doc, "ReferencedGroupInfo"), "GroupId", ""));
+	json_array_foreach(prefixes ? prefix_list_entries(tx, prefixes) : NULL, i, entry)
+		add_rule(list, rule, "cidr", mc_json_str(entry, "Cidr", ""));
 }
 
 json_t *vpc_part_groups(struct store_tx *tx, const struct resource *vpc)
@@ -47,8 +68,7 @@ json_t *vpc_part_groups(struct store_tx *tx, const struct resource *vpc)
 		json_t *g = json_object_get(by_id, r->parent);
 
 		if (g)
-			json_array_append_new(json_object_get(g, mc_json_bool(r->doc, "IsEgress", false) ? "egress" : "ingress"),
-					      rule_document(r));
+			add_rules(tx, json_object_get(g, mc_json_bool(r->doc, "IsEgress", false) ? "egress" : "ingress"), r);
 	}
 	return list;
 }

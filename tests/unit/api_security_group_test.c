@@ -141,7 +141,8 @@ static void bad_rules(void **state)
 		{ "'IpPermissions': [{'IpProtocol': '-1', 'UserIdGroupPairs': [{'GroupId': 'x'}]}]", "InvalidGroupId.Malformed" },
 		{ "'IpPermissions': [{'IpProtocol': '-1', 'UserIdGroupPairs': [{'GroupId': 'sg-12345678'}]}]", "InvalidGroup.NotFound" },
 		{ "'IpPermissions': [{'IpProtocol': '-1', 'Ipv6Ranges': [{'CidrIpv6': '::/0'}]}]", "UnsupportedOperation" },
-		{ "'IpPermissions': [{'IpProtocol': '-1', 'PrefixListIds': [{'PrefixListId': 'pl-1'}]}]", "UnsupportedOperation" },
+		{ "'IpPermissions': [{'IpProtocol': '-1', 'PrefixListIds': [{'PrefixListId': 'pl-1'}]}]", "InvalidPrefixListId.Malformed" },
+		{ "'IpPermissions': [{'IpProtocol': '-1', 'PrefixListIds': [{'PrefixListId': 'pl-12345678'}]}]", "InvalidPrefixListID.NotFound" },
 		{ "'IpPermissions': [{'IpProtocol': '-1', 'IpRanges': [{'CidrIp': '1.0.0.1/8'}, {'CidrIp': '1.0.0.0/8'}]}]", "InvalidParameterValue" },
 		{ "'IpPermissions': [{'IpProtocol': '-1', 'IpRanges': [{'CidrIp': '1.0.0.0/8', 'Description': '<'}]}]", "InvalidParameterValue" },
 	};
