@@ -76,6 +76,7 @@ const struct action *action_find(const char *service, const char *name);
 	X(dhcp_options) \
 	X(prefix_list) \
 	X(peering) \
+	X(vpc_endpoint) \
 	X(interface) \
 	X(interface_attach) \
 	X(nat_gateway) \

@@ -366,6 +366,7 @@ static const struct part {
 	{ KIND_SUBNET, NULL },
 	{ KIND_INTERNET_GATEWAY, NULL },
 	{ KIND_NETWORK_INTERFACE, NULL },
+	{ KIND_VPC_ENDPOINT, NULL },
 	{ KIND_SECURITY_GROUP, is_default_group },
 	{ KIND_ROUTE_TABLE, is_main_table },
 	{ KIND_NETWORK_ACL, is_default_acl },

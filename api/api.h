@@ -26,6 +26,7 @@ struct api_config {
 struct billing;
 struct counters;
 struct describe_cache;
+struct endpoint_servers;
 struct feed;
 struct reconciler;
 struct metadata;
@@ -37,6 +38,7 @@ struct api {
 	struct billing *billing;      /* NULL: nothing is metered (tests) */
 	struct reconciler *reconciler;
 	struct metadata *metadata;
+	struct endpoint_servers *endpoints; /* the API inside VPCs */
 	struct counters *counters;    /* bytes of interfaces */
 	struct waiters *waiters;
 	struct feed *feed;            /* of GET /v1/events */

@@ -88,6 +88,10 @@
 	X(PREFIX_LIST_VERSION, 400, "PrefixListVersionMismatch", "The prefix list has the incorrect version number.") \
 	X(PEERING_EXISTS, 400, "VpcPeeringConnectionAlreadyExists", "A VPC peering connection between %s and %s already exists: %s") \
 	X(PEERING_TRANSITION, 400, "InvalidStateTransition", "Invalid state transition for %s, attempted to transition from %s to %s") \
+	X(ENDPOINT_SERVICE, 400, "InvalidServiceName", "The Vpc Endpoint Service '%s' does not exist") \
+	X(ENDPOINT_PARAMETER, 400, "InvalidParameter", "%s") \
+	X(ENDPOINT_ZONE, 400, "DuplicateSubnetsInSameZone", "Found another VPC endpoint subnet in the availability zone of %s") \
+	X(POLICY_DOCUMENT, 400, "InvalidPolicyDocument", "The specified policy document is not a valid JSON policy document.") \
 	X(INSTANCE_INTERFACES, 400, "InvalidInstanceID", "%s") \
 	X(MISSING, 400, "MissingParameter", "%s") \
 	X(INVALID_ID, 400, "InvalidID", "The ID '%s' is not valid") \

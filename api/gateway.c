@@ -11,6 +11,7 @@
 #include "api/console_session.h"
 #include "api/feed.h"
 #include "api/gateway_request.h"
+#include "api/guest_listener.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -27,6 +28,7 @@
 struct gateway {
 	struct api *api;
 	struct MHD_Daemon *mhd;
+	const char *service; /* of an endpoint; NULL: all */
 	bool local;
 };
 
@@ -86,6 +88,7 @@ static void prepare(struct exchange *x, const char *method)
 	x->req.path = x->uri;
 	x->req.query = mark ? mark + 1 : "";
 	x->req.local = x->g->local;
+	x->req.only_service = x->g->service;
 	x->req.peer_uid = x->g->local ? peer_uid(x->connection) : (uid_t)-1;
 	MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_header, &x->req);
 }
@@ -287,6 +290,28 @@ struct gateway *gateway_start(struct api *api, int listen_fd, bool local, mc_err
 				  (unsigned)IDLE_SECONDS, MHD_OPTION_END);
 	if (!g->mhd) {
 		mc_err_set(err, errno, "cannot start the HTTP server");
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+struct gateway *gateway_start_endpoint(struct api *api, const char *service, struct guest_listeners *listeners, mc_err **err)
+{
+	struct gateway *g = mc_alloc(sizeof(*g));
+
+	g->api = api;
+	g->service = service;
+	g->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+				  MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, g, MHD_OPTION_URI_LOG_CALLBACK, on_uri, g,
+				  MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL, MHD_OPTION_NOTIFY_CONNECTION, guest_listeners_notify,
+				  listeners, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+				  (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+	if (!g->mhd)
+		mc_err_set(err, errno, "cannot start the HTTP server");
+	if (!g->mhd || guest_listeners_run(listeners, g->mhd, err) < 0) {
+		if (g->mhd)
+			MHD_stop_daemon(g->mhd);
 		free(g);
 		return NULL;
 	}

@@ -81,6 +81,8 @@ static int authenticate_signature(struct gateway_request *req, struct engine_cal
 
 	if (sigv4_verify(&s, lookup_secret, req->api->store, &result, &e) < 0)
 		return refuse(ec, &e);
+	if (req->only_service && strcmp(req->only_service, result.service) != 0)
+		return refuse_with(ec, 403, "SignatureDoesNotMatch", "Credential should be scoped to the service of this endpoint.");
 	store_access_key(req->api->store, result.access_key, &key);
 	snprintf(req->service, sizeof(req->service), "%s", result.service);
 	become_root(ec, key.account, result.region, result.access_key);

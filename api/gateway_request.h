@@ -24,6 +24,7 @@ struct gateway_request {
 	char *body; /* owned */
 	size_t body_len;
 	bool too_large, local;
+	const char *only_service; /* others are refused; NULL: none is */
 	uid_t peer_uid;
 	/* worked out on the way */
 	bool json;

@@ -12,6 +12,7 @@
 #include "api/billing/billing.h"
 #include "api/billing/traffic.h"
 #include "api/describe_cache.h"
+#include "api/endpoint_server.h"
 #include "api/feed.h"
 #include "api/gateway.h"
 #include "api/image_catalog.h"
@@ -151,6 +152,7 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 		return -1;
 	api->waiters = waiters_new();
 	api->describe_cache = describe_cache_new(DESCRIBE_CACHE);
+	api->endpoints = endpoint_servers_new(api);
 	api->metadata = metadata_start(api, err);
 	if (!api->metadata)
 		return -1;

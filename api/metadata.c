@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/guest_listener.h"
 #include "api/metadata_guest.h"
-#include "api/metadata_listener.h"
 #include "api/metadata_token.h"
 #include "api/metadata_tree.h"
 #include "common/cleanup.h"
@@ -26,7 +26,7 @@
 struct metadata {
 	struct api *api;
 	struct metadata_key key;
-	struct metadata_listeners *listeners;
+	struct guest_listeners *listeners;
 	struct MHD_Daemon *mhd;
 };
 
@@ -34,7 +34,7 @@ struct metadata {
 struct request {
 	const char *method, *url;
 	const char *token, *ttl, *forwarded;
-	const struct metadata_peer *peer;
+	const struct guest_peer *peer;
 };
 
 struct reply {
@@ -146,7 +146,7 @@ static void answer(const struct metadata *m, const struct request *q, struct rep
 	struct store_tx *tx = store_read(m->api->store);
 
 	reply->status = MHD_HTTP_NOT_FOUND;
-	if (metadata_guest_find(tx, q->peer->vpc, q->peer->ip, &found))
+	if (metadata_guest_find(tx, q->peer->key, q->peer->ip, &found))
 		reply->status = answer_guest(m, q, &found.guest, reply);
 	metadata_found_free(&found);
 	store_end(tx);
@@ -214,7 +214,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 {
 	/* The library keeps one pointer for us: 1 + the bytes of body seen so far. */
 	uintptr_t seen = (uintptr_t)*context;
-	struct request q = { .method = method, .url = url, .peer = metadata_peer(connection) };
+	struct request q = { .method = method, .url = url, .peer = guest_peer(connection) };
 	struct reply reply = { .ttl = -1 };
 
 	(void)version;
@@ -237,7 +237,7 @@ static struct MHD_Daemon *http_start(struct metadata *m, mc_err **err)
 {
 	struct MHD_Daemon *mhd = MHD_start_daemon(
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
-		on_request, m, MHD_OPTION_NOTIFY_CONNECTION, metadata_listeners_notify, m->listeners,
+		on_request, m, MHD_OPTION_NOTIFY_CONNECTION, guest_listeners_notify, m->listeners,
 		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIBRARY_CONNECTIONS, MHD_OPTION_END);
@@ -283,8 +283,8 @@ struct metadata *metadata_start(struct api *api, mc_err **err)
 
 	m->api = api;
 	if (key_load(api->store, &m->key, err) < 0 ||
-	    !(m->listeners = metadata_listeners_new(api->config.netd_fd, err)) ||
-	    !(m->mhd = http_start(m, err)) || metadata_listeners_run(m->listeners, m->mhd, err) < 0) {
+	    !(m->listeners = guest_listeners_new(api->config.netd_fd, err)) ||
+	    !(m->mhd = http_start(m, err)) || guest_listeners_run(m->listeners, m->mhd, err) < 0) {
 		mc_err_wrap(err, "metadata service");
 		metadata_stop(m);
 		return NULL;
@@ -294,12 +294,14 @@ struct metadata *metadata_start(struct api *api, mc_err **err)
 
 int metadata_open(struct metadata *m, const char *vpc_id, mc_err **err)
 {
-	return metadata_listeners_open(m->listeners, vpc_id, err);
+	mc_auto_json json_t *question = json_pack("{s:s, s:s}", "op", "metadata", "vpc", vpc_id);
+
+	return guest_listeners_open(m->listeners, vpc_id, vpc_id, question, err);
 }
 
 void metadata_close(struct metadata *m, const char *vpc_id)
 {
-	metadata_listeners_close(m->listeners, vpc_id);
+	guest_listeners_close(m->listeners, vpc_id, NULL);
 }
 
 void metadata_stop(struct metadata *m)
@@ -307,10 +309,10 @@ void metadata_stop(struct metadata *m)
 	if (!m)
 		return;
 	if (m->listeners)
-		metadata_listeners_stop(m->listeners);
+		guest_listeners_stop(m->listeners);
 	if (m->mhd)
 		MHD_stop_daemon(m->mhd);
-	metadata_listeners_free(m->listeners);
+	guest_listeners_free(m->listeners);
 	OPENSSL_cleanse(&m->key, sizeof(m->key));
 	free(m);
 }

@@ -27,6 +27,7 @@ static const struct kind_info kinds[KIND_MAX] = {
 	[KIND_DHCP_OPTIONS] = { "dhcp-options", "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound", "dhcpOption ID", NULL },
 	[KIND_PREFIX_LIST] = { "prefix-list", "pl", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound", "prefix list ID", NULL },
 	[KIND_VPC_PEERING] = { "vpc-peering-connection", "pcx", "InvalidVpcPeeringConnectionId.Malformed", "InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID", &state_peering },
+	[KIND_VPC_ENDPOINT] = { "vpc-endpoint", "vpce", "InvalidVpcEndpointId.Malformed", "InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id", NULL },
 	[KIND_KEY_PAIR] = { "key-pair", "key", "InvalidKeyPair.Malformed", "InvalidKeyPair.NotFound", "key pair", NULL },
 };
 

@@ -3,6 +3,7 @@
 
 #include "api/backend.h"
 #include "api/counters.h"
+#include "api/endpoint_server.h"
 #include "api/metadata.h"
 #include "api/reconciler.h"
 #include "api/state.h"
@@ -52,6 +53,7 @@ static int remove_vpc(struct api *api, const char *id, mc_err **err)
 	int o;
 
 	metadata_close(api->metadata, id);
+	endpoint_servers_close(api->endpoints, id, NULL);
 	counters_before(api, id, NULL);
 	o = backend_call(api, BACKEND_NETD, "DELETE", NULL, NULL, err, "/v1/vpcs/%s", id);
 	if (o != MC_IPC_OK && o != MC_IPC_NOT_FOUND)
@@ -71,6 +73,7 @@ static int put_vpc(struct api *api, const char *id, const json_t *doc, int64_t *
 	/* An open listening socket would keep the namespace alive. */
 	if (empty)
 		metadata_close(api->metadata, id);
+	endpoint_servers_close(api->endpoints, id, mc_json_arr(doc, "endpoints"));
 	counters_before(api, id, doc);
 	o = backend_call(api, BACKEND_NETD, "PUT", doc, &answer, err, "/v1/vpcs/%s", id);
 	if (o == MC_IPC_CONFLICT) {
@@ -79,7 +82,8 @@ static int put_vpc(struct api *api, const char *id, const json_t *doc, int64_t *
 		*ret_delay = RETRY;
 		return STEP_NOT_YET;
 	}
-	if (o != MC_IPC_OK || (!empty && metadata_open(api->metadata, id, err) < 0))
+	if (o != MC_IPC_OK || (!empty && metadata_open(api->metadata, id, err) < 0) ||
+	    endpoint_servers_open(api->endpoints, id, mc_json_arr(doc, "endpoints"), err) < 0)
 		return -1;
 	counters_after(api, id, doc);
 	waiters_confirm(api->waiters, id, mc_json_int(doc, "generation", 0));

@@ -145,6 +145,7 @@ static const struct {
 	{ "security_groups", vpc_part_groups },
 	{ "enis", vpc_part_interfaces },
 	{ "peerings", vpc_part_peerings },
+	{ "endpoints", vpc_part_endpoints },
 	{ "foreign_groups", vpc_part_foreign_groups },
 	{ "nat_gateways", vpc_part_nat_gateways },
 };

@@ -25,5 +25,7 @@ json_t *vpc_part_foreign_groups(struct store_tx *tx, const struct resource *vpc)
 
 /* `nat_gateways`. */
 json_t *vpc_part_nat_gateways(struct store_tx *tx, const struct resource *vpc);
+/* `endpoints`: a row for each address of each. */
+json_t *vpc_part_endpoints(struct store_tx *tx, const struct resource *vpc);
 
 #endif

@@ -1,4 +1,4 @@
-#include "api/metadata_listener.h"
+#include "api/guest_listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,14 +18,14 @@
 #include "common/json.h"
 
 #define MAX_CONNECTIONS 512
-#define MAX_PER_VPC 256
+#define MAX_PER_SOCKET 256
 #define MAX_PER_GUEST 16
 #define MAX_EVENTS 16
 #define CLOSE_WAIT_S 2
 #define WAKE 0 /* the serial of the wake-up descriptor: no listener has it */
 
 struct listener {
-	char vpc[MC_ID_LEN];
+	char vpc[MC_ID_LEN], key[MC_ID_LEN];
 	uint64_t serial; /* what epoll knows it by: never used twice, so a late event finds nothing */
 	int fd;          /* -1 while netd is asked */
 	struct listener *next;
@@ -34,13 +34,13 @@ struct listener {
 /* From accept() until the HTTP library closes it. The library names it only by
  * its descriptor, which is unique as long as it is open. */
 struct connection {
-	struct metadata_peer peer;
+	struct guest_peer peer;
 	int fd;
 	bool started; /* the library told of it, and will tell of its end */
 	struct connection *next;
 };
 
-struct metadata_listeners {
+struct guest_listeners {
 	const char *netd_fd;
 	struct MHD_Daemon *mhd;
 	pthread_t thread;
@@ -57,7 +57,7 @@ struct metadata_listeners {
 
 /* --- connections (under the lock) ------------------------------------------ */
 
-static struct connection **connection_slot(struct metadata_listeners *l, int fd, bool started)
+static struct connection **connection_slot(struct guest_listeners *l, int fd, bool started)
 {
 	struct connection **c = &l->connections;
 
@@ -66,7 +66,7 @@ static struct connection **connection_slot(struct metadata_listeners *l, int fd,
 	return c;
 }
 
-static void connection_drop(struct metadata_listeners *l, struct connection **slot)
+static void connection_drop(struct guest_listeners *l, struct connection **slot)
 {
 	struct connection *c = *slot;
 
@@ -77,25 +77,25 @@ static void connection_drop(struct metadata_listeners *l, struct connection **sl
 	pthread_cond_broadcast(&l->changed);
 }
 
-static bool connection_allowed(const struct metadata_listeners *l, const struct metadata_peer *peer)
+static bool connection_allowed(const struct guest_listeners *l, const struct guest_peer *peer)
 {
-	unsigned all = 0, vpc = 0, guest = 0;
+	unsigned all = 0, socket = 0, guest = 0;
 
 	for (const struct connection *c = l->connections; c; c = c->next) {
-		bool same_vpc = strcmp(c->peer.vpc, peer->vpc) == 0;
+		bool same = strcmp(c->peer.key, peer->key) == 0;
 
 		all++;
-		vpc += same_vpc;
-		guest += same_vpc && strcmp(c->peer.ip, peer->ip) == 0;
+		socket += same;
+		guest += same && strcmp(c->peer.ip, peer->ip) == 0;
 	}
-	return all < MAX_CONNECTIONS && vpc < MAX_PER_VPC && guest < MAX_PER_GUEST;
+	return all < MAX_CONNECTIONS && socket < MAX_PER_SOCKET && guest < MAX_PER_GUEST;
 }
 
-static struct listener **listener_slot(struct metadata_listeners *l, const char *vpc_id)
+static struct listener **listener_slot(struct guest_listeners *l, const char *key)
 {
 	struct listener **s = &l->listeners;
 
-	while (*s && strcmp((*s)->vpc, vpc_id) != 0)
+	while (*s && strcmp((*s)->key, key) != 0)
 		s = &(*s)->next;
 	return s;
 }
@@ -104,7 +104,7 @@ static struct listener **listener_slot(struct metadata_listeners *l, const char 
 
 /* Out of descriptors: take the connection on the spare one and refuse it, else
  * epoll would report it for ever. */
-static void refuse_one(struct metadata_listeners *l, int listen_fd)
+static void refuse_one(struct guest_listeners *l, int listen_fd)
 {
 	int fd;
 
@@ -117,13 +117,13 @@ static void refuse_one(struct metadata_listeners *l, int listen_fd)
 }
 
 /* Note who this is; false: too many, or the address is no IPv4 one. Under the lock. */
-static bool connection_note(struct metadata_listeners *l, const struct listener *s, int fd,
+static bool connection_note(struct guest_listeners *l, const struct listener *s, int fd,
 			    const struct sockaddr_in *from)
 {
 	struct connection *c = mc_alloc(sizeof(*c));
 
 	c->fd = fd;
-	memcpy(c->peer.vpc, s->vpc, sizeof(c->peer.vpc));
+	memcpy(c->peer.key, s->key, sizeof(c->peer.key));
 	/* A leftover of this number was closed by the library before it started it. */
 	connection_drop(l, connection_slot(l, fd, false));
 	if (from->sin_family != AF_INET ||
@@ -138,7 +138,7 @@ static bool connection_note(struct metadata_listeners *l, const struct listener 
 }
 
 /* Accept one connection of the listener with this serial; its descriptor or -1. */
-static int accept_one(struct metadata_listeners *l, uint64_t serial, struct sockaddr_in *from)
+static int accept_one(struct guest_listeners *l, uint64_t serial, struct sockaddr_in *from)
 {
 	socklen_t len = sizeof(*from);
 	const struct listener *s;
@@ -162,7 +162,7 @@ static int accept_one(struct metadata_listeners *l, uint64_t serial, struct sock
 }
 
 /* Give the connection to the HTTP library, which closes it even on failure. */
-static void serve_one(struct metadata_listeners *l, uint64_t serial)
+static void serve_one(struct guest_listeners *l, uint64_t serial)
 {
 	struct sockaddr_in from;
 	int fd = accept_one(l, serial, &from);
@@ -176,7 +176,7 @@ static void serve_one(struct metadata_listeners *l, uint64_t serial)
 
 static void *acceptor(void *arg)
 {
-	struct metadata_listeners *l = arg;
+	struct guest_listeners *l = arg;
 
 	for (;;) {
 		struct epoll_event events[MAX_EVENTS];
@@ -192,7 +192,7 @@ static void *acceptor(void *arg)
 
 /* --- what the HTTP library tells ------------------------------------------- */
 
-static void connection_started(struct metadata_listeners *l, int fd, void **socket_context)
+static void connection_started(struct guest_listeners *l, int fd, void **socket_context)
 {
 	struct connection *c = *connection_slot(l, fd, false);
 
@@ -200,14 +200,14 @@ static void connection_started(struct metadata_listeners *l, int fd, void **sock
 	if (!c)
 		return;
 	c->started = true;
-	if (!*listener_slot(l, c->peer.vpc)) /* closed meanwhile */
+	if (!*listener_slot(l, c->peer.key)) /* closed meanwhile */
 		shutdown(fd, SHUT_RDWR);
 }
 
-void metadata_listeners_notify(void *listeners, struct MHD_Connection *connection, void **socket_context,
+void guest_listeners_notify(void *listeners, struct MHD_Connection *connection, void **socket_context,
 			       enum MHD_ConnectionNotificationCode what)
 {
-	struct metadata_listeners *l = listeners;
+	struct guest_listeners *l = listeners;
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct connection *c = *socket_context;
@@ -220,7 +220,7 @@ void metadata_listeners_notify(void *listeners, struct MHD_Connection *connectio
 	pthread_mutex_unlock(&l->lock);
 }
 
-const struct metadata_peer *metadata_peer(struct MHD_Connection *connection)
+const struct guest_peer *guest_peer(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -241,8 +241,8 @@ static bool is_listener(int fd)
 	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
 }
 
-/* The VPC's listening socket from netd, or -1 and *err. */
-static int ask_netd(const char *netd_fd, const char *vpc_id, mc_err **err)
+/* The listening socket from netd, or -1 and *err. */
+static int ask_netd(const char *netd_fd, const json_t *question, mc_err **err)
 {
 	static const struct mc_field fields[] = {
 		{ .name = "ok", .type = MC_FIELD_BOOLEAN, .required = true },
@@ -250,7 +250,6 @@ static int ask_netd(const char *netd_fd, const char *vpc_id, mc_err **err)
 		{ .name = "message", .type = MC_FIELD_STRING },
 		{ .name = NULL },
 	};
-	mc_auto_json json_t *question = json_pack("{s:s, s:s}", "op", "metadata", "vpc", vpc_id);
 	mc_auto_json json_t *answer = NULL;
 	mc_auto_fd int fd = -1;
 
@@ -267,27 +266,28 @@ static int ask_netd(const char *netd_fd, const char *vpc_id, mc_err **err)
 	return MC_STEAL_FD(fd);
 }
 
-/* Wait until nobody is asking netd for this VPC; what is there then. Under the lock. */
-static struct listener **settled(struct metadata_listeners *l, const char *vpc_id)
+/* Wait until nobody is asking netd for this socket; what is there then. Under the lock. */
+static struct listener **settled(struct guest_listeners *l, const char *key)
 {
 	struct listener **s;
 
-	while (*(s = listener_slot(l, vpc_id)) && (*s)->fd < 0)
+	while (*(s = listener_slot(l, key)) && (*s)->fd < 0)
 		pthread_cond_wait(&l->changed, &l->lock);
 	return s;
 }
 
-/* Enter the VPC as being asked for. False where it is served already. */
-static bool listener_reserve(struct metadata_listeners *l, const char *vpc_id)
+/* Enter the socket as being asked for. False where it is here already. */
+static bool listener_reserve(struct guest_listeners *l, const char *vpc, const char *key)
 {
 	struct listener *s;
 	bool fresh;
 
 	pthread_mutex_lock(&l->lock);
-	fresh = !*settled(l, vpc_id) && !l->stopping;
+	fresh = !*settled(l, key) && !l->stopping;
 	if (fresh) {
 		s = mc_alloc(sizeof(*s));
-		strncpy(s->vpc, vpc_id, sizeof(s->vpc) - 1);
+		strncpy(s->vpc, vpc, sizeof(s->vpc) - 1);
+		strncpy(s->key, key, sizeof(s->key) - 1);
 		s->serial = ++l->last_serial;
 		s->fd = -1;
 		s->next = l->listeners;
@@ -308,18 +308,18 @@ static void listener_remove(struct listener **slot)
 }
 
 /* Begin to accept on fd, or with fd -1 take the reservation back. */
-static int listener_settle(struct metadata_listeners *l, const char *vpc_id, int fd, mc_err **err)
+static int listener_settle(struct guest_listeners *l, const char *key, int fd, mc_err **err)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	struct listener **slot;
 	int r = 0;
 
 	pthread_mutex_lock(&l->lock);
-	slot = listener_slot(l, vpc_id);
+	slot = listener_slot(l, key);
 	(*slot)->fd = fd;
 	event.data.u64 = (*slot)->serial;
 	if (fd >= 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-		r = mc_err_set(err, errno, "metadata socket of %s", vpc_id);
+		r = mc_err_set(err, errno, "socket %s", key);
 	if (fd < 0 || r < 0)
 		listener_remove(slot);
 	pthread_cond_broadcast(&l->changed);
@@ -327,26 +327,27 @@ static int listener_settle(struct metadata_listeners *l, const char *vpc_id, int
 	return r;
 }
 
-int metadata_listeners_open(struct metadata_listeners *l, const char *vpc_id, mc_err **err)
+int guest_listeners_open(struct guest_listeners *l, const char *vpc, const char *key, const json_t *question, mc_err **err)
 {
 	int fd;
 
-	if (!mc_id_valid("vpc", vpc_id))
-		return mc_err_set(err, EINVAL, "no VPC id");
-	if (!listener_reserve(l, vpc_id))
+	if (!mc_id_valid_any(vpc) || !mc_id_valid_any(key))
+		return mc_err_set(err, EINVAL, "no id");
+	if (!listener_reserve(l, vpc, key))
 		return 0;
-	fd = ask_netd(l->netd_fd, vpc_id, err);
+	fd = ask_netd(l->netd_fd, question, err);
 	if (fd < 0)
-		mc_err_wrap(err, "metadata socket of %s", vpc_id);
-	return listener_settle(l, vpc_id, fd, err) < 0 || fd < 0 ? -1 : 0;
+		mc_err_wrap(err, "socket %s", key);
+	return listener_settle(l, key, fd, err) < 0 || fd < 0 ? -1 : 0;
 }
 
-static bool shut_connections(struct metadata_listeners *l, const char *vpc_id)
+/* Shut the connections of sockets that are gone. Are there any? Under the lock. */
+static bool shut_orphans(struct guest_listeners *l)
 {
 	bool any = false;
 
 	for (struct connection *c = l->connections; c; c = c->next) {
-		if (strcmp(c->peer.vpc, vpc_id) != 0)
+		if (*listener_slot(l, c->peer.key))
 			continue;
 		any = true;
 		if (c->started)
@@ -355,7 +356,29 @@ static bool shut_connections(struct metadata_listeners *l, const char *vpc_id)
 	return any;
 }
 
-void metadata_listeners_close(struct metadata_listeners *l, const char *vpc_id)
+/* The next socket of the VPC that is not to stay. Under the lock. */
+static struct listener **next_to_close(struct guest_listeners *l, const char *vpc, const json_t *keep)
+{
+	struct listener **s = &l->listeners;
+
+	while (*s && (strcmp((*s)->vpc, vpc) != 0 || mc_json_has_str(keep, (*s)->key)))
+		s = &(*s)->next;
+	return s;
+}
+
+/* Close it, or what its key stands for when nobody asks netd for it any more. Under the lock. */
+static void close_settled(struct guest_listeners *l, const struct listener *s)
+{
+	char key[MC_ID_LEN];
+	struct listener **slot;
+
+	memcpy(key, s->key, sizeof(key)); /* the listener may go while it is waited for */
+	slot = settled(l, key);
+	if (*slot)
+		listener_remove(slot);
+}
+
+void guest_listeners_close(struct guest_listeners *l, const char *vpc, const json_t *keep)
 {
 	struct timespec until;
 	struct listener **slot;
@@ -364,10 +387,9 @@ void metadata_listeners_close(struct metadata_listeners *l, const char *vpc_id)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += CLOSE_WAIT_S;
 	pthread_mutex_lock(&l->lock);
-	slot = settled(l, vpc_id);
-	if (*slot)
-		listener_remove(slot);
-	while (r == 0 && shut_connections(l, vpc_id))
+	while (*(slot = next_to_close(l, vpc, keep)))
+		close_settled(l, *slot);
+	while (r == 0 && shut_orphans(l))
 		r = pthread_cond_timedwait(&l->changed, &l->lock, &until);
 	pthread_mutex_unlock(&l->lock);
 }
@@ -384,9 +406,9 @@ static void changed_init(pthread_cond_t *changed)
 	pthread_condattr_destroy(&attr);
 }
 
-struct metadata_listeners *metadata_listeners_new(const char *netd_fd, mc_err **err)
+struct guest_listeners *guest_listeners_new(const char *netd_fd, mc_err **err)
 {
-	struct metadata_listeners *l = mc_alloc(sizeof(*l));
+	struct guest_listeners *l = mc_alloc(sizeof(*l));
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = WAKE };
 
 	l->netd_fd = netd_fd;
@@ -396,42 +418,38 @@ struct metadata_listeners *metadata_listeners_new(const char *netd_fd, mc_err **
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (l->epoll < 0 || l->wake < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->wake, &event) < 0) {
-		mc_err_set(err, errno, "metadata acceptor");
-		metadata_listeners_free(l);
+		mc_err_set(err, errno, "acceptor of guests' connections");
+		guest_listeners_free(l);
 		return NULL;
 	}
 	return l;
 }
 
-int metadata_listeners_run(struct metadata_listeners *l, struct MHD_Daemon *mhd, mc_err **err)
+int guest_listeners_run(struct guest_listeners *l, struct MHD_Daemon *mhd, mc_err **err)
 {
 	int r;
 
 	l->mhd = mhd;
 	r = pthread_create(&l->thread, NULL, acceptor, l);
 	if (r != 0)
-		return mc_err_set(err, r, "metadata acceptor");
+		return mc_err_set(err, r, "acceptor of guests' connections");
 	l->running = true;
 	return 0;
 }
 
-void metadata_listeners_stop(struct metadata_listeners *l)
+void guest_listeners_stop(struct guest_listeners *l)
 {
 	if (l->running && eventfd_write(l->wake, 1) == 0)
 		pthread_join(l->thread, NULL);
 	l->running = false;
 	pthread_mutex_lock(&l->lock);
 	l->stopping = true;
-	while (l->listeners) {
-		struct listener **s = settled(l, l->listeners->vpc);
-
-		if (*s)
-			listener_remove(s);
-	}
+	while (l->listeners)
+		close_settled(l, l->listeners);
 	pthread_mutex_unlock(&l->lock);
 }
 
-void metadata_listeners_free(struct metadata_listeners *l)
+void guest_listeners_free(struct guest_listeners *l)
 {
 	if (!l)
 		return;

@@ -1,0 +1,114 @@
+#include "api/endpoint_server.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "api/gateway.h"
+#include "api/guest_listener.h"
+#include "api/vpc_endpoint.h"
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/json.h"
+
+#define PORT 80
+#define MAX_SERVERS 32
+
+struct server {
+	const char *service; /* NULL: this place is free */
+	struct guest_listeners *listeners;
+	struct gateway *gateway;
+};
+
+struct endpoint_servers {
+	struct api *api;
+	pthread_mutex_t lock; /* which servers there are; they never go */
+	struct server servers[MAX_SERVERS];
+};
+
+struct endpoint_servers *endpoint_servers_new(struct api *api)
+{
+	struct endpoint_servers *s = mc_alloc(sizeof(*s));
+
+	s->api = api;
+	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+static int start(struct endpoint_servers *s, struct server *ret, const char *service, mc_err **err)
+{
+	struct guest_listeners *listeners = guest_listeners_new(s->api->config.netd_fd, err);
+	struct gateway *gateway = listeners ? gateway_start_endpoint(s->api, service, listeners, err) : NULL;
+
+	if (!gateway) {
+		guest_listeners_free(listeners);
+		return -1;
+	}
+	*ret = (struct server){ .service = service, .listeners = listeners, .gateway = gateway };
+	return 0;
+}
+
+/* The service's listeners, NULL and *err where they cannot be had. */
+static struct guest_listeners *listeners_of(struct endpoint_servers *s, const char *service, mc_err **err)
+{
+	struct server *at = s->servers;
+	struct guest_listeners *found = NULL;
+
+	pthread_mutex_lock(&s->lock);
+	while (at < s->servers + MAX_SERVERS - 1 && at->service && strcmp(at->service, service) != 0)
+		at++;
+	if (at->service ? strcmp(at->service, service) == 0 : start(s, at, service, err) == 0)
+		found = at->listeners;
+	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+/* The service of an endpoint, NULL where it is gone. A constant. */
+static const char *service_of(struct api *api, const char *endpoint)
+{
+	struct store_tx *tx = store_read(api->store);
+	const char *service = vpc_endpoint_service(store_find(tx, KIND_VPC_ENDPOINT, NULL, NULL, endpoint));
+
+	store_end(tx);
+	return service;
+}
+
+static int open_one(struct endpoint_servers *s, const char *vpc, const json_t *row, mc_err **err)
+{
+	const char *id = mc_json_str(row, "id", ""), *eni = mc_json_str(row, "eni", "");
+	const char *service = service_of(s->api, id);
+	struct guest_listeners *listeners = service ? listeners_of(s, service, err) : NULL;
+	mc_auto_json json_t *question = json_pack("{s:s, s:s, s:s, s:s, s:i}", "op", "endpoint", "vpc", vpc, "endpoint", id, "eni", eni,
+						  "port", PORT);
+
+	if (!service) /* deleted meanwhile: the next document does not have it */
+		return 0;
+	return listeners ? guest_listeners_open(listeners, vpc, eni, question, err) : -1;
+}
+
+int endpoint_servers_open(struct endpoint_servers *s, const char *vpc, const json_t *endpoints, mc_err **err)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(endpoints, i, row)
+		if (open_one(s, vpc, row, err) < 0)
+			return -1;
+	return 0;
+}
+
+void endpoint_servers_close(struct endpoint_servers *s, const char *vpc, const json_t *endpoints)
+{
+	struct guest_listeners *all[MAX_SERVERS] = { NULL };
+	mc_auto_json json_t *keep = json_array();
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(endpoints, i, row)
+		json_array_append(keep, json_object_get(row, "eni"));
+	pthread_mutex_lock(&s->lock);
+	for (i = 0; i < MAX_SERVERS; i++)
+		all[i] = s->servers[i].listeners;
+	pthread_mutex_unlock(&s->lock);
+	for (i = 0; i < MAX_SERVERS && all[i]; i++)
+		guest_listeners_close(all[i], vpc, keep);
+}
