@@ -20,7 +20,7 @@ struct doomed {
 };
 
 struct sweep {
-	const struct wanted *wanted;
+	const struct wanted *before, *wanted;
 	struct doomed *rows;
 	size_t n;
 };
@@ -92,7 +92,7 @@ static void judge(void *ctx, const struct nlmsghdr *h)
 			   .reply_dst = reply.dst, .protocol = orig.protocol,
 			   .dport = reply.sport, .icmp_type = orig.icmp_type,
 			   .icmp_code = orig.icmp_code };
-	if (!flow_allowed(s->wanted, &f))
+	if (!flow_goes_on(s->before, s->wanted, &f))
 		doom(s, tb[CTA_TUPLE_ORIG], tb[CTA_ID] ? nla_get_u32(tb[CTA_ID]) : 0);
 }
 
@@ -111,10 +111,11 @@ static int forget(struct nl_sock *sk, const struct doomed *d, mc_err **err)
 	return 0;
 }
 
-int conntrack_sweep(int ns_fd, const struct wanted *wanted, size_t *ret_n, mc_err **err)
+int conntrack_sweep(int ns_fd, const struct wanted *before, const struct wanted *wanted,
+		    size_t *ret_n, mc_err **err)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_NETFILTER, ns_fd, err);
-	struct sweep s = { .wanted = wanted };
+	struct sweep s = { .before = before, .wanted = wanted };
 	int r;
 
 	if (!sk)

@@ -7,9 +7,11 @@
 #include "common/error.h"
 #include "netd/wanted.h"
 
-/* Forget every IPv4 connection of the namespace that the wanted VPC no longer allows.
+/* Forget every IPv4 connection of the namespace that does not go on (flow.h) when the VPC, that
+ * was before (NULL: unknown), becomes wanted.
  * With nf_conntrack_tcp_loose=0 its next packet is then invalid and dropped.
  * *ret_n (may be NULL): how many. 0 or -1 and *err. */
-int conntrack_sweep(int ns_fd, const struct wanted *wanted, size_t *ret_n, mc_err **err);
+int conntrack_sweep(int ns_fd, const struct wanted *before, const struct wanted *wanted,
+		    size_t *ret_n, mc_err **err);
 
 #endif

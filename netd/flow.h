@@ -1,4 +1,9 @@
-/* A tracked connection, and whether the wanted VPC would still let it begin. */
+/* A tracked connection, and whether a change of its VPC cuts it.
+ *
+ * AWS: a connection that its security groups track goes on when the rule that let it begin is
+ * taken away; one that they need not track is cut at once. Not tracked is tcp and udp that a
+ * rule with 0.0.0.0/0 allows while another lets every answer to 0.0.0.0/0 back ("Security group
+ * connection tracking"). Our conntrack tracks them all: it is we who tell them apart. */
 #ifndef NETD_FLOW_H
 #define NETD_FLOW_H
 
@@ -16,8 +21,10 @@ struct flow {
 	uint8_t icmp_type, icmp_code;
 };
 
-/* Would this connection's first packet pass the VPC's rules today? Connections with the
- * VPC's own services (resolver, metadata, gateways) pass while their ENI exists. */
-bool flow_allowed(const struct wanted *wanted, const struct flow *flow);
+/* Does this connection go on when the VPC becomes wanted, having been before (NULL: it is not
+ * known)? Connections with the VPC's own services (resolver, metadata, gateways) go on while
+ * their ENI exists; none does whose interface or translation is gone. */
+bool flow_goes_on(const struct wanted *before, const struct wanted *wanted,
+		  const struct flow *flow);
 
 #endif

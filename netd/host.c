@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "netd/link.h"
 #include "netd/nft.h"
+#include "netd/nftread.h"
 #include "netd/route.h"
 #include "netd/skeleton.h"
 #include "netd/sysctl.h"
@@ -72,10 +73,12 @@ struct ruleset *host_rules(const struct host *host, const char (*transits)[MC_IF
 			   size_t n)
 {
 	struct ruleset *r = ruleset_new(host_tables, host_tables[0], skeleton_host);
+	mc_autofree char *masquerade = NULL;
 	char pool[CIDR_TEXT_LEN];
 
 	cidr_format(&host->pool, pool);
-	ruleset_add_element(r, "inet minicloud pool", pool, NULL, NULL);
+	masquerade = mc_strf("ip saddr %s masquerade\n", pool);
+	ruleset_add_chain(r, "path_uplink", "", masquerade);
 	if (*host->uplink)
 		ruleset_add_element(r, "inet minicloud uplink", host->uplink, NULL, NULL);
 	for (size_t i = 0; i < n; i++)
@@ -85,27 +88,26 @@ struct ruleset *host_rules(const struct host *host, const char (*transits)[MC_IF
 
 static int apply_rules(const struct host *host, transit_name *names, size_t n, mc_err **err)
 {
-	auto_nft struct nft_ctx *nft = nft_open(-1, err);
 	auto_ruleset struct ruleset *r = host_rules(host, (const char (*)[MC_IFNAME_LEN])names, n);
+	auto_nft struct nft_ctx *nft = NULL;
 
-	if (!nft)
-		return -1;
 	if (n > 0)
-		return nft_apply(nft, r, NULL, err);
-	return nft_run(nft, "table inet minicloud\ndelete table inet minicloud\n", err);
+		return nft_apply(-1, &r, NULL, NULL, err);
+	nft = nft_open(-1, err);
+	return nft ? nft_run(nft, "table inet minicloud\ndelete table inet minicloud\n", err) : -1;
 }
 
 bool host_tables_stand(void)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, -1, NULL);
 	mc_autofree transit_name *names = NULL;
-	auto_nft struct nft_ctx *nft = NULL;
+	auto_netlink struct nl_sock *nf = NULL;
 	size_t n;
 
 	if (!sk || list_transits(sk, NULL, &names, &n, NULL) < 0 || n == 0)
 		return true;
-	nft = nft_open(-1, NULL);
-	return nft && nft_has_tables(nft, host_tables);
+	nf = netlink_open(NETLINK_NETFILTER, -1, NULL);
+	return nf && nftread_has_tables(nf, host_tables);
 }
 
 static int sync_guard_rules(struct nl_sock *sk, const struct host *host, transit_name *names,
@@ -163,8 +165,8 @@ static const struct sysctl uplink_sysctls[] = {
 };
 
 /* Address, the other end as permanent neighbour, up. */
-static int finish_end(struct nl_sock *sk, const char *name, uint32_t own, uint32_t other,
-		      const unsigned char other_mac[ADDR_MAC_LEN], mc_err **err)
+static int finish_end(struct nl_sock *sk, const char *name, enum link_group group, uint32_t own,
+		      uint32_t other, const unsigned char other_mac[ADDR_MAC_LEN], mc_err **err)
 {
 	struct link_info link;
 	struct neigh neigh = { .addr = other };
@@ -174,7 +176,8 @@ static int finish_end(struct nl_sock *sk, const char *name, uint32_t own, uint32
 		return r < 0 ? -1 : mc_err_set(err, ENODEV, "%s is not there", name);
 	neigh.index = link.index;
 	memcpy(neigh.mac, other_mac, ADDR_MAC_LEN);
-	if (link_add_addr(sk, link.index, own, 32, err) < 0 ||
+	if (link_set_group(sk, link.index, group, err) < 0 ||
+	    link_add_addr(sk, link.index, own, 32, err) < 0 ||
 	    (!link.up && link_set_up(sk, link.index, true, err) < 0))
 		return -1;
 	return neigh_set(sk, &neigh, err);
@@ -190,9 +193,10 @@ static int finish_transit(struct nl_sock *sk, const char *vpc_id, const char *na
 		return -1;
 	host_transit_mac(vpc_id, host_mac);
 	igw_mac(vpc_id, vpc_mac);
-	if (finish_end(inside, HOST_IGW, ADDR_TRANSIT_VPC, ADDR_TRANSIT_HOST, host_mac, err) < 0)
+	if (finish_end(inside, HOST_IGW, LINK_IGW, ADDR_TRANSIT_VPC, ADDR_TRANSIT_HOST, host_mac,
+		       err) < 0)
 		return -1;
-	return finish_end(sk, name, ADDR_TRANSIT_HOST, ADDR_TRANSIT_VPC, vpc_mac, err);
+	return finish_end(sk, name, LINK_INSIDE, ADDR_TRANSIT_HOST, ADDR_TRANSIT_VPC, vpc_mac, err);
 }
 
 /* A transit whose other end is in a namespace that is gone or another is no use. */

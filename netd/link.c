@@ -159,6 +159,18 @@ int link_set_up(struct nl_sock *sk, int index, bool up, mc_err **err)
 	return 0;
 }
 
+int link_set_group(struct nl_sock *sk, int index, enum link_group group, mc_err **err)
+{
+	struct nl_msg *msg = link_msg(RTM_NEWLINK, 0, AF_UNSPEC, index);
+	int r;
+
+	netlink_put_u32(msg, IFLA_GROUP, (uint32_t)group);
+	r = netlink_call(sk, msg, NULL, NULL);
+	if (r < 0)
+		return mc_err_set(err, -r, "cannot put link %d into group %d", index, (int)group);
+	return 0;
+}
+
 int link_set_master(struct nl_sock *sk, int index, int master, mc_err **err)
 {
 	struct nl_msg *msg = link_msg(RTM_NEWLINK, 0, AF_UNSPEC, index);

@@ -35,6 +35,9 @@ int link_add_veth(struct nl_sock *sk, const char *name, const unsigned char mac[
 		  mc_err **err);
 
 int link_set_up(struct nl_sock *sk, int index, bool up, mc_err **err);
+/* Device groups of a VPC's namespace, by which its rules tell the outside. */
+enum link_group { LINK_INSIDE, LINK_IGW, LINK_PEERING };
+int link_set_group(struct nl_sock *sk, int index, enum link_group group, mc_err **err);
 /* Enslave; master 0 releases. */
 int link_set_master(struct nl_sock *sk, int index, int master, mc_err **err);
 /* A guest's port: isolated, no learning, no flooding of unknown or multicast frames. */

@@ -81,7 +81,8 @@ static int serve(struct netd *netd, mc_err **err)
 
 int main(int argc, char **argv)
 {
-	struct netd netd = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct rulecache rules = { .n = 0 };
+	struct netd netd = { .lock = PTHREAD_MUTEX_INITIALIZER, .rules = &rules };
 	mc_auto_err mc_err *err = NULL;
 	int r;
 
@@ -89,6 +90,7 @@ int main(int argc, char **argv)
 	r = mc_config_load(&netd_program, argc, argv, &netd.config, &err);
 	if (r == MC_CONFIG_RUN && check_config(&netd, &err) == 0)
 		r = netd.config.teardown ? vpc_delete_all(&netd, &err) : serve(&netd, &err);
+	rulecache_free(&rules);
 	mc_config_free(&netd_program, &netd.config);
 	return err ? mc_daemon_fail(AREA, err) : 0;
 }

@@ -7,6 +7,7 @@
 
 #include "common/config.h"
 #include "netd/host.h"
+#include "netd/rulecache.h"
 
 struct netd_config {
 	char *socket, *fd_socket, *allow, *log_level;
@@ -21,6 +22,7 @@ struct netd {
 	struct netd_config config;
 	struct host host;
 	pthread_mutex_t lock; /* held by whoever touches the kernel's or our files' state */
+	struct rulecache *rules; /* of the VPCs */
 	int changed_fd;       /* eventfd, non-blocking: VPCs came or went, watch.h looks anew */
 };
 

@@ -1,4 +1,5 @@
-/* The kernel's nft rulesets through libnftables: read back and changed atomically.
+/* The kernel's nft rulesets, changed atomically: through libnftables (skeletons, chains) and,
+ * where elements alone differ, straight over netlink.
  * libnftables is not called by two threads at once: netd's one lock is held. */
 #ifndef NETD_NFT_H
 #define NETD_NFT_H
@@ -15,23 +16,20 @@ struct nft_ctx *nft_open(int ns_fd, mc_err **err);
 /* Run a transaction: all of it or nothing. "" does nothing. 0 or -1 and *err. */
 int nft_run(struct nft_ctx *nft, const char *text, mc_err **err);
 
-/* What the kernel has of these tables; absent tables leave version "". New ruleset. */
-struct ruleset *nft_read(struct nft_ctx *nft, const char *const *tables, const char *home);
+/* What a namespace's tables were after our last transaction. Good for as long as the
+ * kernel's generation is this one; all 0: unknown. */
+struct nft_cache {
+	uint32_t generation;
+	struct ruleset *present;
+};
+void nft_cache_forget(struct nft_cache *cache);
 
-/* Does the kernel have all of these tables? Cheap. */
-bool nft_has_tables(struct nft_ctx *nft, const char *const *tables);
-
-/* Add the elements of one set; nothing where it is absent. */
-void nft_read_set(struct nft_ctx *nft, struct ruleset *ruleset, const char *table,
-		  const char *name);
-
-/* The epoch of the counters in this table (ruleset.h); "" where there is none. */
-void nft_read_epoch(struct nft_ctx *nft, const char *table, char ret_epoch[RULESET_DIGEST_LEN]);
-
-/* Make the kernel's tables be wanted; tables that are made anew without counters to carry
- * over get a new epoch. *ret_shrank (may be NULL): something that could have
- * allowed a packet went or changed. 0 or -1 and *err. */
-int nft_apply(struct nft_ctx *nft, struct ruleset *wanted, bool *ret_shrank, mc_err **err);
+/* Make the tables of the namespace ns_fd (-1: ours) be *wanted, which is taken into the cache
+ * (NULL: none); tables that are made anew without counters to carry over get a new epoch.
+ * *ret_shrank (may be NULL): something that could have allowed a packet went or changed.
+ * 0 or -1 and *err. */
+int nft_apply(int ns_fd, struct ruleset **wanted, struct nft_cache *cache, bool *ret_shrank,
+	      mc_err **err);
 
 /* Base chains of the forward hook that drop by policy, outside our tables: a JSON array of
  * "family table chain", a new reference; NULL and *err when it cannot be read. */

@@ -8,7 +8,15 @@
 #include "netd/netns.h"
 
 #define TAP_PREFIX "mt"
+#define APPLIANCE_PREFIX "ma"
 #define SELF_NS "/proc/thread-self/ns/net"
+
+void port_name(const struct wanted_eni *eni, char out[MC_IFNAME_LEN])
+{
+	mc_id_tap(eni->id, out);
+	if (eni->kind != WANTED_INSTANCE)
+		memcpy(out, APPLIANCE_PREFIX, strlen(APPLIANCE_PREFIX));
+}
 
 /* The root namespace and the VPC's. */
 struct sides {
@@ -120,7 +128,8 @@ int port_plug_all(const struct wanted *w, int ns_fd, mc_err **err)
 	if (sides_open(&s, ns_fd, err) < 0)
 		return -1;
 	for (size_t i = 0; i < w->n_enis; i++)
-		if (plug(&s, w, &w->enis[i], &plugged, err) < 0)
+		if (w->enis[i].kind == WANTED_INSTANCE &&
+		    plug(&s, w, &w->enis[i], &plugged, err) < 0)
 			return -1;
 	return 0;
 }

@@ -8,6 +8,9 @@
 #include "netd/link.h"
 #include "netd/wanted.h"
 
+/* The name of an interface's port: a tap's, or the end of an appliance's veth. */
+void port_name(const struct wanted_eni *eni, char out[MC_IFNAME_LEN]);
+
 /* Plug every wanted ENI whose tap is there, in the root namespace or already inside;
  * its rules must be in force. Taps of no wanted ENI are put out first (port_unplug).
  * A tap that is absent is no error. 0 or -1 and *err. */

@@ -1,6 +1,6 @@
-/* An nft ruleset as a set of named things: chains with their rules, sets, elements.
+/* An nft ruleset as a set of named things: chains with their rules, sets with their elements.
  * The wanted one is built from documents (vpcrules.h, host.h), the present one is read
- * back from the kernel (nft.h); their difference is the text of one transaction. */
+ * back from the kernel (nftread.h); their difference is one transaction. */
 #ifndef NETD_RULESET_H
 #define NETD_RULESET_H
 
@@ -11,21 +11,31 @@
 #define RULESET_DIGEST_LEN 17 /* 16 hex digits and the NUL */
 
 /* Names of chains and sets that come and go begin so; all others are the skeleton's. */
-#define RULESET_CHAIN_PREFIXES { "sg_", "eni_" }
-#define RULESET_SET_PREFIXES { "members_" }
+#define RULESET_CHAIN_PREFIXES { "sg_", "eni_", "acl_", "path_", "base_" }
+#define RULESET_SET_PREFIXES { "members_", "sg_", "flow_" }
+/* What is in these sets is the packets' doing, nobody's wish. */
+#define RULESET_FREE_PREFIX "flow_"
 
 struct ruleset_chain {
 	char *name;
+	char *hook;                      /* of a base chain "type filter hook …;", else "" */
 	char *rules;                     /* one per line; NULL in a present ruleset */
 	char digest[RULESET_DIGEST_LEN]; /* of rules; "" for none */
 };
 
 struct ruleset_element {
-	char *set;     /* "inet vpc eni_in" */
 	char *key;     /* "10.0.0.1", "mt… . 06:… . 10.0.0.1" */
 	char *data;    /* "" for a plain set; "jump …", "10.0.0.1" */
 	char *comment; /* "" for none */
 	uint64_t packets, bytes; /* of a counter, 0 elsewhere */
+};
+
+struct ruleset_set {
+	char *name; /* "ip vpc eni_in" */
+	char *spec; /* of a managed one that is wanted, "type ipv4_addr;"; else "" */
+	bool managed;
+	struct ruleset_element *elements;
+	size_t n_elements;
 };
 
 struct ruleset {
@@ -36,35 +46,38 @@ struct ruleset {
 	const char *home;                /* the table of the managed chains and sets */
 	struct ruleset_chain *chains;
 	size_t n_chains;
-	char **sets;                     /* managed sets, of addresses */
+	struct ruleset_set **sets;
 	size_t n_sets;
-	struct ruleset_element *elements;
-	size_t n_elements;
 };
 
 /* An empty ruleset; skeleton may be NULL. The pointers stay the caller's. */
 struct ruleset *ruleset_new(const char *const *tables, const char *home, const char *skeleton);
 void ruleset_free(struct ruleset *ruleset);
 
-/* All texts are copied. */
-void ruleset_add_chain(struct ruleset *r, const char *name, const char *rules);
+/* All texts are copied. hook is "" for a chain that is jumped to. */
+void ruleset_add_chain(struct ruleset *r, const char *name, const char *hook, const char *rules);
 void ruleset_add_present_chain(struct ruleset *r, const char *name, const char *digest);
-void ruleset_add_set(struct ruleset *r, const char *name);
+/* A managed set of the home table; the answer is the ruleset's. */
+struct ruleset_set *ruleset_add_set(struct ruleset *r, const char *name, const char *spec);
+/* The set of this whole name, made where it is not there yet. */
+struct ruleset_set *ruleset_set(struct ruleset *r, const char *name);
+/* data and comment may be NULL. The same key twice is one element. */
+struct ruleset_element *ruleset_set_add(struct ruleset_set *s, const char *key, const char *data,
+					const char *comment);
 struct ruleset_element *ruleset_add_element(struct ruleset *r, const char *set, const char *key,
 					    const char *data, const char *comment);
 
+/* By the name alone, without the table's. */
 bool ruleset_chain_managed(const char *name);
 bool ruleset_set_managed(const char *name);
+bool ruleset_set_free(const char *name);
 
-/* Where one of the present ruleset's tables is missing or from another skeleton, the
- * transaction makes all tables anew (counters are carried over). */
-struct ruleset_diff {
-	char *text;      /* for nft; "" when nothing differs */
-	bool shrinks;    /* something that could have allowed a packet goes or changes */
-};
+/* Put chains, sets and elements in order and drop doubles: before rulesets are compared. */
+void ruleset_sort(struct ruleset *r);
 
-/* Sorts both. present may be NULL: nothing there. */
-void ruleset_diff(struct ruleset *present, struct ruleset *wanted, struct ruleset_diff *ret_diff);
+const struct ruleset_chain *ruleset_find_chain(const struct ruleset *r, const char *name);
+const struct ruleset_set *ruleset_find_set(const struct ruleset *r, const char *name);
+const struct ruleset_element *ruleset_find_element(const struct ruleset_set *s, const char *key);
 
 /* 16 hex digits of the text's SHA-256. */
 void ruleset_digest(const char *text, char out[RULESET_DIGEST_LEN]);

@@ -3,7 +3,7 @@
 #ifndef NETD_SKELETON_H
 #define NETD_SKELETON_H
 
-/* Of a VPC's namespace: `table bridge guard` (anti-spoofing) and `table inet vpc`. */
+/* Of a VPC's namespace: `table bridge guard` (anti-spoofing) and `table ip vpc`. */
 extern const char skeleton_vpc[];
 
 /* Of the host's namespace: `table inet minicloud`. */

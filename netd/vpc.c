@@ -1,11 +1,9 @@
 #include "netd/vpc.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -15,57 +13,13 @@
 #include "netd/dnsmasq.h"
 #include "netd/netns.h"
 #include "netd/nft.h"
+#include "netd/nftread.h"
 #include "netd/port.h"
 #include "netd/state.h"
+#include "netd/vpc_parts.h"
 #include "netd/vpcnet.h"
 #include "netd/vpcrules.h"
 
-#define METADATA_PORT 80
-#define METADATA_BACKLOG 128
-
-/* --- describing ------------------------------------------------------------------------- */
-
-static bool is_active(const struct netd *netd, const char *vpc_id)
-{
-	mc_autofree char *path = state_netns(netd, vpc_id);
-
-	return netns_pinned(path);
-}
-
-static int open_namespace(const struct netd *netd, const char *vpc_id, mc_err **err)
-{
-	mc_autofree char *path = state_netns(netd, vpc_id);
-
-	return netns_open(path, err);
-}
-
-static int list_links(const struct netd *netd, const char *vpc_id, struct link_info **ret,
-		      size_t *ret_n, mc_err **err)
-{
-	mc_auto_fd int ns = open_namespace(netd, vpc_id, err);
-	auto_netlink struct nl_sock *sk = ns < 0 ? NULL : netlink_open(NETLINK_ROUTE, ns, err);
-
-	return sk ? link_list(sk, ret, ret_n, err) : -1;
-}
-
-/* w may be NULL: something is there of which netd has no document. */
-static int describe(const struct netd *netd, const char *vpc_id, const struct wanted *w,
-		    json_t **ret, mc_err **err)
-{
-	bool active = is_active(netd, vpc_id);
-	mc_autofree struct link_info *links = NULL;
-	mc_auto_json json_t *enis = json_array();
-	size_t n = 0;
-
-	if (active && list_links(netd, vpc_id, &links, &n, err) < 0)
-		return -1;
-	for (size_t i = 0; active && w && i < w->n_enis; i++)
-		json_array_append_new(enis, json_pack("{s:s, s:b}", "id", w->enis[i].id, "plugged",
-						      port_plugged(&w->enis[i], links, n)));
-	*ret = json_pack("{s:s, s:I, s:b, s:O}", "id", vpc_id, "generation",
-			 (json_int_t)(w ? w->generation : 0), "active", active, "enis", enis);
-	return MC_IPC_OK;
-}
 
 /* --- removing ------------------------------------------------------------------------------ */
 
@@ -77,6 +31,7 @@ static int tear_down(const struct netd *netd, const char *vpc_id, mc_err **err)
 	mc_auto_err mc_err *first = NULL;
 	int r = host_remove_transit(&netd->host, vpc_id, &first);
 
+	rulecache_forget(netd->rules, vpc_id);
 	if (netns_pinned(path)) {
 		mc_auto_fd int ns = netns_open(path, first ? NULL : &first);
 
@@ -122,6 +77,7 @@ int vpc_delete_all(struct netd *netd, mc_err **err)
 /* Bits of a run of apply(). */
 struct run {
 	const struct netd *netd;
+	const struct wanted *before; /* as last applied; NULL: unknown */
 	const struct wanted *wanted;
 	int ns_fd;
 	bool unfinished; /* the last run did not end well: trust nothing it skipped telling */
@@ -129,15 +85,15 @@ struct run {
 
 static int apply_rules(const struct run *run, mc_err **err)
 {
-	auto_nft struct nft_ctx *nft = nft_open(run->ns_fd, err);
 	auto_ruleset struct ruleset *rules = vpcrules_build(run->wanted);
+	struct nft_cache *cache = rulecache_of(run->netd->rules, run->wanted->id);
 	bool shrank;
 
-	if (!nft || nft_apply(nft, rules, &shrank, err) < 0)
+	if (nft_apply(run->ns_fd, &rules, cache, &shrank, err) < 0)
 		return -1;
 	if (!shrank && !run->unfinished)
 		return 0;
-	return conntrack_sweep(run->ns_fd, run->wanted, NULL, err);
+	return conntrack_sweep(run->ns_fd, run->before, run->wanted, NULL, err);
 }
 
 static int apply_gateway(const struct run *run, mc_err **err)
@@ -174,8 +130,11 @@ static int apply_active(struct run *run, mc_err **err)
 	mc_autofree char *path = state_netns(run->netd, run->wanted->id);
 	mc_auto_fd int ns = -1;
 
-	if (!netns_pinned(path) && netns_create(path, err) < 0)
-		return -1;
+	if (!netns_pinned(path)) {
+		rulecache_forget(run->netd->rules, run->wanted->id);
+		if (netns_create(path, err) < 0)
+			return -1;
+	}
 	ns = netns_open(path, err);
 	if (ns < 0 || vpcnet_sysctls(ns, err) < 0)
 		return -1;
@@ -183,9 +142,10 @@ static int apply_active(struct run *run, mc_err **err)
 	return apply_inside(run, err);
 }
 
-static int apply(const struct netd *netd, const struct wanted *w, const json_t *doc, mc_err **err)
+static int apply(const struct netd *netd, const struct wanted *before, const struct wanted *w,
+		 const json_t *doc, mc_err **err)
 {
-	struct run run = { .netd = netd, .wanted = w, .ns_fd = -1 };
+	struct run run = { .netd = netd, .before = before, .wanted = w, .ns_fd = -1 };
 	int r;
 
 	if (state_begin(netd, w->id, &run.unfinished, err) < 0)
@@ -196,11 +156,8 @@ static int apply(const struct netd *netd, const struct wanted *w, const json_t *
 	return state_finish(netd, w->id, doc, err);
 }
 
-static int check_generation(const struct netd *netd, const struct wanted *w, mc_err **err)
+static int check_generation(const struct wanted *last, const struct wanted *w, mc_err **err)
 {
-	mc_auto_err mc_err *unreadable = NULL;
-	auto_wanted struct wanted *last = state_load(netd, w->id, NULL, &unreadable);
-
 	if (!last || w->generation == 0 || w->generation >= last->generation)
 		return MC_IPC_OK;
 	mc_err_set(err, 0, "generation %lld is older than %lld, which is applied",
@@ -225,23 +182,25 @@ static int check_public(const struct wanted *w, mc_err **err)
 int vpc_put(struct netd *netd, const char *vpc_id, const json_t *doc, json_t **ret, mc_err **err)
 {
 	auto_wanted struct wanted *w = wanted_parse(vpc_id, doc, &netd->host.pool, err);
+	auto_wanted struct wanted *before = NULL;
 	auto_netd_lock(netd);
 	int r;
 
 	if (!w)
 		return MC_IPC_BAD_REQUEST;
-	r = check_generation(netd, w, err);
+	before = state_load(netd, vpc_id, NULL, NULL);
+	r = check_generation(before, w, err);
 	if (r == MC_IPC_OK)
 		r = check_public(w, err);
 	if (r != MC_IPC_OK)
 		return r;
-	r = apply(netd, w, doc, err);
+	r = apply(netd, before, w, doc, err);
 	eventfd_write(netd->changed_fd, 1);
 	if (r < 0)
 		return -1;
 	mc_logf(MC_LOG_INFO, "vpc", "applied vpc=%s generation=%lld enis=%zu", vpc_id,
 		(long long)w->generation, w->n_enis);
-	return describe(netd, vpc_id, w, ret, err);
+	return vpc_describe(netd, vpc_id, w, ret, err);
 }
 
 void vpc_restore(struct netd *netd, const char *vpc_id)
@@ -252,7 +211,7 @@ void vpc_restore(struct netd *netd, const char *vpc_id)
 	auto_wanted struct wanted *w = state_load(netd, vpc_id, &doc, &err);
 
 	/* Without its namespace there is nothing to keep alive; the next PUT makes it. */
-	if (w && is_active(netd, vpc_id) && apply(netd, w, doc, &err) == 0)
+	if (w && vpc_is_active(netd, vpc_id) && apply(netd, w, w, doc, &err) == 0)
 		mc_log(MC_LOG_INFO, "vpc", "put in line", "vpc", vpc_id, NULL);
 	if (err)
 		mc_log(MC_LOG_ERROR, "vpc", mc_err_msg(err), "vpc", vpc_id, NULL);
@@ -270,198 +229,13 @@ bool vpc_tables_stand(struct netd *netd, const char *vpc_id)
 {
 	auto_netd_lock(netd);
 	mc_auto_fd int ns = -1;
-	auto_nft struct nft_ctx *nft = NULL;
+	auto_netlink struct nl_sock *sk = NULL;
 
 	if (!*vpc_id)
 		return host_tables_stand();
-	if (!is_active(netd, vpc_id))
+	if (!vpc_is_active(netd, vpc_id))
 		return true;
-	ns = open_namespace(netd, vpc_id, NULL);
-	nft = ns < 0 ? NULL : nft_open(ns, NULL);
-	return nft && nft_has_tables(nft, vpcrules_tables);
-}
-
-/* --- asking ------------------------------------------------------------------------------------ */
-
-static bool known(const struct netd *netd, const char *vpc_id)
-{
-	mc_autofree char *dir = state_dir(netd, vpc_id);
-
-	return is_active(netd, vpc_id) || access(dir, F_OK) == 0;
-}
-
-int vpc_get(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err)
-{
-	mc_auto_err mc_err *unreadable = NULL;
-	auto_netd_lock(netd);
-	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL, &unreadable);
-
-	if (known(netd, vpc_id))
-		return describe(netd, vpc_id, w, ret, err);
-	mc_err_set(err, 0, "no %s here", vpc_id);
-	return MC_IPC_NOT_FOUND;
-}
-
-int vpc_list(struct netd *netd, json_t **ret, mc_err **err)
-{
-	mc_auto_json json_t *ids = state_list(netd), *vpcs = json_array();
-
-	for (size_t i = 0; i < json_array_size(ids); i++) {
-		json_t *one = NULL;
-		int r = vpc_get(netd, mc_json_at(ids, i), &one, err);
-
-		if (r == MC_IPC_NOT_FOUND) {
-			mc_err_clear(err);
-			continue;
-		}
-		if (r != MC_IPC_OK)
-			return r;
-		json_array_append_new(vpcs, one);
-	}
-	*ret = json_pack("{s:O}", "vpcs", vpcs);
-	return MC_IPC_OK;
-}
-
-/* The VPC's document, for calls that need it to be active. *ret NULL unless OK. */
-static int load_active(const struct netd *netd, const char *vpc_id, struct wanted **ret,
-		       int *ret_ns, mc_err **err)
-{
-	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL, err);
-
-	if (!w && *err)
-		return -1;
-	if (!w || !is_active(netd, vpc_id)) {
-		mc_err_set(err, 0, "%s has no network here", vpc_id);
-		return MC_IPC_NOT_FOUND;
-	}
-	*ret_ns = open_namespace(netd, vpc_id, err);
-	if (*ret_ns < 0)
-		return -1;
-	*ret = MC_STEAL(w);
-	return MC_IPC_OK;
-}
-
-int vpc_plug(struct netd *netd, const char *vpc_id, const char *eni_id, json_t **ret,
-	     mc_err **err)
-{
-	auto_wanted struct wanted *w = NULL;
-	mc_auto_fd int ns = -1;
-	auto_netd_lock(netd);
-	const struct wanted_eni *eni;
-	bool plugged = false;
-	int r = load_active(netd, vpc_id, &w, &ns, err);
-
-	if (r != MC_IPC_OK)
-		return r;
-	eni = wanted_eni_by_id(w, eni_id);
-	if (eni && port_plug(w, eni, ns, &plugged, err) < 0)
-		return -1;
-	if (!plugged) {
-		mc_err_set(err, 0, eni ? "the tap of %s is not there" : "%s is not of this VPC",
-			   eni_id);
-		return MC_IPC_NOT_FOUND;
-	}
-	*ret = json_pack("{s:s, s:b}", "id", eni_id, "plugged", 1);
-	return MC_IPC_OK;
-}
-
-struct meter {
-	const char *set, *member;
-};
-
-static const struct meter meters[] = {
-	{ "acct_inet_in", "internet_in" },
-	{ "acct_inet_out", "internet_out" },
-	{ "acct_local_in", "local_in" },
-	{ "acct_local_out", "local_out" },
-};
-
-/* One meter of all addresses into {ip: {id, ip, internet_in …}}; elements carry the ENI
- * as their comment. */
-static void read_meter(struct nft_ctx *nft, size_t meter, json_t *by_ip)
-{
-	auto_ruleset struct ruleset *rules = ruleset_new(vpcrules_tables, VPCRULES_HOME, NULL);
-
-	nft_read_set(nft, rules, VPCRULES_HOME, meters[meter].set);
-	for (size_t i = 0; i < rules->n_elements; i++) {
-		const struct ruleset_element *e = &rules->elements[i];
-		json_t *row = json_object_get(by_ip, e->key);
-
-		if (!row) {
-			row = json_pack("{s:s, s:s}", "id", e->comment, "ip", e->key);
-			json_object_set_new(by_ip, e->key, row);
-		}
-		/* An interface with several addresses has as many elements. */
-		json_object_set_new(row, meters[meter].member,
-				    json_integer(mc_json_int(row, meters[meter].member, 0) +
-						 (json_int_t)e->bytes));
-	}
-}
-
-int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err)
-{
-	auto_wanted struct wanted *w = NULL;
-	mc_auto_fd int ns = -1;
-	auto_netd_lock(netd);
-	auto_nft struct nft_ctx *nft = NULL;
-	mc_auto_json json_t *by_ip = json_object(), *rows = json_array();
-	char epoch[RULESET_DIGEST_LEN];
-	int r = load_active(netd, vpc_id, &w, &ns, err);
-	const char *ip;
-	json_t *row;
-
-	if (r != MC_IPC_OK)
-		return r;
-	nft = nft_open(ns, err);
-	if (!nft)
-		return -1;
-	nft_read_epoch(nft, VPCRULES_HOME, epoch);
-	for (size_t m = 0; m < MC_ARRAY_SIZE(meters); m++)
-		read_meter(nft, m, by_ip);
-	json_object_foreach(by_ip, ip, row)
-		if (wanted_eni_by_id(w, mc_json_str(row, "id", "")))
-			json_array_append(rows, row);
-	*ret = json_pack("{s:s, s:O}", "epoch", epoch, "enis", rows);
-	return MC_IPC_OK;
-}
-
-struct listen_args {
-	int fd, error;
-};
-
-static int listen_here(void *arg)
-{
-	struct listen_args *a = arg;
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(METADATA_PORT),
-				    .sin_addr.s_addr = htonl(ADDR_METADATA) };
-	int one = 1;
-
-	a->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (a->fd < 0 || setsockopt(a->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    bind(a->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    listen(a->fd, METADATA_BACKLOG) < 0)
-		a->error = errno;
-	return 0;
-}
-
-int vpc_metadata_socket(struct netd *netd, const char *vpc_id, int *ret_fd, mc_err **err)
-{
-	auto_wanted struct wanted *w = NULL;
-	mc_auto_fd int ns = -1;
-	auto_netd_lock(netd);
-	struct listen_args a = { .fd = -1 };
-	int r = load_active(netd, vpc_id, &w, &ns, err);
-
-	if (r != MC_IPC_OK)
-		return r;
-	if (netns_call(ns, listen_here, &a, err) < 0)
-		return -1;
-	if (!a.error) {
-		*ret_fd = a.fd;
-		return MC_IPC_OK;
-	}
-	if (a.fd >= 0)
-		close(a.fd);
-	mc_err_set(err, a.error, "metadata socket of %s", vpc_id);
-	return a.error == EADDRINUSE ? MC_IPC_IN_USE : -1;
+	ns = vpc_open_namespace(netd, vpc_id, NULL);
+	sk = ns < 0 ? NULL : netlink_open(NETLINK_NETFILTER, ns, NULL);
+	return sk && nftread_has_tables(sk, vpcrules_tables);
 }

@@ -7,7 +7,7 @@
 
 /* The tables of a VPC's namespace, ended by NULL, and the one with the managed chains. */
 extern const char *const vpcrules_tables[];
-#define VPCRULES_HOME "inet vpc"
+#define VPCRULES_HOME "ip vpc"
 
 /* New ruleset. */
 struct ruleset *vpcrules_build(const struct wanted *wanted);

@@ -173,6 +173,17 @@ const struct wanted_subnet *wanted_subnet_by_ip(const struct wanted *w, uint32_t
 	return NULL;
 }
 
+const struct wanted_route *wanted_route_to(const struct wanted_subnet *s, uint32_t addr)
+{
+	const struct wanted_route *best = NULL;
+
+	for (size_t i = 0; i < s->n_routes; i++)
+		if (cidr_has(&s->routes[i].destination, addr) &&
+		    (!best || s->routes[i].destination.len > best->destination.len))
+			best = &s->routes[i];
+	return best;
+}
+
 bool wanted_has_addr(const struct wanted *w, uint32_t addr)
 {
 	for (size_t i = 0; i < w->n_cidrs; i++)

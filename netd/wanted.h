@@ -206,6 +206,10 @@ const struct wanted_nat *wanted_nat_by_id(const struct wanted *wanted, const cha
 /* The subnet whose network holds addr. */
 const struct wanted_subnet *wanted_subnet_by_ip(const struct wanted *wanted, uint32_t addr);
 
+/* The subnet's route that a packet to addr takes, the most specific; NULL: none. Local ones
+ * that are nowhere written are not among them. */
+const struct wanted_route *wanted_route_to(const struct wanted_subnet *subnet, uint32_t addr);
+
 /* Is this address one of the VPC's private range? */
 bool wanted_has_addr(const struct wanted *wanted, uint32_t addr);
 

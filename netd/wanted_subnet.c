@@ -4,6 +4,14 @@
 #include "common/cleanup.h"
 #include "netd/wanted_parse.h"
 
+static bool cidr_overlaps_any(const struct cidr *c, const struct cidr *others, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (cidr_overlaps(c, &others[i]))
+			return true;
+	return false;
+}
+
 int wanted_parse_cidrs(struct wanted *w, const json_t *arr, mc_err **err)
 {
 	w->n_cidrs = json_array_size(arr);
@@ -14,9 +22,8 @@ int wanted_parse_cidrs(struct wanted *w, const json_t *arr, mc_err **err)
 		if (!cidr_parse(mc_json_at(arr, i), c) || c->len < WANTED_MIN_CIDR_LEN ||
 		    c->len > WANTED_MAX_CIDR_LEN)
 			return mc_err_set(err, 0, "cidrs[%zu] is no network between /16 and /28", i);
-		for (size_t j = 0; j < i; j++)
-			if (cidr_overlaps(c, &w->cidrs[j]))
-				return mc_err_set(err, 0, "cidrs[%zu] overlaps cidrs[%zu]", i, j);
+		if (cidr_overlaps_any(c, w->cidrs, i))
+			return mc_err_set(err, 0, "cidrs[%zu] overlaps another", i);
 	}
 	return 0;
 }
@@ -112,7 +119,8 @@ static int parse_peering(struct wanted_peering *p, const json_t *doc, mc_err **e
 	p->n_cidrs = json_array_size(cidrs);
 	p->cidrs = wanted_rows(p->n_cidrs, sizeof(*p->cidrs));
 	for (size_t i = 0; i < p->n_cidrs; i++)
-		if (!cidr_parse(mc_json_at(cidrs, i), &p->cidrs[i]))
+		if (!cidr_parse(mc_json_at(cidrs, i), &p->cidrs[i]) ||
+		    cidr_overlaps_any(&p->cidrs[i], p->cidrs, i))
 			return mc_err_set(err, 0, "%s: bad cidr", p->id);
 	return 0;
 }
@@ -121,9 +129,8 @@ static int parse_peering(struct wanted_peering *p, const json_t *doc, mc_err **e
 static int check_peering(const struct wanted *w, const struct wanted_peering *p, mc_err **err)
 {
 	for (size_t i = 0; i < p->n_cidrs; i++)
-		for (size_t j = 0; j < w->n_cidrs; j++)
-			if (cidr_overlaps(&p->cidrs[i], &w->cidrs[j]))
-				return mc_err_set(err, 0, "%s: overlapping networks", p->id);
+		if (cidr_overlaps_any(&p->cidrs[i], w->cidrs, w->n_cidrs))
+			return mc_err_set(err, 0, "%s: overlapping networks", p->id);
 	for (const struct wanted_peering *q = w->peerings; q < p; q++)
 		if (strcmp(q->vpc, p->vpc) == 0 || same_link_name(mc_id_tap, q->id, p->id))
 			return mc_err_set(err, 0, "%s repeats %s", p->id, q->id);

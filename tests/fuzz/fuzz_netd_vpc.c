@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "netd/dnsmasq.h"
 #include "netd/routes.h"
+#include "netd/rulediff.h"
 #include "netd/vpcrules.h"
 #include "netd/wanted.h"
 #include "tests/fuzz/fuzz.h"
@@ -25,14 +26,16 @@ static size_t lines(const char *text)
 static void build(const struct wanted *w)
 {
 	auto_ruleset struct ruleset *rules = vpcrules_build(w);
-	struct ruleset_diff diff = { 0 };
+	auto_rulediff struct rulediff diff = { .n_gone = 0 };
+	mc_autofree char *text = NULL;
 	mc_autofree char *conf = dnsmasq_conf("/run/minicloud/netd/" VPC, w);
 	mc_autofree char *dhcp = dnsmasq_dhcp_hosts(w), *dns = dnsmasq_dns_hosts(w);
 
-	ruleset_diff(NULL, rules, &diff);
-	FUZZ_CHECK(diff.text && *diff.text && strlen(conf) < MAX_CONF);
+	ruleset_sort(rules);
+	rulediff_make(NULL, rules, &diff);
+	text = rulediff_text(&diff);
+	FUZZ_CHECK(*text && strlen(conf) < MAX_CONF);
 	FUZZ_CHECK(lines(dhcp) <= 1 + w->n_enis && lines(dns) <= 64 + 2 * w->n_enis);
-	free(diff.text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

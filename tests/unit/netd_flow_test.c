@@ -34,17 +34,28 @@ static const char doc_text[] =
 	"  {'id': 'eni-b000000000000000b', 'subnet': 'subnet-00000000000000001',"
 	"   'mac': '06:00:00:00:00:0b', 'ip': '10.0.0.17', 'groups': ['sg-0000000000000000b']}]}";
 
-static int setup(void **state)
+static struct wanted *parse(json_t *doc)
 {
 	const struct cidr pool = { 0xcb007100, 24 };
-	mc_auto_json json_t *doc = NULL;
+
+	return doc && mc_fields_check(wanted_fields, doc, NULL) == 0
+		       ? wanted_parse("vpc-00000000000000001", doc, &pool, NULL) : NULL;
+}
+
+static json_t *document(void)
+{
 	char text[sizeof(doc_text)];
 
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = doc_text[i] == '\'' ? '"' : doc_text[i];
-	doc = json_loads(text, 0, NULL);
-	*state = doc && mc_fields_check(wanted_fields, doc, NULL) == 0
-			 ? wanted_parse("vpc-00000000000000001", doc, &pool, NULL) : NULL;
+	return json_loads(text, 0, NULL);
+}
+
+static int setup(void **state)
+{
+	mc_auto_json json_t *doc = document();
+
+	*state = parse(doc);
 	return *state ? 0 : -1;
 }
 
@@ -60,9 +71,10 @@ static struct flow plain(uint32_t src, uint32_t dst, int protocol, uint16_t dpor
 			      .protocol = protocol, .dport = dport };
 }
 
+/* What goes on when nothing is known of before is what may begin. */
 static bool allowed(void **state, struct flow f)
 {
-	return flow_allowed(*state, &f);
+	return flow_goes_on(NULL, *state, &f);
 }
 
 static void ports_and_groups(void **state)
@@ -126,6 +138,63 @@ static void own_services_stay(void **state)
 	assert_false(allowed(state, plain(0x0a000099, ADDR_METADATA, IPPROTO_TCP, 80)));
 }
 
+/* Groups by index: 0 is a, whose ingress is one wide rule and whose egress is all; 1 is b. */
+static struct wanted *without_rules(size_t group, const char *direction)
+{
+	mc_auto_json json_t *doc = document();
+
+	json_array_clear(mc_json_arr(json_array_get(mc_json_arr(doc, "security_groups"), group),
+				     direction));
+	return parse(doc);
+}
+
+static void tracked_goes_on_untracked_is_cut(void **state)
+{
+	auto_wanted struct wanted *a_closed = without_rules(0, "ingress");
+	auto_wanted struct wanted *b_closed = without_rules(1, "ingress");
+	struct flow wide = { .src = FAR, .dst = A_PUBLIC, .reply_src = A, .reply_dst = FAR,
+			     .protocol = IPPROTO_TCP, .dport = 22 };
+	struct flow narrow = plain(A, B, IPPROTO_UDP, 53), ping = plain(A, B, IPPROTO_ICMP, 0);
+	struct flow later = narrow;
+
+	ping.icmp_type = 8;
+	assert_false(flow_goes_on(*state, a_closed, &wide));
+	assert_true(flow_goes_on(*state, b_closed, &narrow));
+	assert_true(flow_goes_on(*state, b_closed, &ping));
+	/* Once more the same: what goes on although no rule allows it still goes on. */
+	assert_true(flow_goes_on(b_closed, b_closed, &narrow));
+	assert_false(flow_goes_on(NULL, b_closed, &later));
+}
+
+static void a_wide_rule_without_a_way_back_tracks(void **state)
+{
+	auto_wanted struct wanted *before = without_rules(0, "egress");
+	mc_auto_json json_t *doc = document();
+	json_t *group = json_array_get(mc_json_arr(doc, "security_groups"), 0);
+	auto_wanted struct wanted *after = NULL;
+	struct flow f = { .src = FAR, .dst = A_PUBLIC, .reply_src = A, .reply_dst = FAR,
+			  .protocol = IPPROTO_TCP, .dport = 22 };
+
+	(void)state;
+	json_array_clear(mc_json_arr(group, "ingress"));
+	json_array_clear(mc_json_arr(group, "egress"));
+	after = parse(doc);
+	assert_true(flow_goes_on(before, after, &f));
+}
+
+static void another_owner_of_the_address_cuts(void **state)
+{
+	mc_auto_json json_t *doc = document();
+	auto_wanted struct wanted *after = NULL;
+	struct flow f = plain(A, B, IPPROTO_UDP, 53);
+
+	json_object_set_new(json_array_get(mc_json_arr(doc, "enis"), 1), "id",
+			    json_string("eni-c000000000000000c"));
+	after = parse(doc);
+	assert_false(flow_goes_on(*state, after, &f));
+	assert_true(flow_goes_on(NULL, after, &f));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +204,9 @@ int main(void)
 		cmocka_unit_test(translation_must_stand),
 		cmocka_unit_test(gone_addresses),
 		cmocka_unit_test(own_services_stay),
+		cmocka_unit_test(tracked_goes_on_untracked_is_cut),
+		cmocka_unit_test(a_wide_rule_without_a_way_back_tracks),
+		cmocka_unit_test(another_owner_of_the_address_cuts),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

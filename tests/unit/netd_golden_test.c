@@ -13,6 +13,7 @@
 #include "common/fs.h"
 #include "netd/dnsmasq.h"
 #include "netd/host.h"
+#include "netd/rulediff.h"
 #include "netd/vpcrules.h"
 
 #define DIR "tests/golden/netd/"
@@ -60,11 +61,14 @@ static char *transaction(const struct wanted *from, const struct wanted *to, boo
 {
 	auto_ruleset struct ruleset *present = from ? vpcrules_build(from) : NULL;
 	auto_ruleset struct ruleset *wanted = vpcrules_build(to);
-	struct ruleset_diff diff;
+	auto_rulediff struct rulediff diff = { .n_gone = 0 };
 
-	ruleset_diff(present, wanted, &diff);
+	if (present)
+		ruleset_sort(present);
+	ruleset_sort(wanted);
+	rulediff_make(present, wanted, &diff);
 	*ret_shrinks = diff.shrinks;
-	return diff.text;
+	return rulediff_text(&diff);
 }
 
 static void whole(const char *name)
@@ -96,6 +100,12 @@ static void rules(void **state)
 {
 	(void)state;
 	whole("rules");
+}
+
+static void full(void **state)
+{
+	(void)state;
+	whole("full");
 }
 
 /* From one.json: a rule taken away, an interface added. */
@@ -139,12 +149,14 @@ static void host(void **state)
 	static const char transits[][MC_IFNAME_LEN] = { "mi0123456789abc", "mi1234abcd" };
 	struct host h = { .pool = pool, .uplink = "eth0" };
 	auto_ruleset struct ruleset *r = host_rules(&h, transits, 2);
-	struct ruleset_diff diff;
+	auto_rulediff struct rulediff diff = { .n_gone = 0 };
+	mc_autofree char *text = NULL;
 
 	(void)state;
-	ruleset_diff(NULL, r, &diff);
-	expect("host", "nft", diff.text);
-	free(diff.text);
+	ruleset_sort(r);
+	rulediff_make(NULL, r, &diff);
+	text = rulediff_text(&diff);
+	expect("host", "nft", text);
 }
 
 int main(void)
@@ -152,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one),
 		cmocka_unit_test(rules),
+		cmocka_unit_test(full),
 		cmocka_unit_test(step),
 		cmocka_unit_test(only_more_shrinks_nothing),
 		cmocka_unit_test(host),

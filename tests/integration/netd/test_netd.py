@@ -132,16 +132,20 @@ def test_egress_rules(world):
     finish(vpc, (a, b))
 
 
-def test_revocation_cuts_tracked_connections(world):
-    vpc, group, (a, b) = lab(world, tcp(22), tcp(80), udp(9))
-    server = b.listen(22)
-    client = a.connect(b.ip, 22)
+def connected(a, b, port):
+    """Both ends of a new connection."""
+    server = b.listen(port)
+    client = a.connect(b.ip, port)
     peer, _ = server.accept()
-    peer.settimeout(0.3)
-    other_server = b.listen(80)
-    other = a.connect(b.ip, 80)
-    other_peer, _ = other_server.accept()
-    other_peer.settimeout(0.3)
+    for end in (client, peer):
+        end.settimeout(0.3)
+    return client, peer
+
+
+def test_revocation_cuts_what_need_not_be_tracked(world):
+    vpc, group, (a, b) = lab(world, tcp(22), tcp(80), udp(9))
+    client, peer = connected(a, b, 22)
+    other, other_peer = connected(a, b, 80)
     u = b.udp(9)
     us = a.udp()
     us.sendto(b"x", (b.ip, 9))
@@ -156,6 +160,18 @@ def test_revocation_cuts_tracked_connections(world):
         u.recv(10)
     assert not a.connect(b.ip, 22)
     assert talks(other, other_peer), "what is still allowed goes on"
+    finish(vpc, (a, b))
+
+
+def test_revocation_leaves_tracked_connections(world):
+    vpc, group, (a, b) = lab(world, tcp(22, cidr="172.31.0.10/32"), tcp(80, cidr="172.31.0.0/20"))
+    client, peer = connected(a, b, 22)
+    other, other_peer = connected(a, b, 80)
+    for _ in range(2):
+        group["ingress"] = [udp(1)] + group["ingress"][2:]
+        vpc.put()
+        assert talks(client, peer) and talks(other, other_peer), "as AWS lets tracked ones go on"
+        assert not a.connect(b.ip, 22) and not a.connect(b.ip, 80), "and none begins"
     finish(vpc, (a, b))
 
 
