@@ -374,3 +374,42 @@ int nftread_epoch(struct nl_sock *sk, const char *table, char ret_epoch[RULESET_
 	memcpy(ret_epoch, ruleset->epoch, RULESET_DIGEST_LEN);
 	return 0;
 }
+
+/* --- named counters ---------------------------------------------------------------------- */
+
+struct count {
+	uint64_t bytes, packets;
+	bool found;
+};
+
+static void see_counter(void *ctx, const struct nlmsghdr *h)
+{
+	struct nlattr *tb[NFTA_OBJ_MAX + 1], *counter[NFTA_COUNTER_MAX + 1];
+	struct count *c = ctx;
+
+	if (parse(h, tb, NFTA_OBJ_MAX) < 0 || !tb[NFTA_OBJ_DATA] ||
+	    nla_parse_nested(counter, NFTA_COUNTER_MAX, tb[NFTA_OBJ_DATA], NULL) < 0)
+		return;
+	c->bytes = big(counter[NFTA_COUNTER_BYTES]);
+	c->packets = big(counter[NFTA_COUNTER_PACKETS]);
+	c->found = true;
+}
+
+int nftread_counter(struct nl_sock *sk, const char *table, const char *name, uint64_t *ret_bytes,
+		    uint64_t *ret_packets, mc_err **err)
+{
+	const char *bare;
+	struct nl_msg *msg = request(NFT_MSG_GETOBJ, 0, nftread_family(table, &bare));
+	struct count c = { .found = false };
+	int r;
+
+	netlink_put_str(msg, NFTA_OBJ_TABLE, bare);
+	netlink_put_str(msg, NFTA_OBJ_NAME, name);
+	netlink_put_u32(msg, NFTA_OBJ_TYPE, htobe32(NFT_OBJECT_COUNTER));
+	r = netlink_call(sk, msg, see_counter, &c);
+	if (r < 0 || !c.found)
+		return mc_err_set(err, -r, "cannot read the counter %s of %s", name, table);
+	*ret_bytes = c.bytes;
+	*ret_packets = c.packets;
+	return 0;
+}

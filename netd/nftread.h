@@ -30,6 +30,10 @@ int nftread_set(struct nl_sock *sk, struct ruleset *ruleset, const char *table, 
 int nftread_epoch(struct nl_sock *sk, const char *table, char ret_epoch[RULESET_DIGEST_LEN],
 		  mc_err **err);
 
+/* A named counter of the table. 0 or -1 and *err. */
+int nftread_counter(struct nl_sock *sk, const char *table, const char *name, uint64_t *ret_bytes,
+		    uint64_t *ret_packets, mc_err **err);
+
 /* "ip vpc" to its family (NFPROTO_…) and, pointing into the text, its name. -1: no family of ours. */
 int nftread_family(const char *table, const char **ret_name);
 

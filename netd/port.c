@@ -72,21 +72,20 @@ static int fetch(const struct sides *s, const char *tap, mc_err **err)
 }
 
 /* The order is the point: nothing passes until the port is isolated; up comes last. */
-static int make_port(const struct sides *s, const struct link_info *tap, int bridge,
-		     const struct wanted_eni *eni, mc_err **err)
+int port_attach(struct nl_sock *sk, const struct link_info *tap, int bridge,
+		const struct wanted_eni *eni, mc_err **err)
 {
 	unsigned char mac[ADDR_MAC_LEN];
 
 	if (tap->master == bridge && tap->up)
 		return 0;
 	mac_parse(eni->mac, mac);
-	if (tap->up && link_set_up(s->inside, tap->index, false, err) < 0)
+	if (tap->up && link_set_up(sk, tap->index, false, err) < 0)
 		return -1;
-	if ((tap->master != bridge && link_set_master(s->inside, tap->index, bridge, err) < 0) ||
-	    link_set_guest_port(s->inside, tap->index, err) < 0 ||
-	    link_add_fdb(s->inside, tap->index, mac, err) < 0)
+	if ((tap->master != bridge && link_set_master(sk, tap->index, bridge, err) < 0) ||
+	    link_set_guest_port(sk, tap->index, err) < 0 || link_add_fdb(sk, tap->index, mac, err) < 0)
 		return -1;
-	return link_set_up(s->inside, tap->index, true, err);
+	return link_set_up(sk, tap->index, true, err);
 }
 
 static int plug(const struct sides *s, const struct wanted *w, const struct wanted_eni *eni,
@@ -106,7 +105,7 @@ static int plug(const struct sides *s, const struct wanted *w, const struct want
 	r = link_find(s->inside, bridge_name, &bridge, err);
 	if (r == 0)
 		return mc_err_set(err, ENODEV, "%s: bridge %s", eni->id, bridge_name);
-	if (r < 0 || make_port(s, &tap, bridge.index, eni, err) < 0)
+	if (r < 0 || port_attach(s->inside, &tap, bridge.index, eni, err) < 0)
 		return vanished(s->inside, &tap, err) ? 0 : mc_err_wrap(err, "%s", eni->id);
 	*ret_plugged = true;
 	return 0;

@@ -1,7 +1,9 @@
 #include "netd/skeleton.h"
 
 /* guard: what a guest may send. A frame's source must be the port's own MAC and address;
- * everything else, IPv6 included, ends here. Priority -300 is before conntrack.
+ * everything else, IPv6 included, ends here. Priority -300 is before conntrack. A router
+ * (nochk) may use any address, in its questions for its gateway's MAC, too; who has which
+ * address stands in the permanent neighbours all the same.
  *
  * vpc: one way through the forward hook. What comes from outside never leaves to outside. What
  * is known to conntrack takes path_known, what begins takes path_new: these are the document's,
@@ -28,6 +30,7 @@ const char skeleton_vpc[] =
 	"    ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67"
 	" iifname . ether saddr @srcmac accept\n"
 	"    ether type ip iifname . ether saddr @nochk accept\n"
+	"    arp operation request iifname . ether saddr @nochk iifname . arp saddr ether @nochk accept\n"
 	"    counter comment \"spoofed\"\n"
 	"  }\n"
 	"}\n"
@@ -113,5 +116,31 @@ const char skeleton_host[] =
 	"  chain postrouting {\n"
 	"    type nat hook postrouting priority srcnat;\n"
 	"    oifname @uplink jump path_uplink\n"
+	"  }\n"
+	"}\n";
+
+/* A packet that conntrack does not know would leave untranslated: what is forwarded is known or
+ * begins, and what begins comes from the near side, since nothing is routed here from the
+ * far side but answers to the address itself. */
+const char skeleton_nat[] =
+	"table ip nat {\n"
+	"  counter to_far {\n  }\n"
+	"  counter from_far {\n  }\n"
+	"  chain input {\n"
+	"    type filter hook input priority filter; policy drop;\n"
+	"    iifname \"lo\" accept\n"
+	"  }\n"
+	"  chain forward {\n"
+	"    type filter hook forward priority filter; policy drop;\n"
+	"    meta l4proto != { tcp, udp, icmp } drop\n"
+	"    ct state invalid meta l4proto tcp tcp flags & rst == 0 reject with tcp reset\n"
+	"    ct state invalid drop\n"
+	"    ct direction original counter name to_far accept\n"
+	"    counter name from_far accept\n"
+	"  }\n"
+	"  chain postrouting {\n"
+	"    type nat hook postrouting priority srcnat;\n"
+	"    meta l4proto { tcp, udp } snat to %1$s:1024-65535\n"
+	"    snat to %1$s\n"
 	"  }\n"
 	"}\n";

@@ -9,19 +9,40 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "netd/appliance.h"
 #include "netd/conntrack.h"
 #include "netd/dnsmasq.h"
 #include "netd/netns.h"
 #include "netd/nft.h"
 #include "netd/nftread.h"
+#include "netd/peering.h"
 #include "netd/port.h"
 #include "netd/state.h"
 #include "netd/vpc_parts.h"
 #include "netd/vpcnet.h"
+#include "netd/vpcroute.h"
 #include "netd/vpcrules.h"
 
 
 /* --- removing ------------------------------------------------------------------------------ */
+
+/* The first failure's place, then nowhere. */
+static mc_err **first_only(mc_err **first)
+{
+	return *first ? NULL : first;
+}
+
+/* What is in the namespace and would outlive it, for whoever else holds it open. */
+static int empty_namespace(const struct netd *netd, const char *vpc_id, const char *path,
+			   mc_err **first)
+{
+	mc_auto_fd int ns = netns_open(path, first_only(first));
+	int r = ns < 0 || port_unplug(NULL, ns, first_only(first)) < 0 ? -1 : 0;
+
+	if (ns >= 0 && peering_sync(netd, NULL, ns, first_only(first)) < 0)
+		r = -1;
+	return appliance_drop(netd, vpc_id, NULL, ns, first_only(first)) < 0 ? -1 : r;
+}
 
 /* Everything but the document goes; each step is tried whatever became of the others. */
 static int tear_down(const struct netd *netd, const char *vpc_id, mc_err **err)
@@ -32,27 +53,37 @@ static int tear_down(const struct netd *netd, const char *vpc_id, mc_err **err)
 	int r = host_remove_transit(&netd->host, vpc_id, &first);
 
 	rulecache_forget(netd->rules, vpc_id);
-	if (netns_pinned(path)) {
-		mc_auto_fd int ns = netns_open(path, first ? NULL : &first);
-
-		if (ns < 0 || port_unplug(NULL, ns, first ? NULL : &first) < 0)
-			r = -1;
-	}
-	if (dnsmasq_stop(dir, first ? NULL : &first) < 0)
+	if (netns_pinned(path) && empty_namespace(netd, vpc_id, path, &first) < 0)
 		r = -1;
-	if (netns_remove(path, first ? NULL : &first) < 0)
+	if (appliance_drop(netd, vpc_id, NULL, -1, first_only(&first)) < 0)
+		r = -1;
+	if (dnsmasq_stop(dir, first_only(&first)) < 0)
+		r = -1;
+	if (netns_remove(path, first_only(&first)) < 0)
 		r = -1;
 	if (r < 0)
 		*err = MC_STEAL(first);
 	return r;
 }
 
+/* Peers learn what became of this VPC. What they cannot do now their own next run does. */
+static void tell_peers(const struct netd *netd, const struct wanted *before,
+		       const struct wanted *wanted)
+{
+	mc_auto_err mc_err *err = NULL;
+
+	if (peering_tell(netd, before, wanted, &err) < 0)
+		mc_log(MC_LOG_WARNING, "vpc", mc_err_msg(err), NULL);
+}
+
 int vpc_delete(struct netd *netd, const char *vpc_id, mc_err **err)
 {
 	auto_netd_lock(netd);
+	auto_wanted struct wanted *before = state_load(netd, vpc_id, NULL, NULL);
 	int r = tear_down(netd, vpc_id, err);
 
 	eventfd_write(netd->changed_fd, 1);
+	tell_peers(netd, before, NULL);
 	if (state_remove(netd, vpc_id, r < 0 ? NULL : err) < 0)
 		r = -1;
 	if (r < 0)
@@ -116,13 +147,16 @@ static int apply_dnsmasq(const struct run *run, mc_err **err)
 static int apply_inside(const struct run *run, mc_err **err)
 {
 	const struct wanted *w = run->wanted;
+	int ns = run->ns_fd;
 
-	if (host_sync_public(w, false, err) < 0 || port_unplug(w, run->ns_fd, err) < 0 ||
-	    apply_rules(run, err) < 0 || vpcnet_links(w, run->ns_fd, err) < 0 ||
-	    apply_gateway(run, err) < 0 || vpcnet_routes(w, run->ns_fd, err) < 0 ||
-	    apply_dnsmasq(run, err) < 0 || host_sync_public(w, true, err) < 0)
+	if (host_sync_public(w, false, err) < 0 || port_unplug(w, ns, err) < 0 ||
+	    appliance_drop(run->netd, w->id, w, ns, err) < 0 || apply_rules(run, err) < 0 ||
+	    vpcnet_links(w, ns, err) < 0 || apply_gateway(run, err) < 0 ||
+	    peering_sync(run->netd, w, ns, err) < 0 || appliance_sync(run->netd, w, ns, err) < 0 ||
+	    vpcroute_sync(w, ns, err) < 0 || apply_dnsmasq(run, err) < 0 ||
+	    host_sync_public(w, true, err) < 0)
 		return -1;
-	return port_plug_all(w, run->ns_fd, err);
+	return port_plug_all(w, ns, err);
 }
 
 static int apply_active(struct run *run, mc_err **err)
@@ -151,6 +185,7 @@ static int apply(const struct netd *netd, const struct wanted *before, const str
 	if (state_begin(netd, w->id, &run.unfinished, err) < 0)
 		return -1;
 	r = w->n_enis > 0 ? apply_active(&run, err) : tear_down(netd, w->id, err);
+	tell_peers(netd, before, w);
 	if (r < 0)
 		return mc_err_wrap(err, "%s", w->id);
 	return state_finish(netd, w->id, doc, err);

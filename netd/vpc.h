@@ -21,6 +21,9 @@ int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **e
 
 /* A listening TCP socket on 169.254.169.254:80 of the VPC; the caller closes *ret_fd. */
 int vpc_metadata_socket(struct netd *netd, const char *vpc_id, int *ret_fd, mc_err **err);
+/* The same on that port, 80 or 443, of an address of the endpoint; eni_id NULL: it has but one. */
+int vpc_endpoint_socket(struct netd *netd, const char *vpc_id, const char *endpoint_id,
+			const char *eni_id, int port, int *ret_fd, mc_err **err);
 
 /* At start: put in line every VPC that is there, as last wanted. Failures are logged. */
 void vpc_restore_all(struct netd *netd);

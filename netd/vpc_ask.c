@@ -1,13 +1,13 @@
 /* What is asked of VPCs: nothing here changes them, but for a tap that is plugged. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "netd/appliance.h"
+#include "netd/natgw.h"
 #include "netd/netns.h"
 #include "netd/nftread.h"
 #include "netd/port.h"
@@ -15,9 +15,6 @@
 #include "netd/vpc.h"
 #include "netd/vpc_parts.h"
 #include "netd/vpcrules.h"
-
-#define METADATA_PORT 80
-#define METADATA_BACKLOG 128
 
 /* --- describing ------------------------------------------------------------------------- */
 
@@ -179,13 +176,27 @@ static int read_meter(struct nl_sock *sk, const struct meter *meter, json_t *by_
 	return 0;
 }
 
+static int count_nats(const struct netd *netd, const struct wanted *w, json_t *rows, mc_err **err)
+{
+	for (size_t i = 0; i < w->n_nats; i++) {
+		const struct wanted_eni *eni = wanted_eni_by_id(w, w->nats[i].eni);
+		mc_auto_fd int ns = eni ? appliance_open(netd, w, eni, err) : -1;
+		json_t *row = json_pack("{s:s}", "id", w->nats[i].id);
+
+		json_array_append_new(rows, row);
+		if (ns < 0 || natgw_count(ns, row, err) < 0)
+			return mc_err_wrap(err, "%s", w->nats[i].id);
+	}
+	return 0;
+}
+
 int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err)
 {
 	auto_wanted struct wanted *w = NULL;
 	mc_auto_fd int ns = -1;
 	auto_netd_lock(netd);
 	auto_netlink struct nl_sock *sk = NULL;
-	mc_auto_json json_t *by_ip = json_object(), *rows = json_array();
+	mc_auto_json json_t *by_ip = json_object(), *rows = json_array(), *nats = json_array();
 	char epoch[RULESET_DIGEST_LEN];
 	int r = vpc_load_active(netd, vpc_id, &w, &ns, err);
 
@@ -206,47 +217,8 @@ int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **e
 		if (row)
 			json_array_append(rows, row);
 	}
-	*ret = json_pack("{s:s, s:O}", "epoch", epoch, "enis", rows);
-	return MC_IPC_OK;
-}
-
-struct listen_args {
-	int fd, error;
-};
-
-static int listen_here(void *arg)
-{
-	struct listen_args *a = arg;
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(METADATA_PORT),
-				    .sin_addr.s_addr = htonl(ADDR_METADATA) };
-	int one = 1;
-
-	a->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (a->fd < 0 || setsockopt(a->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    bind(a->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    listen(a->fd, METADATA_BACKLOG) < 0)
-		a->error = errno;
-	return 0;
-}
-
-int vpc_metadata_socket(struct netd *netd, const char *vpc_id, int *ret_fd, mc_err **err)
-{
-	auto_wanted struct wanted *w = NULL;
-	mc_auto_fd int ns = -1;
-	auto_netd_lock(netd);
-	struct listen_args a = { .fd = -1 };
-	int r = vpc_load_active(netd, vpc_id, &w, &ns, err);
-
-	if (r != MC_IPC_OK)
-		return r;
-	if (netns_call(ns, listen_here, &a, err) < 0)
+	if (count_nats(netd, w, nats, err) < 0)
 		return -1;
-	if (!a.error) {
-		*ret_fd = a.fd;
-		return MC_IPC_OK;
-	}
-	if (a.fd >= 0)
-		close(a.fd);
-	mc_err_set(err, a.error, "metadata socket of %s", vpc_id);
-	return a.error == EADDRINUSE ? MC_IPC_IN_USE : -1;
+	*ret = json_pack("{s:s, s:O, s:O}", "epoch", epoch, "enis", rows, "nat_gateways", nats);
+	return MC_IPC_OK;
 }

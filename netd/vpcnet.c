@@ -7,14 +7,8 @@
 
 #include "common/cleanup.h"
 #include "common/fs.h"
-#include "netd/host.h"
 #include "netd/link.h"
-#include "netd/route.h"
 #include "netd/sysctl.h"
-
-#define PREF_MAIN 100     /* connected routes first, or traffic inside the VPC dies */
-#define PREF_SUBNET 1000  /* then the route table of the subnet a packet came from */
-#define TABLE_BASE 10000u /* a subnet's table: this plus its bridge's index */
 
 static const struct sysctl namespace_sysctls[] = {
 	{ "ipv6/conf/all/disable_ipv6", "1", true },
@@ -117,112 +111,4 @@ int vpcnet_links(const struct wanted *w, int ns_fd, mc_err **err)
 		if (ensure_bridge(sk, ns_fd, &w->subnets[i], err) < 0)
 			return mc_err_wrap(err, "%s", w->subnets[i].id);
 	return drop_bridges(sk, w, err);
-}
-
-/* --- routes ----------------------------------------------------------------------------- */
-
-struct indices {
-	int igw;      /* 0: none */
-	int *bridges; /* by subnet */
-};
-
-static int find_indices(struct nl_sock *sk, const struct wanted *w, struct indices *out,
-			mc_err **err)
-{
-	struct link_info link;
-	char name[MC_IFNAME_LEN];
-	int r = link_find(sk, HOST_IGW, &link, err);
-
-	if (r < 0)
-		return -1;
-	out->igw = r > 0 ? link.index : 0;
-	for (size_t i = 0; i < w->n_subnets; i++) {
-		mc_id_bridge(w->subnets[i].id, name);
-		r = link_find(sk, name, &link, err);
-		if (r <= 0)
-			return r < 0 ? -1 : mc_err_set(err, ENODEV, "bridge %s", name);
-		out->bridges[i] = link.index;
-	}
-	return 0;
-}
-
-static struct route subnet_route(const struct wanted_route *r, int bridge, int igw)
-{
-	struct route out = { .table = TABLE_BASE + (uint32_t)bridge, .dst = r->destination,
-			     .type = RTN_BLACKHOLE };
-
-	/* A route to a gateway that is not there is a black hole, as AWS has it. */
-	if (r->target == WANTED_TARGET_IGW && igw) {
-		out.type = RTN_UNICAST;
-		out.oif = igw;
-		out.gateway = ADDR_TRANSIT_HOST;
-	}
-	return out;
-}
-
-static int sync_routes(struct nl_sock *sk, const struct wanted *w, const struct indices *ix,
-		       mc_err **err)
-{
-	mc_autofree struct route *rows = NULL;
-	size_t n = w->n_cidrs, k = 0;
-
-	for (size_t i = 0; i < w->n_subnets; i++)
-		n += w->subnets[i].n_routes;
-	rows = mc_alloc((n + 1) * sizeof(*rows));
-	for (size_t i = 0; i < w->n_cidrs; i++)
-		rows[k++] = (struct route){ .table = RT_TABLE_MAIN, .dst = w->cidrs[i],
-					    .type = RTN_UNREACHABLE };
-	for (size_t i = 0; i < w->n_subnets; i++)
-		for (size_t j = 0; j < w->subnets[i].n_routes; j++)
-			rows[k++] = subnet_route(&w->subnets[i].routes[j], ix->bridges[i], ix->igw);
-	return route_sync(sk, rows, k, err);
-}
-
-static int sync_rules(struct nl_sock *sk, const struct wanted *w, const struct indices *ix,
-		      mc_err **err)
-{
-	mc_autofree struct rule *rows = mc_alloc((w->n_subnets + 1) * sizeof(*rows));
-
-	rows[0] = (struct rule){ .pref = PREF_MAIN, .action = FR_ACT_TO_TBL,
-				 .table = RT_TABLE_MAIN };
-	for (size_t i = 0; i < w->n_subnets; i++) {
-		struct rule *r = &rows[i + 1];
-
-		*r = (struct rule){ .pref = PREF_SUBNET, .action = FR_ACT_TO_TBL,
-				    .table = TABLE_BASE + (uint32_t)ix->bridges[i] };
-		mc_id_bridge(w->subnets[i].id, r->iif);
-	}
-	return rule_sync(sk, rows, w->n_subnets + 1, err);
-}
-
-static int sync_neighs(struct nl_sock *sk, const struct wanted *w, const struct indices *ix,
-		       mc_err **err)
-{
-	mc_autofree struct neigh *rows = mc_alloc((w->n_places + 1) * sizeof(*rows));
-	size_t k = 0;
-
-	for (size_t i = 0; i < w->n_places; i++) {
-		const struct wanted_eni *e = &w->enis[w->places[i].eni];
-
-		rows[k] = (struct neigh){ .index = ix->bridges[e->subnet],
-					  .addr = w->places[i].ip };
-		mac_parse(e->mac, rows[k++].mac);
-	}
-	if (ix->igw) {
-		rows[k] = (struct neigh){ .index = ix->igw, .addr = ADDR_TRANSIT_HOST };
-		host_transit_mac(w->id, rows[k++].mac);
-	}
-	return neigh_sync(sk, rows, k, err);
-}
-
-int vpcnet_routes(const struct wanted *w, int ns_fd, mc_err **err)
-{
-	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, ns_fd, err);
-	mc_autofree int *bridges = mc_alloc((w->n_subnets + 1) * sizeof(int));
-	struct indices ix = { .bridges = bridges };
-
-	if (!sk || find_indices(sk, w, &ix, err) < 0 || sync_rules(sk, w, &ix, err) < 0 ||
-	    sync_routes(sk, w, &ix, err) < 0)
-		return -1;
-	return sync_neighs(sk, w, &ix, err);
 }

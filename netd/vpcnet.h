@@ -1,4 +1,4 @@
-/* The devices of a VPC's namespace: sysctls, bridges, addresses, routes, neighbours. */
+/* The devices of a VPC's namespace: sysctls, bridges, addresses. */
 #ifndef NETD_VPCNET_H
 #define NETD_VPCNET_H
 
@@ -10,8 +10,5 @@ int vpcnet_sysctls(int ns_fd, mc_err **err);
 
 /* Loopback services' addresses and a bridge per subnet; bridges of no wanted subnet go. */
 int vpcnet_links(const struct wanted *wanted, int ns_fd, mc_err **err);
-
-/* Routes, rules and neighbours; igw0 exists when the VPC wants one. */
-int vpcnet_routes(const struct wanted *wanted, int ns_fd, mc_err **err);
 
 #endif

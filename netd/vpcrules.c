@@ -8,6 +8,7 @@
 #include "common/fs.h"
 #include "netd/acl.h"
 #include "netd/group.h"
+#include "netd/peering.h"
 #include "netd/port.h"
 #include "netd/skeleton.h"
 
@@ -136,6 +137,7 @@ static void add_eni(struct ruleset *rs, const struct wanted *w, const struct wan
  * says it is. */
 static void add_edge(struct ruleset *rs, const struct wanted *w)
 {
+	char name[MC_IFNAME_LEN];
 	struct text t;
 	FILE *out = text_begin(&t);
 
@@ -143,6 +145,12 @@ static void add_edge(struct ruleset *rs, const struct wanted *w)
 		fputs("iifgroup 1 ip saddr ", out);
 		put_cidrs(out, w->cidrs, w->n_cidrs);
 		fputs(" drop\niifgroup 1 ip daddr != 169.254.255.2 ip daddr != @eip_in drop\n", out);
+	}
+	for (size_t i = 0; i < w->n_peerings; i++) {
+		peering_name(w->peerings[i].id, name);
+		fprintf(out, "iifname \"%s\" ip saddr != ", name);
+		put_cidrs(out, w->peerings[i].cidrs, w->peerings[i].n_cidrs);
+		fputs(" drop\n", out);
 	}
 	text_to_chain(&t, rs, "path_edge");
 }

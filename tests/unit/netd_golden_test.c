@@ -13,6 +13,7 @@
 #include "common/fs.h"
 #include "netd/dnsmasq.h"
 #include "netd/host.h"
+#include "netd/natgw.h"
 #include "netd/rulediff.h"
 #include "netd/vpcrules.h"
 
@@ -159,6 +160,14 @@ static void host(void **state)
 	expect("host", "nft", text);
 }
 
+static void natgw(void **state)
+{
+	mc_autofree char *text = natgw_rules(0x0a000009);
+
+	(void)state;
+	expect("natgw", "nft", text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +177,7 @@ int main(void)
 		cmocka_unit_test(step),
 		cmocka_unit_test(only_more_shrinks_nothing),
 		cmocka_unit_test(host),
+		cmocka_unit_test(natgw),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

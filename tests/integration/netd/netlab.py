@@ -3,6 +3,7 @@ root namespace is named like a tap, and whose other end is eth0 in a namespace o
 import contextlib
 import ctypes
 import http.client
+import ipaddress
 import json
 import os
 import pwd
@@ -20,6 +21,35 @@ NETD = os.environ.get("MINICLOUD_NETD", os.path.join(ROOT, "build/minicloud-netd
 CAPS = "+net_admin,+sys_admin,+net_bind_service,+net_raw"
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
+
+ANY = "0.0.0.0/0"
+
+
+def tcp(port, **peer):
+    return {"protocol": "tcp", "from": port, "to": port, **(peer or {"cidr": ANY})}
+
+
+def udp(port, **peer):
+    return {"protocol": "udp", "from": port, "to": port, **(peer or {"cidr": ANY})}
+
+
+def icmp(kind=-1, code=-1, **peer):
+    return {"protocol": "icmp", "from": kind, "to": code, **(peer or {"cidr": ANY})}
+
+
+def all_(**peer):
+    return {"protocol": "all", **(peer or {"cidr": ANY})}
+
+
+def talks(a, b, text=b"hello"):
+    """Does a connection still carry bytes both ways?"""
+    try:
+        a.sendall(text)
+        got = b.recv(100)
+        b.sendall(got)
+        return a.recv(100) == text
+    except OSError:
+        return False
 
 
 def check(result):
@@ -170,9 +200,13 @@ class World:
         return answer
 
     def metadata(self, vpc):
+        return self.descriptor(op="metadata", vpc=vpc)
+
+    def descriptor(self, **request):
+        """The answer of the descriptor socket, and the socket that came with it or None."""
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(os.path.join(self.run, "netd-fd.sock"))
-            s.sendall(json.dumps({"op": "metadata", "vpc": vpc}).encode() + b"\n")
+            s.sendall(json.dumps(request).encode() + b"\n")
             text, fds, _, _ = socket.recv_fds(s, 4096, 1)
             answer = json.loads(text)
             return answer, socket.socket(fileno=fds[0]) if fds else None
@@ -198,6 +232,11 @@ class World:
         os.close(self.ns)
         self.log.close()
         shutil.rmtree(self.dir)
+
+
+def acl_entry(number, action, protocol, cidr, low=None, high=None):
+    ports = {} if low is None else {"from": low, "to": low if high is None else high}
+    return {"number": number, "action": action, "protocol": protocol, "cidr": cidr, **ports}
 
 
 class Vpc:
@@ -230,6 +269,32 @@ class Vpc:
         self.doc["enis"].append(eni)
         return eni
 
+    def add_subnet(self, cidr, *routes, acl=None):
+        """Another subnet, with routes as (destination, target)."""
+        subnet = {"id": new_id("subnet"), "cidr": cidr, **({"acl": acl["id"]} if acl else {}),
+                  "routes": [{"destination": d, "target": t} for d, t in routes]}
+        self.doc["subnets"].append(subnet)
+        return subnet
+
+    def add_eni(self, subnet, ip, *groups, **more):
+        eni = {"id": new_id("eni"), "subnet": subnet["id"], "ip": ip, "groups": [g["id"] for g in groups], **more}
+        eni["mac"] = mac_of(eni["id"])
+        self.doc["enis"].append(eni)
+        return eni
+
+    def add_acl(self, ingress=(), egress=()):
+        """Entries as (number, action, protocol, cidr) and, with ports, from and to."""
+        acl = {"id": new_id("acl"), "ingress": [acl_entry(*e) for e in ingress],
+               "egress": [acl_entry(*e) for e in egress]}
+        self.doc.setdefault("acls", []).append(acl)
+        return acl
+
+    def add_nat(self, subnet, ip, **more):
+        nat = {"id": new_id("nat"), "eni": new_id("eni"), "subnet": subnet["id"], "ip": ip, **more}
+        nat["mac"] = mac_of(nat["eni"])
+        self.doc.setdefault("nat_gateways", []).append(nat)
+        return nat
+
     def put(self):
         return self.world.ok("PUT", "/v1/vpcs/" + self.id, self.doc)
 
@@ -237,7 +302,8 @@ class Vpc:
         return self.world.call("POST", "/v1/vpcs/%s/enis/%s/plug" % (self.id, eni["id"]), {})
 
     def guest(self, eni, configure=True):
-        guest = Guest(self.world, eni, self.base + ".1")
+        (cidr,) = [s["cidr"] for s in self.doc["subnets"] if s["id"] == eni["subnet"]]
+        guest = Guest(self.world, eni, cidr)
         status, answer = self.plug(eni)
         assert status == 200, answer
         assert wait_for(guest.carrier)
@@ -250,9 +316,10 @@ class Vpc:
 
 
 class Guest:
-    def __init__(self, world, eni, gateway):
+    def __init__(self, world, eni, cidr="172.31.0.0/20"):
+        network = ipaddress.ip_network(cidr)
         self.world, self.eni, self.ip, self.mac = world, eni, eni["ip"], eni["mac"]
-        self.gateway = gateway
+        self.gateway, self.length = str(network[1]), network.prefixlen
         self.ns = new_namespace()
         self.path = "/proc/%d/fd/%d" % (os.getpid(), self.ns)
         world.guests.append(self)
@@ -273,7 +340,7 @@ class Guest:
 
     def configure(self, ip=None):
         assert wait_for(self.carrier)
-        self.ip_cmd("addr", "add", (ip or self.ip) + "/20", "dev", "eth0")
+        self.ip_cmd("addr", "add", "%s/%d" % (ip or self.ip, self.length), "dev", "eth0")
         self.ip_cmd("route", "add", "default", "via", self.gateway)
 
     def socket(self, *kind):
@@ -294,6 +361,20 @@ class Guest:
         s = self.socket(socket.AF_INET, socket.SOCK_DGRAM)
         s.bind(("0.0.0.0", port))
         return s
+
+    def udp_from(self, source, receiver, port=9):
+        """Does a datagram from that address of ours reach the other guest?"""
+        with receiver.udp(port) as server, self.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.bind((source, 0))
+            client.sendto(b"x", (receiver.ip, port))
+            try:
+                return server.recv(10) == b"x"
+            except OSError:
+                return False
+
+    def sysctl(self, name, value):
+        with inside(self.ns), open("/proc/sys/" + name.replace(".", "/"), "w") as f:
+            f.write(value)
 
     def connect(self, host, port, timeout=0.8):
         """A connected socket, or None."""
