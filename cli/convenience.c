@@ -186,6 +186,15 @@ static int set_save(struct request *r, char *const *words, size_t n, mc_err **er
 	return 0;
 }
 
+static int set_no_wait(struct request *r, char *const *words, size_t n, mc_err **err)
+{
+	(void)words;
+	(void)n;
+	(void)err;
+	r->no_wait = true;
+	return 0;
+}
+
 #define GROUP_OPTIONS(operation) \
 	{ operation, "protocol", 1, 1, set_protocol, "tcp|udp|icmp|all|NUMBER", \
 	  "The IP protocol." }, \
@@ -208,6 +217,8 @@ static const struct convenience rows[] = {
 	  "ADDRESS ...", "Further private addresses." },
 	{ "run-instances", "secondary-private-ip-address-count", 1, 1, set_secondary_count,
 	  "N", "How many further private addresses." },
+	{ "run-instances", "no-wait", 0, 0, set_no_wait, "",
+	  "Do not show on a terminal how the instances come up." },
 	GROUP_OPTIONS("authorize-security-group-*"),
 	GROUP_OPTIONS("revoke-security-group-*"),
 	{ "create-key-pair", "save", 0, 0, set_save, "",

@@ -6,6 +6,7 @@
 
 #include "cli/key_file.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/request.h"
 #include "cli/transport.h"
 #include "cli/value.h"
@@ -114,12 +115,23 @@ static const struct {
 	{ "create-key-pair", save_key },
 };
 
+/* The answer is out; what comes is for people's eyes alone. */
+static int follow(const struct cli *cli, const struct request *r, const json_t *doc)
+{
+	if (strcmp(r->name, "run-instances") != 0 || r->no_wait || !progress_wanted())
+		return CLI_OK;
+	return progress_follow(cli, doc);
+}
+
 static int finish(struct cli *cli, struct request *r, json_t *doc)
 {
+	int code;
+
 	for (size_t i = 0; i < MC_ARRAY_SIZE(amendments); i++)
 		if (strcmp(amendments[i].name, r->name) == 0)
 			amendments[i].amend(r, doc);
-	return output_print(cli, model_operation_name(r->op), doc);
+	code = output_print(cli, model_operation_name(r->op), doc);
+	return code ? code : follow(cli, r, doc);
 }
 
 int operation_run(struct cli *cli, const struct model_operation *op, int argc, char **argv)

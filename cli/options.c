@@ -183,6 +183,7 @@ int cli_options(struct cli *cli, int *argc, char **argv, bool stop_at_word)
 	}
 	while (i < *argc)
 		argv[kept++] = argv[i++];
+	argv[kept] = NULL;
 	*argc = kept;
 	return r;
 }

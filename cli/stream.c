@@ -9,6 +9,8 @@
 #include "common/clock.h"
 #include "common/fs.h"
 
+#define FDS_MAX 4
+
 struct stream {
 	const struct cli *cli;
 	char *page;
@@ -95,10 +97,23 @@ static bool ended(struct stream *s)
 	return curl_multi_info_read(s->multi, &left) != NULL;
 }
 
-enum stream_news stream_wait(struct stream *s, int timeout_ms, int input_fd)
+/* True when one of the descriptors has something. */
+static bool sleep_on(struct stream *s, int timeout_ms, const int *fds, unsigned n)
+{
+	struct curl_waitfd waits[FDS_MAX];
+	bool any = false;
+
+	for (unsigned i = 0; i < n; i++)
+		waits[i] = (struct curl_waitfd){ .fd = fds[i], .events = CURL_WAIT_POLLIN };
+	curl_multi_poll(s->multi, waits, n, timeout_ms, NULL);
+	for (unsigned i = 0; i < n; i++)
+		any = any || waits[i].revents;
+	return any;
+}
+
+enum stream_news stream_wait(struct stream *s, int timeout_ms, const int *fds, unsigned n)
 {
 	int64_t end = mc_clock_boot() + timeout_ms * MC_MS, left;
-	struct curl_waitfd input = { .fd = input_fd, .events = CURL_WAIT_POLLIN };
 	int running;
 
 	if (!connect_stream(s))
@@ -116,8 +131,7 @@ enum stream_news stream_wait(struct stream *s, int timeout_ms, int input_fd)
 		left = (end - mc_clock_boot()) / MC_MS;
 		if (left < 0)
 			return STREAM_QUIET;
-		curl_multi_poll(s->multi, &input, input_fd >= 0, (int)left + 1, NULL);
-		if (input.revents)
+		if (sleep_on(s, (int)left + 1, fds, n < FDS_MAX ? n : FDS_MAX))
 			return STREAM_INPUT;
 	}
 }

@@ -9,7 +9,7 @@ struct stream;
 enum stream_news {
 	STREAM_CHANGED, /* something changed, or may have */
 	STREAM_QUIET,   /* nothing within the time */
-	STREAM_INPUT,   /* input_fd can be read (or has ended) */
+	STREAM_INPUT,   /* one of the descriptors can be read (or has ended) */
 	STREAM_NONE,    /* there are no events to be had: an API without them, no connection */
 };
 
@@ -17,8 +17,8 @@ enum stream_news {
 struct stream *stream_new(const struct cli *cli, const char *query);
 void stream_free(struct stream *s);
 
-/* Wait up to timeout_ms for news; all changes that are there count as one. input_fd -1: none.
- * After STREAM_NONE the next call connects again; it returns at once, so pause before it. */
-enum stream_news stream_wait(struct stream *s, int timeout_ms, int input_fd);
+/* Wait up to timeout_ms for news; all changes that are there count as one. fds: n descriptors
+ * to look at besides. After STREAM_NONE, which comes at once, the next call connects again. */
+enum stream_news stream_wait(struct stream *s, int timeout_ms, const int *fds, unsigned n);
 
 #endif

@@ -10,6 +10,7 @@
 struct table {
 	char **cells; /* row after row, the titles first */
 	size_t columns, rows, room;
+	bool *right; /* by column */
 };
 
 static const struct {
@@ -21,6 +22,9 @@ static const struct {
 	{ "stopping", "\033[33m" },	{ "shutting-down", "\033[33m" }, { "creating", "\033[33m" },
 	{ "initializing", "\033[33m" },	{ "deleting", "\033[33m" },   { "attaching", "\033[33m" },
 	{ "stopped", "\033[36m" },	{ "terminated", "\033[31m" }, { "failed", "\033[31m" },
+	{ "associated", "\033[32m" },	{ "pending-acceptance", "\033[33m" }, { "provisioning", "\033[33m" },
+	{ "detaching", "\033[33m" },	{ "deregistered", "\033[31m" }, { "rejected", "\033[31m" },
+	{ "expired", "\033[31m" },	{ "blackhole", "\033[31m" },  { "warning", "\033[33m" },
 	{ "error", "\033[31m" },	{ "impaired", "\033[31m" },   { "deleted", "\033[31m" },
 };
 
@@ -56,6 +60,7 @@ struct table *table_new(const char *const *titles, size_t n)
 	struct table *t = mc_alloc(sizeof(*t));
 
 	t->columns = n;
+	t->right = mc_alloc((n + 1) * sizeof(*t->right));
 	add_cells(t, titles);
 	return t;
 }
@@ -67,7 +72,13 @@ void table_free(struct table *table)
 	for (size_t i = 0; i < table->rows * table->columns; i++)
 		free(table->cells[i]);
 	free(table->cells);
+	free(table->right);
 	free(table);
+}
+
+void table_right(struct table *table, size_t column)
+{
+	table->right[column] = true;
 }
 
 void table_add(struct table *table, const char *const *cells)
@@ -90,7 +101,7 @@ static size_t display_width(const char *text)
 	return characters;
 }
 
-static const char *color_of(const char *text)
+const char *table_color(const char *text)
 {
 	for (size_t i = 0; i < MC_ARRAY_SIZE(colors); i++)
 		if (strcmp(colors[i].state, text) == 0)
@@ -103,6 +114,20 @@ static void print_cell(const char *text, const char *start, FILE *out)
 	fprintf(out, "%s%s%s", start ? start : "", text, start ? "\033[0m" : "");
 }
 
+static void print_row(const struct table *t, size_t row, const size_t *widths, bool color, FILE *out)
+{
+	for (size_t k = 0; k < t->columns; k++) {
+		const char *text = t->cells[row * t->columns + k];
+		int pad = (int)(widths[k] - display_width(text));
+		bool last = k + 1 == t->columns;
+
+		fprintf(out, "%*s", t->right[k] ? pad : 0, "");
+		print_cell(text, !color ? NULL : row == 0 ? "\033[1m" : table_color(text), out);
+		fprintf(out, "%*s", last ? 0 : t->right[k] ? 2 : pad + 2, "");
+	}
+	fputc('\n', out);
+}
+
 void table_print(const struct table *table, bool color, FILE *out)
 {
 	mc_autofree size_t *widths = mc_alloc((table->columns + 1) * sizeof(*widths));
@@ -113,15 +138,6 @@ void table_print(const struct table *table, bool color, FILE *out)
 		if (width > widths[column])
 			widths[column] = width;
 	}
-	for (size_t i = 0; i < table->rows * table->columns; i++) {
-		const char *text = table->cells[i];
-		size_t column = i % table->columns;
-		bool title = i < table->columns, last = column + 1 == table->columns;
-
-		print_cell(text, !color ? NULL : title ? "\033[1m" : color_of(text), out);
-		if (last)
-			fputc('\n', out);
-		else
-			fprintf(out, "%*s", (int)(widths[column] - display_width(text) + 2), "");
-	}
+	for (size_t row = 0; row < table->rows; row++)
+		print_row(table, row, widths, color, out);
 }

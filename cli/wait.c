@@ -112,7 +112,7 @@ static int wait_for(struct cli *cli, const struct model_waiter *w, const struct 
 		left = (end - mc_clock_boot()) / MC_MS;
 		if (left <= 0)
 			return in_vain(w, "Max attempts exceeded");
-		if (stream_wait(stream, left < delay_ms ? (int)left : delay_ms, -1) == STREAM_NONE)
+		if (stream_wait(stream, left < delay_ms ? (int)left : delay_ms, NULL, 0) == STREAM_NONE)
 			poll(NULL, 0, left < RECONNECT_MS ? (int)left : RECONNECT_MS);
 	}
 }

@@ -14,6 +14,7 @@
 #include "hypervisor/instance.h"
 #include "hypervisor/nic.h"
 #include "hypervisor/serial.h"
+#include "hypervisor/stats.h"
 
 static int put_instance(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
@@ -77,6 +78,11 @@ static int get_console(void *ctx, const struct mc_ipc_request *req, json_t **ret
 		return r;
 	mc_err_set(err, 0, "there is no instance %s here", req->vars[0]);
 	return MC_IPC_NOT_FOUND;
+}
+
+static int get_stats(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return stats_list(ctx, req->vars[0], ret, err);
 }
 
 static int open_serial(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
@@ -175,6 +181,8 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	{ "GET", "/v1/instances/{}/console", INSTANCE, .handler = get_console, .help = "the end of the serial log" },
 	{ MC_IPC_UPGRADE, "/v1/instances/{}/serial", INSTANCE, .handler = open_serial,
 	  .help = "bytes to and from the serial port; ?force=1 takes it over" },
+	{ "GET", "/v1/instances/{}/stats", INSTANCE, .handler = get_stats, .help = "what it uses, while it runs" },
+	{ "GET", "/v1/stats", .handler = get_stats, .help = "what those that run use" },
 	{ "GET", "/v1/events", .stream = stream_events, .help = "what happens, a JSON line each" },
 	{ "GET", "/v1/host", .handler = get_host, .help = "accelerator, versions, processors, memory" },
 	{ 0 },

@@ -1,6 +1,7 @@
 """The client against a stand-in for the API: what it sends, and what it does with answers."""
 
 import json
+import os
 import stat
 import time
 
@@ -9,8 +10,9 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
-from standin import (Handler, INSTANCE, KEY, OnNetwork, SECRET, api, event, instances, run,  # noqa: F401
+from standin import (Handler, INSTANCE, KEY, OnNetwork, ROOT, SECRET, api, event, instances, run,  # noqa: F401
                      script, serve, with_events)
+from terminal import Terminal
 
 
 def test_request(api, run):
@@ -219,6 +221,59 @@ def test_wait_has_an_end(api, run):
     api.answers["ec2.DescribeVpcs"] = [(400, {"__type": "InvalidVpcID.NotFound", "message": ""})]
     status, _, err = run("wait", "vpc-exists")  # five seconds
     assert status == 255 and "Max attempts exceeded" in err
+
+
+RUN = ("run-instances", "--image-id", "ami-1", "--instance-type", "t3.nano")
+ANSI = "\x1b["
+
+
+def on_terminal(api, tmp_path, *words, **more):
+    """The client on a terminal of its own."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MINICLOUD_RUN": str(tmp_path),
+                   "LC_ALL": "C.UTF-8", **more}
+    return Terminal([ROOT / "build" / "minicloud", *words], environment)
+
+
+def launch_in(api, *states, events=True, **more):
+    """RunInstances, and DescribeInstances that shows one state after the other."""
+    api.answers["ec2.RunInstances"] = [(200, instances("pending")["Reservations"][0])]
+    api.answers["ec2.DescribeInstances"] = [(200, instances(state, **more)) for state in states]
+    if events:
+        queue = with_events(api)
+        for n in range(9):
+            queue.put(event(number=n))
+
+
+def test_progress(api, tmp_path):
+    launch_in(api, "running", PublicIpAddress="203.0.113.5", PrivateIpAddress="10.0.0.4")
+    with on_terminal(api, tmp_path, *RUN) as t:
+        t.expect(INSTANCE + r" +\S+pending")
+        t.expect(INSTANCE + r" +\S+running\S* +10\.0\.0\.4 +203\.0\.113\.5 +\d+s")
+        t.expect(f"minicloud ssh {INSTANCE}")
+        assert t.end() == 0
+
+
+def test_progress_without_colour(api, tmp_path):
+    launch_in(api, "running")
+    with on_terminal(api, tmp_path, *RUN, NO_COLOR="1") as t:
+        t.expect("running")
+        assert t.end() == 0 and ANSI + "3" not in t.text
+
+
+def test_progress_in_vain(api, tmp_path):
+    launch_in(api, "terminated", StateReason={"Message": "Server.InsufficientInstanceCapacity: no room"})
+    with on_terminal(api, tmp_path, *RUN) as t:
+        t.expect("did not get to run: Server.InsufficientInstanceCapacity: no room")
+        assert t.end() == 255
+
+
+def test_progress_is_for_people(api, run, tmp_path):
+    launch_in(api, "running", events=False)
+    assert run(*RUN)[2] == ""
+    with on_terminal(api, tmp_path, *RUN, "--no-wait", "--output", "json") as t:
+        assert t.end() == 0
+        assert json.loads(t.text)["Instances"][0]["State"]["Name"] == "pending"
+    assert asked(api) == []
 
 
 def test_key_is_saved(api, run, tmp_path):

@@ -1,0 +1,113 @@
+#include "hypervisor/stats.h"
+
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/ipc.h"
+#include "hypervisor/work.h"
+
+#define WANTED (VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_BLOCK)
+#define HOW (VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+
+/* libvirt's names, of virConnectGetAllDomainStats(3), and ours. */
+static const struct {
+	const char *libvirt, *ours;
+} totals[] = {
+	{ "cpu.time", "cpu_ns" },
+	{ "vcpu.current", "vcpus" },
+	{ "balloon.current", "memory_kib" },
+	{ "balloon.rss", "rss_kib" },
+};
+
+/* Summed over the disks: "block.N.rd.bytes". */
+static const struct {
+	const char *end, *ours;
+} disks[] = {
+	{ "rd.bytes", "disk_read_bytes" },
+	{ "wr.bytes", "disk_written_bytes" },
+	{ "rd.reqs", "disk_reads" },
+	{ "wr.reqs", "disk_writes" },
+};
+
+static bool number(virTypedParameterPtr p, json_int_t *ret)
+{
+	switch (p->type) {
+	case VIR_TYPED_PARAM_INT: *ret = p->value.i; return true;
+	case VIR_TYPED_PARAM_UINT: *ret = p->value.ui; return true;
+	case VIR_TYPED_PARAM_LLONG: *ret = p->value.l; return true;
+	case VIR_TYPED_PARAM_ULLONG: *ret = (json_int_t)p->value.ul; return true;
+	default: return false;
+	}
+}
+
+static void add_disk(json_t *doc, const char *field, json_int_t n)
+{
+	const char *end = strncmp(field, "block.", 6) == 0 ? strchr(field + 6, '.') : NULL;
+
+	for (size_t i = 0; end && i < MC_ARRAY_SIZE(disks); i++)
+		if (strcmp(end + 1, disks[i].end) == 0)
+			json_object_set_new(doc, disks[i].ours, json_integer(mc_json_int(doc, disks[i].ours, 0) + n));
+}
+
+static json_t *read_record(const virDomainStatsRecord *record)
+{
+	json_t *doc = json_pack("{s:s}", "id", virDomainGetName(record->dom));
+
+	for (int i = 0; i < record->nparams; i++) {
+		virTypedParameterPtr p = &record->params[i];
+		json_int_t n;
+
+		if (!number(p, &n))
+			continue;
+		for (size_t k = 0; k < MC_ARRAY_SIZE(totals); k++)
+			if (strcmp(p->field, totals[k].libvirt) == 0)
+				json_object_set_new(doc, totals[k].ours, json_integer(n));
+		add_disk(doc, p->field, n);
+	}
+	return doc;
+}
+
+static json_t *read_records(virDomainStatsRecordPtr *records, int n)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < n; i++)
+		if (watch_is_ours(records[i]->dom))
+			json_array_append_new(list, read_record(records[i]));
+	virDomainStatsRecordListFree(records);
+	return json_pack("{s:o}", "instances", list);
+}
+
+static int one(const struct work *w, json_t **ret, mc_err **err)
+{
+	auto_domain domain = NULL;
+	virDomainStatsRecordPtr *records = NULL;
+	int n, outcome = work_find(w, &domain, err);
+
+	if (outcome != MC_IPC_OK)
+		return outcome;
+	n = virDomainListGetStats((virDomainPtr[]){ domain, NULL }, WANTED, &records, HOW);
+	if (n < 0)
+		return work_failed(w, err, "look at");
+	*ret = read_records(records, n);
+	return MC_IPC_OK;
+}
+
+int stats_list(struct hypervisor *h, const char *id, json_t **ret, mc_err **err)
+{
+	auto_connection conn = connection_get(h->connection, err);
+	struct work w = { .h = h, .conn = conn, .id = id };
+	virDomainStatsRecordPtr *records = NULL;
+	int n;
+
+	if (!conn)
+		return MC_IPC_UNAVAILABLE;
+	if (id)
+		return one(&w, ret, err);
+	n = virConnectGetAllDomainStats(conn, WANTED, &records, HOW);
+	if (n < 0)
+		return connection_outcome(conn, err, "look at all instances");
+	*ret = read_records(records, n);
+	return MC_IPC_OK;
+}

@@ -1,0 +1,212 @@
+"""What people watch: events, wait, progress, top; and one request id through all rooms."""
+
+import contextlib
+import http.client
+import json
+import re
+import socket
+import threading
+import urllib.parse
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import pytest
+
+from cloud import REGION, ROOT, SHORT_S, run, wait_until
+from terminal import Terminal
+
+MINICLOUD = ROOT / "build" / "minicloud"
+
+
+class Stream:
+    """GET /v1/events, read event by event."""
+
+    def __init__(self, connection, path, headers):
+        self.connection = connection
+        connection.request("GET", path, headers=headers)
+        self.answer = connection.getresponse()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+    def next(self):
+        """(event, id, data) of the next one; comments are passed over."""
+        fields = {}
+        while True:
+            line = self.answer.readline().decode().rstrip("\n")
+            if not line and "data" in fields:
+                return fields["event"], fields["id"], json.loads(fields["data"])
+            name, _, value = line.partition(": ")
+            fields[name] = value
+
+    def until(self, **wanted):
+        """Events up to the first whose data has all of this; its data."""
+        while True:
+            _, _, data = self.next()
+            if wanted.items() <= data.items():
+                return data
+
+
+def local_events(cloud, query="", **headers):
+    connection = http.client.HTTPConnection("d", timeout=60)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(60)
+    connection.sock.connect(str(cloud.run / "minicloud.sock"))
+    return Stream(connection, "/v1/events" + query, headers)
+
+
+def remote_events(cloud, query="", secret=None):
+    request = botocore.awsrequest.AWSRequest("GET", f"{cloud.endpoint}/v1/events{query}")
+    botocore.auth.SigV4Auth(botocore.credentials.Credentials(cloud.key_id, secret or cloud.secret), "ec2",
+                            REGION).add_auth(request)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(cloud.endpoint).netloc, timeout=60)
+    return Stream(connection, "/v1/events" + query, dict(request.headers.items()))
+
+
+@pytest.fixture(scope="module")
+def launched(cloud):
+    """Ids of instances that these tests launch; they are terminated in the end."""
+    ids = []
+    yield ids
+    if ids:
+        cloud.client().terminate_instances(InstanceIds=ids)
+
+
+def launch_one(cloud, launched):
+    """(instance, request id)"""
+    answer = cloud.client().run_instances(ImageId=cloud.tiny_image(), InstanceType="t3.nano", MinCount=1, MaxCount=1)
+    launched.append(answer["Instances"][0]["InstanceId"])
+    return launched[-1], answer["ResponseMetadata"]["RequestId"]
+
+
+def daemon_log(cloud, daemon):
+    return (cloud.home / "log" / f"{daemon}.log").read_text(encoding="utf-8")
+
+
+def test_one_request_through_all_rooms(cloud, launched):
+    """Every change of a launch is told, in order, and bears the id that the client got; so do all four logs."""
+    with local_events(cloud) as events, remote_events(cloud, "?kind=instance&region=us-east-1") as signed:
+        for stream in (events, signed):
+            assert stream.answer.status == 200 and stream.next()[2] == {"reason": "listening"}
+        instance, request = launch_one(cloud, launched)
+        seen = [events.until(id=instance, change="created")]
+        seen.append(events.until(id=instance, to="running"))
+        assert [(e.get("from"), e["to"]) for e in seen] == [(None, "pending"), ("pending", "running")]
+        assert {e["request"] for e in seen} == {request}
+        assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", e["time"]) for e in seen)
+        assert cloud.instance(instance)["State"]["Name"] == "running"  # what is told is so
+        while True:
+            kind, _, data = signed.next()
+            assert kind in ("state", "change") and data["kind"] == "instance"
+            if data.get("to") == "running":
+                break
+    for daemon in ("api", "hypervisor", "netd", "storaged"):
+        assert re.search(rf"^\S+ info \S+ {request} ", daemon_log(cloud, daemon), re.M), daemon
+
+
+def test_events_are_for_those_who_may(cloud):
+    with remote_events(cloud, secret="wrong") as refused:
+        assert refused.answer.status == 401
+        assert json.loads(refused.answer.read())["__type"] == "AuthFailure"
+    status, text = cloud.plain("GET", "/v1/events")
+    assert status in (400, 401, 403) and "__type" in text
+
+
+def test_events_go_on_where_one_left(cloud, ec2):
+    with local_events(cloud) as events:
+        number = events.next()[1]
+    key = ec2.create_key_pair(KeyName="events")["KeyPairId"]
+    ec2.delete_key_pair(KeyName="events")
+    with local_events(cloud, **{"Last-Event-ID": number}) as events:
+        assert events.until(id=key)["change"] == "created"
+        assert events.until(id=key)["change"] == "deleted"
+    with local_events(cloud, **{"Last-Event-ID": "0badbeef-1"}) as events:
+        assert events.next()[2] == {"reason": "unknown"}
+
+
+def test_who_does_not_read_holds_up_nobody(cloud, ec2):
+    """Connections that never read what they asked for, while a thousand things happen."""
+    with contextlib.ExitStack() as stack:
+        deaf = [stack.enter_context(local_events(cloud)) for _ in range(20)]
+        group = ec2.describe_security_groups(GroupNames=["default"])["SecurityGroups"][0]["GroupId"]
+        with local_events(cloud) as events:
+            for i in range(3):
+                ec2.create_tags(Resources=[group], Tags=[{"Key": f"k{n}", "Value": str(i)} for n in range(30)])
+                events.until(id=group)
+            ec2.delete_tags(Resources=[group], Tags=[{"Key": f"k{n}"} for n in range(30)])
+            events.until(id=group)
+        assert len(deaf) == 20
+
+
+def count_calls(cloud, action):
+    return len(re.findall(f"action={action} ", daemon_log(cloud, "api")))
+
+
+def test_wait_follows(cloud, ec2):
+    """It is there when the thing is, and has not asked more often than things happened."""
+    words = [MINICLOUD, "wait", "key-pair-exists", "--key-names", "awaited"]
+    before = count_calls(cloud, "DescribeKeyPairs")
+    with Terminal(words, cloud.environment()) as t:
+        wait_until("it has asked", lambda: count_calls(cloud, "DescribeKeyPairs") > before, SHORT_S)
+        assert t.process.poll() is None
+        ec2.create_key_pair(KeyName="awaited")
+        assert t.end() == 0
+    ec2.delete_key_pair(KeyName="awaited")
+
+
+def top_rows(cloud):
+    done = run(MINICLOUD, "top", "--once", "--output", "json", "--delay", "1", env=cloud.environment())
+    return {row["id"]: row for row in json.loads(done.stdout)["Instances"]}
+
+
+def test_top_has_real_figures(cloud, pair):
+    busy, idle = pair
+    loop = threading.Thread(target=busy.ssh, args=("while [ ! -e /tmp/enough ]; do :; done",), kwargs={"check": False})
+    loop.start()
+    try:
+        def figures():
+            rows = top_rows(cloud)
+            mine, other = rows[busy.id], rows[idle.id]
+            return ((mine, other) if mine.get("cpu_percent", 0) > 2 * other.get("cpu_percent", 1e9) else None)
+        mine, other = wait_until("the busy one shows", figures, 60)
+    finally:
+        busy.ssh("touch /tmp/enough")
+        loop.join()
+    assert mine["cpu_percent"] > 10 and mine["state"] == "running" and mine["type"] == "t3.nano"
+    assert 1 << 20 < mine["memory_bytes"] < 1 << 30 and mine["memory_size_bytes"] == 512 << 20
+    assert mine["name"] == "pair" and mine["age_s"] > 0 and other["vcpus"] == 2
+    stats = {i["id"]: i for i in cloud.socket_call("minicloud", "GET", "/v1/stats")[1]["instances"]}
+
+    def counted():
+        now = {i["id"]: i for i in cloud.socket_call("minicloud", "GET", "/v1/stats")[1]["instances"]}
+        return now[busy.id]["net_in_bytes"] > stats[busy.id]["net_in_bytes"] + 20000
+    busy.ssh("cat >/dev/null", stdin="x" * 30000)
+    wait_until("what went in is counted", counted, SHORT_S)
+
+
+def test_top_lives(cloud, ec2, pair, launched):
+    with Terminal([MINICLOUD, "top", "--delay", "3600"], cloud.environment(), columns=150) as t:
+        t.expect(pair[0].id)
+        assert not t.mode_is_restored()
+        t.expect(f"{launched[0]} +[^ ]*running")
+        ec2.terminate_instances(InstanceIds=launched)  # an event, an hour before the next look
+        t.expect(f"{launched[0]} +[^ ]*shutting-down")
+        t.resize(10, 40)
+        t.type("c")
+        t.expect("minicloud top")
+        t.type("q")
+        assert t.end() == 0 and t.mode_is_restored() and "\x1b[?1049l" in t.text
+    done = run(MINICLOUD, "top", "--batch", "--count", "2", "--delay", "1", "--output", "table", env=cloud.environment())
+    assert done.stdout.count("minicloud top") == 2 and "\x1b" not in done.stdout
+
+
+def test_progress_on_a_terminal(cloud, launched):
+    words = [MINICLOUD, "run-instances", "--image-id", cloud.tiny_image(), "--instance-type", "t3.nano"]
+    with Terminal(words, cloud.environment()) as t:
+        launched.append(t.expect(r"(i-[0-9a-f]{17}) ")[1])
+        t.expect(launched[-1] + r" +\S+running\S* +172\.31\.\d+\.\d+ +203\.0\.113\.\d+ +\d+s")
+        assert t.end() == 0
