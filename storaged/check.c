@@ -19,6 +19,8 @@ struct check {
 	void *ctx;
 	size_t findings;
 	json_t *names; /* file names that the records know */
+	json_t *used;  /* writable layers that somebody has */
+	json_t *tops;  /* all writable layers */
 };
 
 static void finding(struct check *c, const char *who, const char *what)
@@ -63,6 +65,8 @@ static int check_layer(void *ctx, const struct layer *layer)
 	mc_auto_fd int fd = openat(c->storage->store.dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	json_object_set_new(c->names, name, json_true());
+	if (layer->state == LAYER_READY)
+		json_object_set_new(c->tops, layer->id, json_true());
 	if (layer->state == LAYER_CREATING || layer->state == LAYER_DELETING) {
 		finding(c, layer->id, "half-made; the next start of storaged removes it");
 	} else if (fd < 0) {
@@ -78,10 +82,24 @@ static int check_volume(void *ctx, const struct volume *v)
 {
 	struct check *c = ctx;
 
+	json_object_set_new(c->used, v->layer.id, json_true());
 	if (v->layer.state != LAYER_READY)
 		finding(c, v->id, "its layer is not a writable one");
 	if (v->layer.virtual_bytes != v->size_gib << 30)
 		finding(c, v->id, "its layer has another size");
+	return 0;
+}
+
+static int check_snapshot(void *ctx, const struct snapshot *s)
+{
+	struct check *c = ctx;
+
+	if (s->layer.state != (s->overlay[0] ? LAYER_READY : LAYER_FROZEN))
+		finding(c, s->id, s->overlay[0] ? "its volume's top is not a writable one" : "its layer is not frozen");
+	if (s->layer.virtual_bytes > s->size_gib << 30)
+		finding(c, s->id, "its layer has another size");
+	if (s->overlay[0])
+		json_object_set_new(c->used, s->overlay, json_true());
 	return 0;
 }
 
@@ -90,6 +108,17 @@ static int check_image(void *ctx, const struct image *i)
 	if (i->layer.state != LAYER_FROZEN)
 		finding(ctx, i->id, "its layer is not frozen");
 	return 0;
+}
+
+/* A writable layer is some volume's top, or prepared to be it. */
+static void check_tops(struct check *c)
+{
+	const char *id;
+	json_t *value;
+
+	json_object_foreach(c->tops, id, value)
+		if (!json_object_get(c->used, id))
+			finding(c, id, "no volume has this writable layer");
 }
 
 /* Files without a record may be data of an older database: reported, never removed. */
@@ -112,12 +141,16 @@ int check_run(struct storage *storage, void (*found)(void *ctx, const char *text
 	      size_t *ret_findings, mc_err **err)
 {
 	mc_auto_json json_t *names = json_object();
-	struct check c = {.storage = storage, .found = found, .ctx = ctx, .names = names};
+	mc_auto_json json_t *used = json_object();
+	mc_auto_json json_t *tops = json_object();
+	struct check c = {.storage = storage, .found = found, .ctx = ctx, .names = names, .used = used, .tops = tops};
 
 	if (graph_layers(storage->graph, check_layer, &c, err) < 0 ||
 	    graph_volumes(storage->graph, check_volume, &c, err) < 0 ||
-	    graph_images(storage->graph, check_image, &c, err) < 0 || check_files(&c, err) < 0)
+	    graph_images(storage->graph, check_image, &c, err) < 0 ||
+	    graph_snapshots(storage->graph, check_snapshot, &c, err) < 0 || check_files(&c, err) < 0)
 		return -1;
+	check_tops(&c);
 	*ret_findings = c.findings;
 	return 0;
 }

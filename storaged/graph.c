@@ -19,6 +19,12 @@ static const struct mc_db_upgrade upgrades[] = {
 	    " layer TEXT NOT NULL UNIQUE REFERENCES layers(id), created INTEGER NOT NULL);"},
 	{2, "CREATE TABLE opens (volume TEXT NOT NULL REFERENCES volumes(id) ON DELETE CASCADE, opener TEXT NOT NULL,"
 	    " PRIMARY KEY (volume, opener));"},
+	/* Without an overlay it is taken; with one, that file is ready to become the volume's top. */
+	{3, "CREATE TABLE snapshots (id TEXT PRIMARY KEY, volume TEXT NOT NULL, size_gib INTEGER NOT NULL,"
+	    " bytes INTEGER NOT NULL, layer TEXT NOT NULL REFERENCES layers(id), overlay TEXT REFERENCES layers(id),"
+	    " created INTEGER NOT NULL);"
+	    "CREATE INDEX snapshots_layer ON snapshots(layer);"
+	    "CREATE UNIQUE INDEX snapshots_overlay ON snapshots(overlay);"},
 	{0, NULL},
 };
 

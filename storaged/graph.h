@@ -22,13 +22,14 @@ struct layer {
 	char parent[MC_ID_LEN]; /* "" for a base */
 	enum layer_state state;
 	int64_t virtual_bytes;
+	bool on_top; /* to begin it: the parent may be a volume's top, which is about to be frozen */
 };
 
 #define SHA256_LEN 65 /* in hex, and the NUL */
 
 struct volume {
 	char id[MC_ID_LEN];
-	char image[MC_ID_LEN]; /* "" for an empty one */
+	char source[MC_ID_LEN]; /* the image or snapshot it was made of, "" for an empty one */
 	int64_t size_gib;
 	struct layer layer;
 };
@@ -41,6 +42,15 @@ struct image {
 };
 
 void image_deinit(struct image *image);
+
+struct snapshot {
+	char id[MC_ID_LEN];
+	char volume[MC_ID_LEN];  /* it was taken of */
+	int64_t size_gib;
+	int64_t bytes;           /* what was written since the snapshot before it */
+	struct layer layer;      /* what it keeps; while it is prepared, the volume's top */
+	char overlay[MC_ID_LEN]; /* prepared: the layer that is to be the volume's top; else "" */
+};
 
 struct graph;
 
@@ -81,6 +91,22 @@ int graph_volume_close(struct graph *graph, const char *id, const char *opener, 
 /* Calls for each of them; fn as below. */
 int graph_volume_openers(struct graph *graph, const char *id, int (*fn)(void *ctx, const char *opener), void *ctx,
 			 mc_err **err);
+
+/* A snapshot in preparation, its overlay's file being whole. */
+int graph_snapshot_prepare(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
+/* The overlay becomes the volume's top, the old top frozen, in one step. */
+int graph_snapshot_take(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
+/* The overlay is given up: *ret_layer is the caller's to delete. */
+int graph_snapshot_abandon(struct graph *graph, const struct snapshot *snapshot, struct layer *ret_layer, mc_err **err);
+/* A further one of the same frozen layer; 1 where that has gone meanwhile. */
+int graph_snapshot_share(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
+/* As graph_volume_remove(), of one that was taken. */
+int graph_snapshot_remove(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err);
+int graph_snapshot_find(struct graph *graph, const char *id, struct snapshot *ret, mc_err **err);
+/* The one in preparation of this volume; 1 where there is none. */
+int graph_snapshot_prepared(struct graph *graph, const char *volume, struct snapshot *ret, mc_err **err);
+int graph_snapshots(struct graph *graph, int (*fn)(void *ctx, const struct snapshot *snapshot), void *ctx,
+		    mc_err **err);
 
 /* Calls for the layer and what it stands on, down to its base; fn as below. */
 int graph_chain(struct graph *graph, const char *layer_id, int (*fn)(void *ctx, const struct layer *layer),

@@ -101,8 +101,9 @@ static int begin_steps(struct graph *graph, void *arg, mc_err **err)
 	int r = mc_db_run(graph->db, NULL, NULL, err,
 			  "INSERT INTO layers (id, parent, state, virtual_bytes, created)"
 			  " SELECT ?1, ?2, 'creating', ?3, ?4 WHERE ?2 IS NULL"
-			  " OR EXISTS (SELECT 1 FROM layers WHERE id = ?2 AND state = 'frozen')",
-			  "ssii", layer->id, parent, layer->virtual_bytes, mc_clock_wall());
+			  " OR EXISTS (SELECT 1 FROM layers WHERE id = ?2 AND state IN ('frozen', ?5))",
+			  "ssiis", layer->id, parent, layer->virtual_bytes, mc_clock_wall(),
+			  layer->on_top ? "ready" : "frozen");
 
 	return r < 0 ? -1 : sqlite3_changes(graph->db) == 0;
 }
@@ -129,7 +130,8 @@ int graph_layer_drop(struct graph *graph, const char *id, struct layer *ret, mc_
 		      "UPDATE layers SET state = 'deleting' WHERE id = ?1 AND state IN ('ready','frozen')"
 		      " AND NOT EXISTS (SELECT 1 FROM layers WHERE parent = ?1)"
 		      " AND NOT EXISTS (SELECT 1 FROM volumes WHERE layer = ?1)"
-		      " AND NOT EXISTS (SELECT 1 FROM images WHERE layer = ?1)", "s", id) < 0)
+		      " AND NOT EXISTS (SELECT 1 FROM images WHERE layer = ?1)"
+		      " AND NOT EXISTS (SELECT 1 FROM snapshots WHERE layer = ?1 OR overlay = ?1)", "s", id) < 0)
 		return -1;
 	return sqlite3_changes(graph->db) == 1 ? layer_find(graph, id, ret, err) : 1;
 }

@@ -16,7 +16,7 @@ static int volume_row(sqlite3_stmt *row, void *arg)
 	struct volume v = {.size_gib = sqlite3_column_int64(row, 2), .layer = graph_layer_of_row(row, 3)};
 
 	graph_copy_id(v.id, mc_db_text(row, 0));
-	graph_copy_id(v.image, mc_db_text(row, 1));
+	graph_copy_id(v.source, mc_db_text(row, 1));
 	return each->fn(each->ctx, &v);
 }
 
@@ -66,7 +66,7 @@ static int add_steps(struct graph *graph, void *arg, mc_err **err)
 	if (graph_layer_move(graph, v->layer.id, LAYER_CREATING, LAYER_READY, err) < 0 ||
 	    mc_db_run(graph->db, NULL, NULL, err,
 		      "INSERT INTO volumes (id, size_gib, image, layer, created) VALUES (?,?,?,?,?)",
-		      "sissi", v->id, v->size_gib, v->image, v->layer.id, mc_clock_wall()) < 0)
+		      "sissi", v->id, v->size_gib, v->source, v->layer.id, mc_clock_wall()) < 0)
 		return -1;
 	return a->opener ? insert_open(graph, v->id, a->opener, err) : 0;
 }

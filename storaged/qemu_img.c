@@ -50,10 +50,16 @@ int qemu_img_create(const struct offspring *offspring, const char *path, const c
 {
 	mc_autofree char *size = mc_strf("%llu", (unsigned long long)virtual_bytes);
 	const char *const plain[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", path, size, NULL};
-	const char *const overlay[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", "-b", backing, "-F",
-				       "qcow2", path, size, NULL};
+	const char *const overlay[] = {QEMU_IMG, "create", "-q", "-f", "qcow2", "-b", backing, "-F", "qcow2", path, size, NULL};
 
 	return run(offspring, backing ? overlay : plain, err);
+}
+
+int qemu_img_quiet(const struct offspring *offspring, const char *path, mc_err **err)
+{
+	const char *const argv[] = {QEMU_IMG, "info", "-f", "qcow2", path, NULL};
+
+	return run(offspring, argv, err);
 }
 
 int qemu_img_resize(const struct offspring *offspring, const char *path, uint64_t virtual_bytes, mc_err **err)

@@ -7,10 +7,13 @@
 #include "common/error.h"
 #include "storaged/sandbox.h"
 
-/* Make a qcow2 at path. backing: name of a qcow2 in the same directory, or NULL.
- * 0 or -1 and *err. Not yet durable. */
+/* Make a qcow2 at path. backing: name of a qcow2 in the same directory, or NULL; a QEMU may be
+ * writing to it. 0 or -1 and *err. Not yet durable. */
 int qemu_img_create(const struct offspring *offspring, const char *path, const char *backing,
 		    uint64_t virtual_bytes, mc_err **err);
+
+/* See by QEMU's own locks that nobody writes to the qcow2. 0 or -1 and *err. */
+int qemu_img_quiet(const struct offspring *offspring, const char *path, mc_err **err);
 
 /* Make the guest's size of a qcow2 that nobody has open larger. 0 or -1 and *err. */
 int qemu_img_resize(const struct offspring *offspring, const char *path, uint64_t virtual_bytes, mc_err **err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "storaged/image.h"
+#include "storaged/snapshot.h"
 #include "storaged/storage.h"
 #include "storaged/volume.h"
 
@@ -11,6 +12,16 @@
 static bool check_image_id(const char *text)
 {
 	return mc_id_valid("ami", text);
+}
+
+static bool check_snapshot_id(const char *text)
+{
+	return mc_id_valid("snap", text);
+}
+
+static bool check_volume_id(const char *text)
+{
+	return mc_id_valid("vol", text);
 }
 
 static bool check_opener(const char *text)
@@ -32,9 +43,18 @@ static const struct mc_field image_fields[] = {
 static const struct mc_field volume_fields[] = {
 	{"size_gib", MC_FIELD_INTEGER, true, 1, SIZE_GIB_MAX, NULL, NULL},
 	{"image", MC_FIELD_STRING, false, 0, 0, check_image_id, NULL},
+	{"snapshot", MC_FIELD_STRING, false, 0, 0, check_snapshot_id, NULL},
 	{"opener", MC_FIELD_STRING, false, 0, 0, check_opener, NULL},
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
 };
+
+static const struct mc_field snapshot_fields[] = {
+	{"volume", MC_FIELD_STRING, false, 0, 0, check_volume_id, NULL},
+	{"copy", MC_FIELD_STRING, false, 0, 0, check_snapshot_id, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static const struct mc_field no_fields[] = {{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL}};
 
 static const struct mc_field grow_fields[] = {
 	{"size_gib", MC_FIELD_INTEGER, true, 1, SIZE_GIB_MAX, NULL, NULL},
@@ -69,13 +89,21 @@ static int list_images(void *ctx, const struct mc_ipc_request *req, json_t **ret
 	return image_list(ctx, ret_body, err);
 }
 
+static int both_given(const char *one, const char *other, mc_err **err)
+{
+	mc_err_set(err, 0, "%s and %s: give one of them", one, other);
+	return MC_IPC_BAD_REQUEST;
+}
+
 static int put_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
+	const char *image = mc_json_str(req->body, "image", NULL), *snapshot = mc_json_str(req->body, "snapshot", NULL);
 	struct volume_wanted wanted = {.size_gib = mc_json_int(req->body, "size_gib", 0),
-				       .image = mc_json_str(req->body, "image", NULL),
+				       .source = image ? image : snapshot,
 				       .opener = mc_json_str(req->body, "opener", NULL)};
 
-	return volume_put(ctx, req->vars[0], &wanted, ret_body, err);
+	return image && snapshot ? both_given("image", "snapshot", err)
+				 : volume_put(ctx, req->vars[0], &wanted, ret_body, err);
 }
 
 static int get_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
@@ -111,6 +139,44 @@ static int close_volume(void *ctx, const struct mc_ipc_request *req, json_t **re
 	return volume_close(ctx, req->vars[0], mc_json_str(req->body, "opener", ""), err);
 }
 
+static int put_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	const char *volume = mc_json_str(req->body, "volume", NULL), *copy = mc_json_str(req->body, "copy", NULL);
+
+	if (!volume == !copy)
+		return both_given("volume", "copy", err);
+	return volume ? snapshot_put(ctx, req->vars[0], volume, ret_body, err)
+		      : snapshot_copy(ctx, req->vars[0], copy, ret_body, err);
+}
+
+static int get_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return snapshot_get(ctx, req->vars[0], ret_body, err);
+}
+
+static int delete_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)ret_body;
+	return snapshot_delete(ctx, req->vars[0], err);
+}
+
+static int list_snapshots(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)req;
+	return snapshot_list(ctx, ret_body, err);
+}
+
+static int take_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return snapshot_take(ctx, req->vars[0], ret_body, err);
+}
+
+static int abandon_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)ret_body;
+	return snapshot_abandon(ctx, req->vars[0], err);
+}
+
 static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
 	struct storage *storage = ctx;
@@ -137,6 +203,12 @@ const struct mc_ipc_route storaged_routes[] = {
 	{"POST", "/v1/volumes/{}/grow", {"vol"}, grow_fields, grow_volume, NULL, "make a volume larger"},
 	{"POST", "/v1/volumes/{}/open", {"vol"}, opener_fields, open_volume, NULL, "an instance will write to it"},
 	{"POST", "/v1/volumes/{}/close", {"vol"}, opener_fields, close_volume, NULL, "it writes no more"},
+	{"GET", "/v1/snapshots", {NULL}, NULL, list_snapshots, NULL, "all snapshots"},
+	{"PUT", "/v1/snapshots/{}", {"snap"}, snapshot_fields, put_snapshot, NULL, "take or prepare a snapshot, or copy one"},
+	{"GET", "/v1/snapshots/{}", {"snap"}, NULL, get_snapshot, NULL, "one snapshot"},
+	{"DELETE", "/v1/snapshots/{}", {"snap"}, NULL, delete_snapshot, NULL, "forget a snapshot, free what nothing needs"},
+	{"POST", "/v1/snapshots/{}/take", {"snap"}, no_fields, take_snapshot, NULL, "its QEMU has switched"},
+	{"POST", "/v1/snapshots/{}/abandon", {"snap"}, no_fields, abandon_snapshot, NULL, "its QEMU never will"},
 	{"GET", "/v1/host", {NULL}, NULL, get_host, NULL, "room in the store"},
 	{NULL, NULL, {NULL}, NULL, NULL, NULL, NULL},
 };

@@ -118,11 +118,19 @@ static int keep_layer(void *ctx, const struct layer *layer)
 	return 0;
 }
 
+/* A missing file is for the check to report. */
+static void recover_mode(struct storage *storage, const struct layer *layer)
+{
+	store_set_mode(&storage->store, layer->id, layer->state == LAYER_FROZEN ? STORE_MODE_FROZEN : STORE_MODE_TOP, NULL);
+}
+
 static int recover_layer(struct storage *storage, const struct layer *layer, mc_err **err)
 {
 	struct layer removed = *layer;
 	int r = 0;
 
+	if (layer->state == LAYER_READY || layer->state == LAYER_FROZEN)
+		recover_mode(storage, layer);
 	if (layer->state == LAYER_READY)
 		return 0;
 	/* A frozen layer may have lost its last user just before the end. */

@@ -126,6 +126,25 @@ int store_remove(const struct store *store, const char *layer_id, mc_err **err)
 	return sync_dir(store, err);
 }
 
+int store_sync(const struct store *store, const char *layer_id, mc_err **err)
+{
+	mc_autofree char *path = store_path(store, layer_id);
+
+	return mc_fs_sync(path, err);
+}
+
+int store_set_mode(const struct store *store, const char *layer_id, mode_t mode, mc_err **err)
+{
+	mc_autofree char *name = store_name(layer_id);
+	struct stat st;
+
+	if (fstatat(store->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return mc_err_set(err, errno, "cannot look at %s", name);
+	if ((st.st_mode & 07777) != mode && fchmodat(store->dir_fd, name, mode, 0) < 0)
+		return mc_err_set(err, errno, "cannot set the mode of %s", name);
+	return 0;
+}
+
 uint64_t store_allocated(const struct store *store, const char *layer_id)
 {
 	mc_autofree char *name = store_name(layer_id);

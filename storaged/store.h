@@ -35,6 +35,12 @@ int store_commit(const struct store *store, const char *layer_id, mode_t mode, m
 /* Remove the layer's file and its part; absent ones are fine. Durable when it returns. */
 int store_remove(const struct store *store, const char *layer_id, mc_err **err);
 
+/* What was written to the layer's file is on the disk when it returns. */
+int store_sync(const struct store *store, const char *layer_id, mc_err **err);
+
+/* Another mode for a file that has its name already; fine where it has it. */
+int store_set_mode(const struct store *store, const char *layer_id, mode_t mode, mc_err **err);
+
 /* Bytes a layer's file takes on the disk; 0 where it is absent. */
 uint64_t store_allocated(const struct store *store, const char *layer_id);
 

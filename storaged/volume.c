@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "storaged/qcow2.h"
 #include "storaged/qemu_img.h"
+#include "storaged/snapshot.h"
 
 #define AREA "volume"
 #define GIB (1LL << 30)
@@ -116,29 +117,49 @@ int volume_list(struct storage *storage, json_t **ret, mc_err **err)
 
 /* --- making --------------------------------------------------------------- */
 
-/* What the wanted volume stands on: fills v->layer and v->image. */
-static int find_base(struct storage *storage, const char *image_id, struct volume *v, mc_err **err)
+/* The frozen layer that an image or a snapshot stands for. */
+static int find_source(struct storage *storage, const char *id, struct layer *ret, mc_err **err)
 {
+	bool is_image = mc_id_valid("ami", id);
+	struct snapshot snapshot;
 	struct image image;
-	int r;
+	int r = is_image ? graph_image_find(storage->graph, id, &image, err)
+			 : graph_snapshot_find(storage->graph, id, &snapshot, err);
 
-	if (!image_id)
-		return MC_IPC_OK;
-	r = graph_image_find(storage->graph, image_id, &image, err);
 	if (r < 0)
 		return -1;
 	if (r > 0) {
-		mc_err_set(err, 0, "there is no image %s", image_id);
+		mc_err_set(err, 0, "there is no %s %s", is_image ? "image" : "snapshot", id);
 		return MC_IPC_NOT_FOUND;
 	}
-	image_deinit(&image);
-	if (image.layer.virtual_bytes > v->layer.virtual_bytes) {
-		mc_err_set(err, 0, "size_gib: %lld GiB is smaller than the image (%lld bytes)",
-			   (long long)v->size_gib, (long long)image.layer.virtual_bytes);
+	if (!is_image && snapshot.overlay[0]) {
+		mc_err_set(err, 0, "snapshot %s has not been taken yet", id);
+		return MC_IPC_UNAVAILABLE;
+	}
+	*ret = is_image ? image.layer : snapshot.layer;
+	if (is_image)
+		image_deinit(&image);
+	return MC_IPC_OK;
+}
+
+/* What the wanted volume stands on: fills v->layer and v->source. */
+static int find_base(struct storage *storage, const char *source, struct volume *v, mc_err **err)
+{
+	struct layer base;
+	int r;
+
+	if (!source)
+		return MC_IPC_OK;
+	r = find_source(storage, source, &base, err);
+	if (r != MC_IPC_OK)
+		return r;
+	if (base.virtual_bytes > v->layer.virtual_bytes) {
+		mc_err_set(err, 0, "size_gib: %lld GiB is smaller than %s (%lld bytes)", (long long)v->size_gib, source,
+			   (long long)base.virtual_bytes);
 		return MC_IPC_BAD_REQUEST;
 	}
-	snprintf(v->image, sizeof(v->image), "%s", image_id);
-	snprintf(v->layer.parent, sizeof(v->layer.parent), "%s", image.layer.id);
+	snprintf(v->source, sizeof(v->source), "%s", source);
+	snprintf(v->layer.parent, sizeof(v->layer.parent), "%s", base.id);
 	return MC_IPC_OK;
 }
 
@@ -160,7 +181,7 @@ static int create(struct storage *storage, struct volume *v, const char *opener,
 	mc_id_new("lay", v->layer.id);
 	r = graph_layer_begin(storage->graph, &v->layer, err);
 	if (r > 0) {
-		mc_err_set(err, 0, "the image %s was removed meanwhile", v->image);
+		mc_err_set(err, 0, "%s was removed meanwhile", v->source);
 		return MC_IPC_NOT_FOUND;
 	}
 	if (r < 0)
@@ -169,22 +190,48 @@ static int create(struct storage *storage, struct volume *v, const char *opener,
 		storage_abandon(storage, v->layer.id);
 		return mc_err_wrap(err, "volume %s", v->id);
 	}
-	mc_log(MC_LOG_INFO, AREA, "created", "volume", v->id, "layer", v->layer.id, "image",
-	       v->image[0] ? v->image : NULL, NULL);
+	mc_log(MC_LOG_INFO, AREA, "created", "volume", v->id, "layer", v->layer.id, "source",
+	       v->source[0] ? v->source : NULL, NULL);
 	return MC_IPC_OK;
+}
+
+static int count_opener(void *ctx, const char *opener)
+{
+	(void)opener;
+	++*(int *)ctx;
+	return 0;
+}
+
+int volume_is_open(struct storage *storage, const char *id, mc_err **err)
+{
+	int n = 0;
+
+	return graph_volume_openers(storage->graph, id, count_opener, &n, err) < 0 ? -1 : n > 0;
+}
+
+/* Under its lock. Whoever is the first to open it finds nothing half-done. */
+static int open_it(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err)
+{
+	struct volume v;
+	int r = volume_is_open(storage, id, err);
+
+	if (r == 0)
+		r = snapshot_settle(storage, id, err);
+	r = r < 0 ? -1 : volume_find(storage, id, &v, err);
+	if (r == MC_IPC_OK && graph_volume_open(storage->graph, id, opener, err) < 0)
+		return -1;
+	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
 }
 
 /* It is there already: fine where it is as wanted. */
 static int put_again(struct storage *storage, const struct volume *v, const struct volume_wanted *wanted, json_t **ret,
 		     mc_err **err)
 {
-	if (v->size_gib != wanted->size_gib || strcmp(v->image, wanted->image ? wanted->image : "") != 0) {
-		mc_err_set(err, 0, "volume %s exists with another size or image", v->id);
+	if (v->size_gib != wanted->size_gib || strcmp(v->source, wanted->source ? wanted->source : "") != 0) {
+		mc_err_set(err, 0, "volume %s exists with another size or source", v->id);
 		return MC_IPC_CONFLICT;
 	}
-	if (wanted->opener && graph_volume_open(storage->graph, v->id, wanted->opener, err) < 0)
-		return -1;
-	return answer(storage, v, ret, err);
+	return wanted->opener ? open_it(storage, v->id, wanted->opener, ret, err) : answer(storage, v, ret, err);
 }
 
 int volume_put(struct storage *storage, const char *id, const struct volume_wanted *wanted, json_t **ret, mc_err **err)
@@ -197,7 +244,7 @@ int volume_put(struct storage *storage, const char *id, const struct volume_want
 		return r < 0 ? -1 : put_again(storage, &v, wanted, ret, err);
 	v = (struct volume){.size_gib = wanted->size_gib, .layer = {.virtual_bytes = wanted->size_gib * GIB}};
 	snprintf(v.id, sizeof(v.id), "%s", id);
-	r = find_base(storage, wanted->image, &v, err);
+	r = find_base(storage, wanted->source, &v, err);
 	if (r == MC_IPC_OK)
 		r = storage_room(storage, FRESH_BYTES, err);
 	if (r == MC_IPC_OK)
@@ -243,6 +290,8 @@ int volume_delete(struct storage *storage, const char *id, mc_err **err)
 
 	if (r != MC_IPC_OK)
 		return r;
+	if (snapshot_settle(storage, id, err) < 0)
+		return -1;
 	r = remove_record(storage, id, &layer, err);
 	if (r == 0) {
 		r = storage_collect(storage, &layer, err);
@@ -278,12 +327,30 @@ static int grow_file(struct storage *storage, const struct volume *v, int64_t by
 	return qemu_img_resize(&storage->offspring, path, (uint64_t)bytes, err) < 0 ? -1 : MC_IPC_OK;
 }
 
+/* An overlay that is about to become the top has the size of now. */
+static int check_unprepared(struct storage *storage, const char *id, mc_err **err)
+{
+	struct snapshot s;
+	int r = volume_is_open(storage, id, err);
+
+	if (r == 0)
+		r = snapshot_settle(storage, id, err);
+	if (r >= 0)
+		r = graph_snapshot_prepared(storage->graph, id, &s, err);
+	if (r != 0)
+		return r < 0 ? -1 : MC_IPC_OK;
+	mc_err_set(err, 0, "the snapshot %s of %s is being taken", s.id, id);
+	return MC_IPC_UNAVAILABLE;
+}
+
 int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct volume v;
-	int r = volume_find(storage, id, &v, err);
+	int r = check_unprepared(storage, id, err);
 
+	if (r == MC_IPC_OK)
+		r = volume_find(storage, id, &v, err);
 	if (r == MC_IPC_OK && size_gib < v.size_gib) {
 		mc_err_set(err, 0, "size_gib: volume %s has %lld GiB already and never shrinks", id, (long long)v.size_gib);
 		return MC_IPC_BAD_REQUEST;
@@ -302,29 +369,11 @@ int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_
 
 /* --- use ------------------------------------------------------------------ */
 
-static int count_opener(void *ctx, const char *opener)
-{
-	(void)opener;
-	++*(int *)ctx;
-	return 0;
-}
-
-int volume_is_open(struct storage *storage, const char *id, mc_err **err)
-{
-	int n = 0;
-
-	return graph_volume_openers(storage->graph, id, count_opener, &n, err) < 0 ? -1 : n > 0;
-}
-
 int volume_open(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
-	struct volume v;
-	int r = volume_find(storage, id, &v, err);
 
-	if (r == MC_IPC_OK && graph_volume_open(storage->graph, id, opener, err) < 0)
-		return -1;
-	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
+	return open_it(storage, id, opener, ret, err);
 }
 
 int volume_close(struct storage *storage, const char *id, const char *opener, mc_err **err)

@@ -11,7 +11,7 @@
 
 struct volume_wanted {
 	int64_t size_gib;
-	const char *image;  /* what it stands on: an image's id; NULL: empty */
+	const char *source; /* what it stands on: an image's or a snapshot's id; NULL: empty */
 	const char *opener; /* who opens it as soon as it is there; NULL: nobody */
 };
 

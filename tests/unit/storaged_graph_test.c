@@ -75,7 +75,7 @@ static void add_image(struct graph *g)
 
 static void add_volume(struct graph *g, const char *id, const char *top)
 {
-	struct volume v = {.image = AMI, .size_gib = 1, .layer = layer(top, BASE)};
+	struct volume v = {.source = AMI, .size_gib = 1, .layer = layer(top, BASE)};
 
 	snprintf(v.id, sizeof(v.id), "%s", id);
 	assert_int_equal(graph_layer_begin(g, &v.layer, NULL), 0);
@@ -91,7 +91,7 @@ static void test_round_trip(void **state)
 	add_image(g);
 	add_volume(g, VOL1, TOP1);
 	assert_int_equal(graph_volume_find(g, VOL1, &v, NULL), 0);
-	assert_string_equal(v.image, AMI);
+	assert_string_equal(v.source, AMI);
 	assert_string_equal(v.layer.id, TOP1);
 	assert_string_equal(v.layer.parent, BASE);
 	assert_int_equal(v.layer.state, LAYER_READY);

@@ -1,0 +1,317 @@
+#include "storaged/snapshot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/crash.h"
+#include "common/fs.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "storaged/qemu_img.h"
+#include "storaged/volume.h"
+
+#define AREA "snapshot"
+#define FRESH_BYTES (1ULL << 20) /* more than a new qcow2's tables take */
+
+/* --- describing ----------------------------------------------------------- */
+
+static json_t *snapshot_json(const struct storage *storage, const struct snapshot *s)
+{
+	json_t *doc = json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I}", "id", s->id, "state",
+				s->overlay[0] ? "prepared" : "available", "volume", s->volume, "size_gib",
+				(json_int_t)s->size_gib, "layer", s->layer.id, "bytes", (json_int_t)s->bytes, "allocated_bytes",
+				(json_int_t)store_allocated(&storage->store, s->layer.id));
+
+	if (s->layer.parent[0])
+		json_object_set_new(doc, "base", json_string(s->layer.parent));
+	if (s->overlay[0]) {
+		mc_autofree char *path = store_path(&storage->store, s->overlay);
+
+		json_object_set_new(doc, "path", json_string(path));
+	}
+	return doc;
+}
+
+static int find(struct storage *storage, const char *id, struct snapshot *ret, mc_err **err)
+{
+	int r = graph_snapshot_find(storage->graph, id, ret, err);
+
+	if (r <= 0)
+		return r;
+	mc_err_set(err, 0, "there is no snapshot %s", id);
+	return MC_IPC_NOT_FOUND;
+}
+
+int snapshot_get(struct storage *storage, const char *id, json_t **ret, mc_err **err)
+{
+	struct snapshot s;
+	int r = find(storage, id, &s, err);
+
+	if (r == MC_IPC_OK)
+		*ret = snapshot_json(storage, &s);
+	return r;
+}
+
+struct listing {
+	const struct storage *storage;
+	json_t *array;
+};
+
+static int list_one(void *ctx, const struct snapshot *s)
+{
+	struct listing *l = ctx;
+
+	return json_array_append_new(l->array, snapshot_json(l->storage, s));
+}
+
+int snapshot_list(struct storage *storage, json_t **ret, mc_err **err)
+{
+	mc_auto_json json_t *array = json_array();
+	struct listing l = {storage, array};
+
+	if (graph_snapshots(storage->graph, list_one, &l, err) < 0)
+		return -1;
+	*ret = json_pack("{s:O}", "snapshots", array);
+	return MC_IPC_OK;
+}
+
+/* --- taking --------------------------------------------------------------- */
+
+/* The overlay becomes the top. What the old top holds is on the disk before anybody is told so. */
+static int take(struct storage *storage, struct snapshot *s, mc_err **err)
+{
+	if (store_sync(&storage->store, s->layer.id, err) < 0)
+		return -1;
+	s->bytes = (int64_t)store_allocated(&storage->store, s->layer.id);
+	MC_CRASH_POINT();
+	if (graph_snapshot_take(storage->graph, s, err) < 0)
+		return -1;
+	MC_CRASH_POINT();
+	s->overlay[0] = '\0';
+	if (store_set_mode(&storage->store, s->layer.id, STORE_MODE_FROZEN, err) < 0)
+		return -1;
+	mc_log(MC_LOG_INFO, AREA, "taken", "snapshot", s->id, "volume", s->volume, "layer", s->layer.id, NULL);
+	return 0;
+}
+
+int snapshot_settle(struct storage *storage, const char *volume, mc_err **err)
+{
+	struct snapshot s;
+	int r = graph_snapshot_prepared(storage->graph, volume, &s, err);
+
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	return take(storage, &s, err);
+}
+
+static int make_overlay(struct storage *storage, const struct layer *layer, mc_err **err)
+{
+	mc_autofree char *part = store_part_path(&storage->store, layer->id);
+	mc_autofree char *backing = store_name(layer->parent);
+
+	if (qemu_img_create(&storage->offspring, part, backing, (uint64_t)layer->virtual_bytes, err) < 0)
+		return -1;
+	return store_commit(&storage->store, layer->id, STORE_MODE_TOP, err);
+}
+
+static int prepare(struct storage *storage, struct snapshot *s, mc_err **err)
+{
+	struct layer overlay = {.virtual_bytes = s->layer.virtual_bytes, .on_top = true};
+
+	mc_id_new("lay", overlay.id);
+	snprintf(overlay.parent, sizeof(overlay.parent), "%s", s->layer.id);
+	if (graph_layer_begin(storage->graph, &overlay, err) != 0)
+		return err && *err ? -1 : mc_err_set(err, 0, "%s is no top any more", s->layer.id);
+	snprintf(s->overlay, sizeof(s->overlay), "%s", overlay.id);
+	if (make_overlay(storage, &overlay, err) < 0 || graph_snapshot_prepare(storage->graph, s, err) < 0) {
+		storage_abandon(storage, overlay.id);
+		return mc_err_wrap(err, "snapshot %s", s->id);
+	}
+	MC_CRASH_POINT();
+	return 0;
+}
+
+static int quiet(struct storage *storage, const char *layer_id, mc_err **err)
+{
+	mc_autofree char *path = store_path(&storage->store, layer_id);
+
+	return qemu_img_quiet(&storage->offspring, path, err);
+}
+
+/* Under the volume's lock. */
+static int begin(struct storage *storage, const char *id, const char *volume, struct snapshot *ret, mc_err **err)
+{
+	struct snapshot s = {.id = ""}, other;
+	struct volume v;
+	int open = volume_is_open(storage, volume, err);
+	int r = open < 0 ? -1 : volume_find(storage, volume, &v, err);
+
+	if (r != MC_IPC_OK)
+		return r;
+	r = graph_snapshot_prepared(storage->graph, volume, &other, err);
+	if (r == 0) {
+		mc_err_set(err, 0, "the snapshot %s of %s is being taken", other.id, volume);
+		return MC_IPC_UNAVAILABLE;
+	}
+	r = r < 0 ? -1 : storage_room(storage, FRESH_BYTES, err);
+	if (r != MC_IPC_OK)
+		return r;
+	snprintf(s.id, sizeof(s.id), "%s", id);
+	snprintf(s.volume, sizeof(s.volume), "%s", volume);
+	s.size_gib = v.size_gib;
+	s.layer = v.layer;
+	/* Nobody said that it is open; QEMU's own lock must say so too. */
+	if ((!open && quiet(storage, v.layer.id, err) < 0) || prepare(storage, &s, err) < 0)
+		return -1;
+	*ret = s;
+	return MC_IPC_OK;
+}
+
+/* Where nobody writes to the volume there is nothing to wait for. */
+static int finish_if_closed(struct storage *storage, struct snapshot *s, mc_err **err)
+{
+	int open = s->overlay[0] ? volume_is_open(storage, s->volume, err) : 1;
+
+	if (open < 0)
+		return -1;
+	return open ? 0 : take(storage, s, err);
+}
+
+int snapshot_put(struct storage *storage, const char *id, const char *volume, json_t **ret, mc_err **err)
+{
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, volume);
+	struct snapshot s;
+	int r = graph_snapshot_find(storage->graph, id, &s, err);
+
+	if (r == 0 && strcmp(s.volume, volume) != 0) {
+		mc_err_set(err, 0, "snapshot %s exists, of %s", id, s.volume);
+		return MC_IPC_CONFLICT;
+	}
+	if (r > 0)
+		r = begin(storage, id, volume, &s, err);
+	if (r != MC_IPC_OK)
+		return r;
+	if (finish_if_closed(storage, &s, err) < 0)
+		return -1;
+	*ret = snapshot_json(storage, &s);
+	return MC_IPC_OK;
+}
+
+/* The snapshot, under its volume's lock, which the caller gives back; its volume never changes. */
+static int find_locked(struct storage *storage, const char *id, struct snapshot *s, mc_err **err)
+{
+	int r = find(storage, id, s, err);
+
+	if (r != MC_IPC_OK)
+		return r;
+	mc_keylock_lock(storage->locks, s->volume);
+	r = find(storage, id, s, err);
+	if (r != MC_IPC_OK)
+		mc_keylock_unlock(storage->locks, s->volume);
+	return r;
+}
+
+int snapshot_take(struct storage *storage, const char *id, json_t **ret, mc_err **err)
+{
+	struct snapshot s;
+	int r = find_locked(storage, id, &s, err);
+
+	if (r != MC_IPC_OK)
+		return r;
+	if (s.overlay[0])
+		r = take(storage, &s, err);
+	mc_keylock_unlock(storage->locks, s.volume);
+	if (r == 0)
+		*ret = snapshot_json(storage, &s);
+	return r;
+}
+
+static int abandon(struct storage *storage, const struct snapshot *s, mc_err **err)
+{
+	struct layer layer;
+	int r;
+
+	if (!s->overlay[0]) {
+		mc_err_set(err, 0, "snapshot %s has been taken", s->id);
+		return MC_IPC_CONFLICT;
+	}
+	r = graph_snapshot_abandon(storage->graph, s, &layer, err);
+	return r == 0 ? storage_collect(storage, &layer, err) : r < 0 ? -1 : MC_IPC_OK;
+}
+
+int snapshot_abandon(struct storage *storage, const char *id, mc_err **err)
+{
+	struct snapshot s;
+	int r = find_locked(storage, id, &s, err);
+
+	if (r == MC_IPC_NOT_FOUND) {
+		mc_err_clear(err);
+		return MC_IPC_OK;
+	}
+	if (r != MC_IPC_OK)
+		return r;
+	r = abandon(storage, &s, err);
+	mc_keylock_unlock(storage->locks, s.volume);
+	return r;
+}
+
+/* --- copying -------------------------------------------------------------- */
+
+int snapshot_copy(struct storage *storage, const char *id, const char *source, json_t **ret, mc_err **err)
+{
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
+	struct snapshot s;
+	int r = graph_snapshot_find(storage->graph, id, &s, err);
+
+	if (r > 0) {
+		r = find(storage, source, &s, err);
+		if (r == MC_IPC_OK && s.overlay[0]) {
+			mc_err_set(err, 0, "snapshot %s has not been taken yet", source);
+			return MC_IPC_UNAVAILABLE;
+		}
+		snprintf(s.id, sizeof(s.id), "%s", id);
+		if (r == MC_IPC_OK)
+			r = graph_snapshot_share(storage->graph, &s, err) == 0 ? MC_IPC_OK : -1;
+	}
+	if (r == MC_IPC_OK)
+		*ret = snapshot_json(storage, &s);
+	return r;
+}
+
+/* --- deleting ------------------------------------------------------------- */
+
+static int delete_taken(struct storage *storage, struct snapshot *s, mc_err **err)
+{
+	struct layer layer;
+	int r = finish_if_closed(storage, s, err);
+
+	if (r == 0 && s->overlay[0]) {
+		mc_err_set(err, 0, "snapshot %s is being taken", s->id);
+		return MC_IPC_IN_USE;
+	}
+	if (r == 0)
+		r = graph_snapshot_remove(storage->graph, s->id, &layer, err);
+	if (r == 0)
+		r = storage_collect(storage, &layer, err);
+	if (r < 0)
+		return mc_err_wrap(err, "snapshot %s", s->id);
+	mc_log(MC_LOG_INFO, AREA, "deleted", "snapshot", s->id, "layer", s->layer.id, NULL);
+	return MC_IPC_OK;
+}
+
+int snapshot_delete(struct storage *storage, const char *id, mc_err **err)
+{
+	struct snapshot s;
+	int r = find_locked(storage, id, &s, err);
+
+	if (r == MC_IPC_NOT_FOUND) {
+		mc_err_clear(err);
+		return MC_IPC_OK;
+	}
+	if (r != MC_IPC_OK)
+		return r;
+	r = delete_taken(storage, &s, err);
+	mc_keylock_unlock(storage->locks, s.volume);
+	return r;
+}

@@ -1,0 +1,208 @@
+"""Snapshots of quiet and of busy volumes, in the order of docs/ipc.md, and what a crash leaves of them."""
+
+import pathlib
+import stat
+import subprocess
+
+import pytest
+
+from test_storaged import AMI, outcome, put_image, put_volume, qemu_img, vol
+from test_volumes import ONE, grow, use
+
+
+def snap(n=0):
+    return f"snap-{n:017x}"
+
+
+def put_snapshot(storaged, n=0, volume=0, **body):
+    return storaged.call("PUT", f"snapshots/{snap(n)}", body or {"volume": vol(volume)})
+
+
+def verb(storaged, name, n=0):
+    return storaged.call("POST", f"snapshots/{snap(n)}/{name}", {})
+
+
+def io(path, *commands):
+    words = ["qemu-io", "-f", "qcow2"]
+    for command in commands:
+        words += ["-c", command]
+    done = subprocess.run([*words, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "failed" not in done.stdout, done.stdout + done.stderr
+
+
+def path_of(storaged, n=0):
+    return storaged.call("GET", f"volumes/{vol(n)}")[1]["path"]
+
+
+def from_snapshot(storaged, n, snapshot, size=1):
+    answer = storaged.call("PUT", f"volumes/{vol(n)}", {"size_gib": size, "snapshot": snap(snapshot)})
+    assert answer[0] == 200, answer
+    return answer[1]["path"]
+
+
+def consistent(storaged):
+    assert storaged.check() == (0, "0 findings\n"), storaged.log()[-3000:]
+
+
+def test_idle(storaged):
+    """Three snapshots of one volume: each keeps what was there, in any order of their end."""
+    put_volume(storaged, image=None)
+    for n in range(3):
+        io(path_of(storaged), f"write -P {n + 1} 0 64k", f"write -P {n + 1} {n + 1}M 64k")
+        status, snapshot = put_snapshot(storaged, n)
+        assert status == 200 and snapshot["state"] == "available" and "path" not in snapshot
+        assert put_snapshot(storaged, n) == (200, snapshot)
+        layer = storaged.home / "store" / (snapshot["layer"] + ".qcow2")
+        assert stat.S_IMODE(layer.stat().st_mode) == 0o440
+        assert 64 << 10 < snapshot["bytes"] < 1 << 20
+    io(path_of(storaged), "write -P 9 0 64k")
+    assert len(storaged.call("GET", "snapshots")[1]["snapshots"]) == 3
+    consistent(storaged)
+    for n in range(3):
+        io(from_snapshot(storaged, 10 + n, n, size=2), f"read -P {n + 1} 0 64k", f"read -P {n + 1} {n + 1}M 64k",
+           f"read -P 0 {n + 2}M 64k", "read -P 0 1500M 64k")
+    assert storaged.call("DELETE", f"snapshots/{snap(1)}") == (200, {})
+    assert storaged.call("DELETE", f"snapshots/{snap(1)}") == (200, {})
+    assert outcome(storaged.call("PUT", f"volumes/{vol(20)}", {"size_gib": 1, "snapshot": snap(1)})) == (404, "not_found")
+    assert storaged.call("DELETE", f"volumes/{vol()}") == (200, {}), "the others stand without it"
+    io(from_snapshot(storaged, 21, 2), "read -P 3 0 64k", "read -P 1 1M 64k", "read -P 2 2M 64k", "read -P 3 3M 64k")
+    consistent(storaged)
+    for n in (10, 11, 12, 21):
+        assert storaged.call("DELETE", f"volumes/{vol(n)}") == (200, {})
+    for n in (0, 2):
+        assert storaged.call("DELETE", f"snapshots/{snap(n)}") == (200, {})
+    assert storaged.files == set()
+
+
+def test_of_an_image(storaged):
+    """A snapshot of a volume made of an image holds what was written, not the image."""
+    put_image(storaged)
+    put_volume(storaged)
+    io(path_of(storaged), "write -P 5 32M 64k")
+    assert put_snapshot(storaged)[1]["bytes"] < 1 << 20
+    assert storaged.call("DELETE", f"images/{AMI}") == (200, {})
+    assert storaged.call("DELETE", f"volumes/{vol()}") == (200, {})
+    io(from_snapshot(storaged, 1, 0), "read -P 7 0 3M", "read -P 5 32M 64k")
+    consistent(storaged)
+
+
+def test_busy(storaged):
+    """The order of docs/ipc.md, a qemu-io in the part of the QEMU."""
+    put_volume(storaged, image=None)
+    use(storaged, "open")
+    old = path_of(storaged)
+    io(old, "write -P 1 0 64k")
+    holder = subprocess.Popen(["qemu-io", "-f", "qcow2", old], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdout.read(1)  # its prompt: it holds the file
+    try:
+        status, snapshot = put_snapshot(storaged)
+        assert status == 200 and snapshot["state"] == "prepared", snapshot
+        assert put_snapshot(storaged) == (200, snapshot)
+    finally:
+        holder.communicate(b"write -P 2 64k 64k\nquit\n")
+    assert outcome(put_snapshot(storaged, 1)) == (503, "unavailable")
+    assert outcome(grow(storaged, 2)) == (503, "unavailable")
+    assert outcome(storaged.call("DELETE", f"snapshots/{snap()}")) == (409, "in_use")
+    assert outcome(storaged.call("PUT", f"volumes/{vol(1)}", {"size_gib": 1, "snapshot": snap()})) == (503, "unavailable")
+    consistent(storaged)
+    io(snapshot["path"], "write -P 3 128k 64k")
+    status, taken = verb(storaged, "take")
+    assert status == 200 and taken["state"] == "available"
+    assert verb(storaged, "take") == (200, taken)
+    assert path_of(storaged) == snapshot["path"] != old
+    io(from_snapshot(storaged, 1, 0), "read -P 1 0 64k", "read -P 2 64k 64k", "read -P 0 128k 64k")
+    io(path_of(storaged), "read -P 1 0 64k", "read -P 2 64k 64k", "read -P 3 128k 64k")
+    assert outcome(verb(storaged, "abandon")) == (409, "conflict")
+    consistent(storaged)
+
+
+def test_abandoned(storaged):
+    put_volume(storaged, image=None)
+    use(storaged, "open")
+    before = path_of(storaged), storaged.files
+    put_snapshot(storaged)
+    assert verb(storaged, "abandon") == (200, {}) and verb(storaged, "abandon") == (200, {})
+    assert (path_of(storaged), storaged.files) == before
+    assert outcome(storaged.call("GET", f"snapshots/{snap()}")) == (404, "not_found")
+    assert put_snapshot(storaged, 1)[1]["state"] == "prepared"
+
+
+@pytest.mark.parametrize("switched", [False, True])
+@pytest.mark.parametrize("then", ["put", "open", "delete volume", "delete snapshot"])
+def test_closed_half_way(storaged, switched, then):
+    """The QEMU ends between preparation and take, switched or not; storaged is killed as well."""
+    put_volume(storaged, image=None)
+    use(storaged, "open")
+    io(path_of(storaged), "write -P 1 0 64k")
+    overlay = put_snapshot(storaged)[1]["path"]
+    if switched:
+        io(overlay, "write -P 2 64k 64k")
+    use(storaged, "close")
+    storaged.kill()
+    storaged.start()
+    consistent(storaged)
+    if then == "put":
+        assert put_snapshot(storaged)[1]["state"] == "available"
+    elif then == "open":
+        assert use(storaged, "open")[1]["path"] == overlay
+        assert storaged.call("GET", f"snapshots/{snap()}")[1]["state"] == "available"
+    elif then == "delete volume":
+        assert storaged.call("DELETE", f"volumes/{vol()}") == (200, {})
+        assert storaged.call("GET", f"snapshots/{snap()}")[1]["state"] == "available"
+    else:
+        assert storaged.call("DELETE", f"snapshots/{snap()}") == (200, {})
+    if then != "delete volume":
+        io(path_of(storaged), "read -P 1 0 64k", f"read -P {2 if switched else 0} 64k 64k")
+    if then != "delete snapshot":
+        io(from_snapshot(storaged, 5, 0), "read -P 1 0 64k", "read -P 0 64k 64k")
+    consistent(storaged)
+
+
+def test_quiet_by_word_only(storaged):
+    """Nobody said that the volume is open, but a QEMU has it: its lock keeps the top from being frozen."""
+    put_volume(storaged, image=None)
+    path = pathlib.Path(path_of(storaged))
+    holder = subprocess.Popen(["qemu-io", "-f", "qcow2", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdout.read(1)
+    try:
+        assert outcome(put_snapshot(storaged)) == (500, "internal")
+    finally:
+        holder.communicate(b"quit\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert storaged.files == {path.name}
+    assert put_snapshot(storaged)[1]["state"] == "available"
+
+
+def test_copy(storaged):
+    put_volume(storaged, image=None)
+    io(path_of(storaged), "write -P 4 0 1M")
+    put_snapshot(storaged)
+    files = storaged.files
+    status, copy = put_snapshot(storaged, 1, copy=snap())
+    assert status == 200 and copy["state"] == "available" and storaged.files == files
+    assert put_snapshot(storaged, 1, copy=snap()) == (200, copy)
+    assert storaged.call("DELETE", f"snapshots/{snap()}") == (200, {})
+    io(from_snapshot(storaged, 1, 1), "read -P 4 0 1M")
+    assert outcome(put_snapshot(storaged, 2, copy=snap())) == (404, "not_found")
+    consistent(storaged)
+
+
+def test_grow_after_snapshot(storaged):
+    """The top grows, what it stands on keeps its size; beyond it there is nothing."""
+    put_volume(storaged, image=None)
+    io(path_of(storaged), "write -P 4 1023M 1M")
+    put_snapshot(storaged)
+    assert grow(storaged, 3)[0] == 200
+    io(path_of(storaged), "read -P 4 1023M 1M", "read -P 0 1G 64k", "write -P 6 2G 64k")
+    put_snapshot(storaged, 1)
+    assert storaged.call("GET", f"snapshots/{snap()}")[1]["size_gib"] == 1
+    assert storaged.call("GET", f"snapshots/{snap(1)}")[1]["size_gib"] == 3
+    assert outcome(storaged.call("PUT", f"volumes/{vol(1)}", {"size_gib": 2, "snapshot": snap(1)})) == (400, "bad_request")
+    io(from_snapshot(storaged, 2, 1, size=4), "read -P 4 1023M 1M", "read -P 6 2G 64k", "read -P 0 3G 64k")
+    consistent(storaged)
+    assert "backing file" in qemu_img("info", "-f", "qcow2", path_of(storaged, 2))
+
+
+@pytest.mark.parametrize("body", [{}, {"volume": "vol-1"}, {"volume": vol(), "copy": snap(1)}, {"copy": vol()}])
+def test_bad_messages(storaged, body):
+    assert outcome(storaged.call("PUT", f"snapshots/{snap()}", body)) == (400, "bad_request")
