@@ -15,6 +15,7 @@
 #include "hypervisor/nic.h"
 #include "hypervisor/serial.h"
 #include "hypervisor/stats.h"
+#include "hypervisor/snapshot.h"
 
 static int put_instance(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
@@ -66,6 +67,11 @@ static int put_nic(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc
 static int delete_nic(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
 	return nic_delete(ctx, req->vars[0], req->vars[1], ret, err);
+}
+
+static int switch_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return snapshot_switch(ctx, req->vars[0], req->body, ret, err);
 }
 
 /* From the file alone: a console can be read while libvirtd is away. */
@@ -178,6 +184,8 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	{ "PUT", "/v1/instances/{}/nics/{}", NIC, .fields = nic_put_fields, .handler = put_nic,
 	  .help = "plug an interface in, or set its link" },
 	{ "DELETE", "/v1/instances/{}/nics/{}", NIC, .handler = delete_nic, .help = "ask the guest to let an interface go" },
+	{ "POST", "/v1/instances/{}/snapshot", INSTANCE, .fields = snapshot_fields, .handler = switch_snapshot,
+	  .help = "let disks write to new tops, all at once" },
 	{ "GET", "/v1/instances/{}/console", INSTANCE, .handler = get_console, .help = "the end of the serial log" },
 	{ MC_IPC_UPGRADE, "/v1/instances/{}/serial", INSTANCE, .handler = open_serial,
 	  .help = "bytes to and from the serial port; ?force=1 takes it over" },
