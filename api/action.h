@@ -85,6 +85,8 @@ const struct action *action_find(const char *service, const char *name);
 	X(security_group_reference) \
 	X(volume) \
 	X(attachment) \
+	X(snapshot) \
+	X(snapshot_attribute) \
 	X(tag) \
 	X(place) \
 	X(sts) \

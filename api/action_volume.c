@@ -3,6 +3,7 @@
 
 #include "api/attachment.h"
 #include "api/describe.h"
+#include "api/snapshot.h"
 #include "api/state.h"
 #include "api/view.h"
 #include "api/volume.h"
@@ -58,15 +59,22 @@ static int check_zone(struct call *call, const char *az)
 	return 0;
 }
 
-static int find_source(struct call *call, struct volume_source *ret)
+static int find_source(struct call *call, struct volume_shape *shape, struct volume_source *ret)
 {
-	const char *snapshot = given(call, "SnapshotId");
+	const char *id = given(call, "SnapshotId");
+	const struct resource *snapshot = id ? snapshot_completed(call, id) : NULL;
+	int64_t least = snapshot ? mc_json_int(snapshot->doc, "VolumeSize", 1) : 0;
 
-	(void)ret;
-	if (snapshot)
-		return action_refuse(call, "InvalidSnapshot.NotFound", "The snapshot '%s' does not exist.", snapshot);
-	if (!json_object_get(call->in, "Size"))
+	if (id && !snapshot)
+		return 1;
+	if (!id && !json_object_get(call->in, "Size"))
 		return action_fail(call, API_MISSING_PARAMETER, "size/snapshot");
+	if (!json_object_get(call->in, "Size"))
+		shape->gib = least;
+	if (shape->gib < least)
+		return action_refuse(call, "InvalidParameterValue", "Volume of size %lldGB is smaller than snapshot '%s', expect size >= "
+				     "%lldGB", (long long)shape->gib, id, (long long)least);
+	ret->snapshot = id;
 	if (mc_json_bool(call->in, "Encrypted", false) || given(call, "KmsKeyId"))
 		return action_fail(call, API_UNSUPPORTED, "Encrypted volumes are not supported yet.");
 	if (mc_json_bool(call->in, "MultiAttachEnabled", false))
@@ -85,7 +93,7 @@ static int create_volume(struct call *call)
 	};
 	struct volume_source source = { 0 };
 	struct resource *vol;
-	int r = check_zone(call, az) || find_source(call, &source) || volume_type_check(call, &shape) ||
+	int r = check_zone(call, az) || find_source(call, &shape, &source) || volume_type_check(call, &shape) ||
 		action_check_tag_types(call, taggable);
 
 	if (r)

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "api/attachment.h"
+#include "api/snapshot.h"
 #include "api/volume.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -101,22 +102,36 @@ static int merge_one(struct call *call, json_t *list, const json_t *wanted, cons
 
 /* --- checking --------------------------------------------------------------- */
 
+/* What an image brings along may be used by whoever may use the image. */
+static const struct resource *find_snapshot(struct call *call, const json_t *mapping, const char *id)
+{
+	const struct resource *r;
+
+	if (!json_object_get(mapping, "least"))
+		return snapshot_completed(call, id);
+	r = store_find(call->tx, KIND_SNAPSHOT, NULL, call->caller->region, id);
+	if (!r)
+		action_refuse(call, "InvalidSnapshot.NotFound", "The snapshot '%s' does not exist.", id);
+	return r;
+}
+
 static int check_ebs(struct call *call, const json_t *mapping, json_t *ebs)
 {
-	int64_t least = mc_json_int(mapping, "least", 0);
-	const char *snapshot = mc_json_str(ebs, "SnapshotId", NULL), *type = mc_json_str(ebs, "VolumeType", NULL);
+	const char *id = mc_json_str(ebs, "SnapshotId", NULL), *type = mc_json_str(ebs, "VolumeType", NULL);
+	const struct resource *snapshot = id && *id ? find_snapshot(call, mapping, id) : NULL;
+	int64_t least = snapshot ? mc_json_int(snapshot->doc, "VolumeSize", 1) : mc_json_int(mapping, "least", 0);
 	struct volume_shape shape = {
 		.type = type && *type ? type : VOLUME_TYPE_DEFAULT, .gib = mc_json_int(ebs, "VolumeSize", least),
 		.iops = mc_json_int(ebs, "Iops", 0), .throughput = mc_json_int(ebs, "Throughput", 0),
 	};
 
-	if (snapshot && *snapshot)
-		return action_refuse(call, "InvalidSnapshot.NotFound", "The snapshot '%s' does not exist.", snapshot);
+	if (id && *id && !snapshot)
+		return 1;
 	if (!json_object_get(ebs, "VolumeSize") && !least)
 		return action_fail(call, API_MISSING_PARAMETER, "size or snapshotId");
 	if (shape.gib < least)
 		return action_refuse(call, "InvalidBlockDeviceMapping", "Volume of size %lldGB is smaller than snapshot '%s', expect "
-				     "size >= %lldGB", (long long)shape.gib, mc_json_str(mapping, "image", ""), (long long)least);
+				     "size >= %lldGB", (long long)shape.gib, id ? id : mc_json_str(mapping, "image", ""), (long long)least);
 	if (mc_json_bool(ebs, "Encrypted", false))
 		return action_fail(call, API_UNSUPPORTED, "Encrypted volumes are not supported yet.");
 	if (volume_type_check(call, &shape))
@@ -190,7 +205,8 @@ static int make_volume(struct call *call, const json_t *mapping, struct resource
 {
 	const json_t *ebs = mc_json_obj(mapping, "Ebs");
 	struct volume_shape shape = volume_type_shape(ebs);
-	struct volume_source source = { .stored = mc_json_str(mapping, "image", NULL) };
+	struct volume_source source = { .stored = mc_json_str(mapping, "image", NULL),
+					.snapshot = mc_json_str(ebs, "SnapshotId", NULL) };
 	struct resource *vol;
 
 	vol = volume_make(call, &shape, &source, inst->az);

@@ -49,6 +49,7 @@ static step_fn *const steps[KIND_MAX] = {
 	[KIND_VPC] = step_vpc,
 	[KIND_VOLUME] = step_volume,
 	[KIND_NAT_GATEWAY] = step_nat_gateway,
+	[KIND_SNAPSHOT] = step_snapshot,
 	[KIND_IMAGE] = step_image,
 	[KIND_VPC_PEERING] = step_peering,
 };

@@ -11,6 +11,7 @@ static const struct kind_info kinds[KIND_MAX] = {
 	[KIND_INSTANCE] = { "instance", "i", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound", "instance ID", &state_instance },
 	[KIND_IMAGE] = { "image", "ami", "InvalidAMIID.Malformed", "InvalidAMIID.NotFound", "image id", &state_image },
 	[KIND_VOLUME] = { "volume", "vol", "InvalidParameterValue", "InvalidVolume.NotFound", "volume", &state_volume },
+	[KIND_SNAPSHOT] = { "snapshot", "snap", "InvalidSnapshotID.Malformed", "InvalidSnapshot.NotFound", "snapshot", &state_snapshot },
 	[KIND_VPC] = { "vpc", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound", "vpc ID", NULL },
 	[KIND_SUBNET] = { "subnet", "subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound", "subnet ID", NULL },
 	[KIND_SECURITY_GROUP] = { "security-group", "sg", "InvalidGroupId.Malformed", "InvalidGroup.NotFound", "security group", NULL },

@@ -45,6 +45,20 @@ static const unsigned volume_legal[] = {
 };
 const struct state_machine state_volume = { "volume", volume_names, NULL, VOLUME_STATE_MAX, volume_legal };
 
+static const char *const snapshot_names[] = {
+	[SNAPSHOT_PENDING] = "pending", [SNAPSHOT_COMPLETED] = "completed", [SNAPSHOT_ERROR] = "error",
+	[SNAPSHOT_RECOVERABLE] = "recoverable", [SNAPSHOT_RECOVERING] = "recovering", [SNAPSHOT_DELETING] = "deleting",
+};
+static const unsigned snapshot_legal[] = {
+	[SNAPSHOT_PENDING] = BIT(SNAPSHOT_COMPLETED) | BIT(SNAPSHOT_ERROR) | BIT(SNAPSHOT_DELETING),
+	[SNAPSHOT_COMPLETED] = BIT(SNAPSHOT_RECOVERABLE) | BIT(SNAPSHOT_DELETING),
+	[SNAPSHOT_ERROR] = BIT(SNAPSHOT_DELETING),
+	[SNAPSHOT_RECOVERABLE] = BIT(SNAPSHOT_COMPLETED) | BIT(SNAPSHOT_RECOVERING) | BIT(SNAPSHOT_DELETING),
+	[SNAPSHOT_RECOVERING] = BIT(SNAPSHOT_COMPLETED),
+	[SNAPSHOT_DELETING] = 0,
+};
+const struct state_machine state_snapshot = { "snapshot", snapshot_names, NULL, SNAPSHOT_STATE_MAX, snapshot_legal };
+
 static const char *const image_names[] = {
 	[IMAGE_PENDING] = "pending", [IMAGE_AVAILABLE] = "available", [IMAGE_FAILED] = "failed",
 	[IMAGE_DEREGISTERED] = "deregistered",

@@ -10,6 +10,11 @@ enum instance_state {
 	INSTANCE_STOPPING, INSTANCE_STOPPED, INSTANCE_STATE_MAX
 };
 enum volume_state { VOLUME_CREATING, VOLUME_AVAILABLE, VOLUME_IN_USE, VOLUME_DELETING, VOLUME_ERROR, VOLUME_STATE_MAX };
+/* "deleting" is not shown: the row goes when storaged has let it go. */
+enum snapshot_state {
+	SNAPSHOT_PENDING, SNAPSHOT_COMPLETED, SNAPSHOT_ERROR, SNAPSHOT_RECOVERABLE, SNAPSHOT_RECOVERING, SNAPSHOT_DELETING,
+	SNAPSHOT_STATE_MAX
+};
 enum image_state { IMAGE_PENDING, IMAGE_AVAILABLE, IMAGE_FAILED, IMAGE_DEREGISTERED, IMAGE_STATE_MAX };
 enum nat_gateway_state {
 	NAT_GATEWAY_PENDING, NAT_GATEWAY_AVAILABLE, NAT_GATEWAY_DELETING, NAT_GATEWAY_DELETED, NAT_GATEWAY_FAILED, NAT_GATEWAY_STATE_MAX
@@ -29,6 +34,7 @@ struct state_machine {
 };
 
 extern const struct state_machine state_instance, state_volume, state_image, state_nat_gateway, state_peering;
+extern const struct state_machine state_instance, state_volume, state_snapshot, state_image, state_nat_gateway;
 
 const char *state_name(const struct resource *r);
 /* -1 for an unknown word. */

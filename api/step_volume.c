@@ -4,6 +4,7 @@
 
 #include "api/backend.h"
 #include "api/reconciler.h"
+#include "api/snapshot.h"
 #include "api/state.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -12,6 +13,7 @@
 #include "common/log.h"
 
 #define GIVE_UP (5 * MC_SECOND) /* making a volume that storaged fails at */
+#define SOON (MC_SECOND / 5)
 
 static struct resource *snapshot(struct api *api, const char *id)
 {
@@ -65,8 +67,9 @@ static bool hopeless(const struct resource *v)
 
 static int create_volume(struct api *api, const struct resource *v, mc_err **err)
 {
-	mc_auto_json json_t *body = json_pack("{s:I, s:s*, s:s*}", "size_gib", (json_int_t)mc_json_int(v->doc, "Size", 1),
-					      "image", mc_json_str(v->spec, "image", NULL), "opener",
+	mc_auto_json json_t *body = json_pack("{s:I, s:s*, s:s*, s:s*}", "size_gib", (json_int_t)mc_json_int(v->doc, "Size", 1),
+					      "image", mc_json_str(v->spec, "image", NULL), "snapshot",
+					      mc_json_str(v->spec, "snapshot", NULL), "opener",
 					      mc_json_at(mc_json_arr(v->spec, "instances"), 0));
 	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, NULL, err, "/v1/volumes/%s", v->id);
 	mc_autofree char *error = NULL;
@@ -84,11 +87,25 @@ static int create_volume(struct api *api, const struct resource *v, mc_err **err
 	return r;
 }
 
-static int delete_volume(struct api *api, const struct resource *v, mc_err **err)
+/* A snapshot that was asked for before is taken first. */
+static bool snapshot_waits(struct api *api, const char *id)
 {
-	int o = backend_call(api, BACKEND_STORAGED, "DELETE", NULL, NULL, err, "/v1/volumes/%s", v->id);
-	struct store_tx *tx;
+	struct store_tx *tx = store_read(api->store);
+	bool waits = snapshot_pending_of(tx, id);
 
+	store_end(tx);
+	return waits;
+}
+
+static int delete_volume(struct api *api, const struct resource *v, int64_t *ret_delay, mc_err **err)
+{
+	struct store_tx *tx;
+	int o;
+
+	*ret_delay = SOON;
+	if (snapshot_waits(api, v->id))
+		return STEP_NOT_YET;
+	o = backend_call(api, BACKEND_STORAGED, "DELETE", NULL, NULL, err, "/v1/volumes/%s", v->id);
 	if (o != MC_IPC_OK && o != MC_IPC_NOT_FOUND)
 		return -1;
 	mc_err_clear(err);
@@ -105,11 +122,10 @@ int step_volume(struct api *api, const char *id, int64_t *ret_delay, mc_err **er
 	struct resource *v = snapshot(api, id);
 	int r = STEP_DONE;
 
-	(void)ret_delay;
 	if (v && v->state == VOLUME_CREATING)
 		r = create_volume(api, v, err);
 	else if (v && v->state == VOLUME_DELETING)
-		r = delete_volume(api, v, err);
+		r = delete_volume(api, v, ret_delay, err);
 	resource_free(v);
 	return r;
 }

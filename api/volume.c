@@ -28,6 +28,8 @@ struct resource *volume_make(struct call *call, const struct volume_shape *shape
 	volume_type_show(shape, vol->doc);
 	if (source->stored)
 		json_object_set_new(vol->spec, "image", json_string(source->stored));
+	else if (source->snapshot)
+		json_object_set_new(vol->spec, "snapshot", json_string(source->snapshot));
 	json_object_set_new(vol->spec, "instances", json_array());
 	state_init(vol, VOLUME_CREATING);
 	return vol;

@@ -7,8 +7,8 @@
 
 /* What a volume is made of, followed from the request. */
 struct volume_source {
-	const char *snapshot; /* SnapshotId as shown; NULL: none */
-	const char *stored;   /* storaged's image; NULL: empty */
+	const char *snapshot; /* SnapshotId; NULL: none */
+	const char *stored;   /* storaged's image; NULL: none */
 };
 
 /* A new row in state creating. Owned by the transaction. */

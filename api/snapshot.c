@@ -1,0 +1,116 @@
+#include "api/snapshot.h"
+
+#include <string.h>
+
+#include "api/reconciler.h"
+#include "api/state.h"
+#include "api/view.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/log.h"
+
+/* --- who may ---------------------------------------------------------------- */
+
+bool snapshot_allowed(const struct resource *r, const char *account)
+{
+	return strcmp(r->account, account) == 0 || mc_json_bool(r->spec, "public", false) ||
+	       mc_json_has_str(mc_json_arr(r->spec, "users"), account);
+}
+
+static bool shown(const struct resource *r)
+{
+	return r->state != SNAPSHOT_DELETING && r->state != SNAPSHOT_RECOVERABLE && !mc_json_bool(r->spec, "delete", false);
+}
+
+bool snapshot_shown(struct call *call, const struct resource *r)
+{
+	return shown(r) && snapshot_allowed(r, call->caller->account);
+}
+
+static const struct resource *find(struct call *call, const char *id, bool own)
+{
+	const struct kind_info *k = kind_info(KIND_SNAPSHOT);
+	const struct resource *r;
+
+	if (!id || !mc_id_valid(k->prefix, id)) {
+		action_fail(call, API_MALFORMED_ID, k->malformed, id ? id : "", k->prefix);
+		return NULL;
+	}
+	r = store_find(call->tx, KIND_SNAPSHOT, NULL, call->caller->region, id);
+	if (r && snapshot_shown(call, r) && (!own || strcmp(r->account, call->caller->account) == 0))
+		return r;
+	action_refuse(call, k->not_found, "The snapshot '%s' does not exist.", id);
+	return NULL;
+}
+
+const struct resource *snapshot_usable(struct call *call, const char *id)
+{
+	return find(call, id, false);
+}
+
+const struct resource *snapshot_own(struct call *call, const char *id)
+{
+	return find(call, id, true);
+}
+
+const struct resource *snapshot_completed(struct call *call, const char *id)
+{
+	const struct resource *r = find(call, id, false);
+
+	if (!r || r->state == SNAPSHOT_COMPLETED)
+		return r;
+	action_refuse(call, "IncorrectState", "Snapshot is in invalid state - %s", state_name(r));
+	return NULL;
+}
+
+/* --- making and showing ----------------------------------------------------- */
+
+struct resource *snapshot_make(struct call *call, const struct resource *vol, const char *description)
+{
+	struct resource *r = store_insert(call->tx, KIND_SNAPSHOT, call->caller->account, call->caller->region);
+	char now[MC_ISO8601_LEN];
+
+	mc_clock_iso8601(r->created, now);
+	json_object_update_new(r->doc, json_pack("{s:s, s:O, s:s, s:s, s:O, s:s, s:s}", "Description", description ? description : "",
+		"Encrypted", json_object_get(vol->doc, "Encrypted"), "StartTime", now, "VolumeId", vol->id, "VolumeSize",
+		json_object_get(vol->doc, "Size"), "Progress", "", "StorageTier", "standard"));
+	json_object_set_new(r->spec, "volume", json_string(vol->id));
+	state_init(r, SNAPSHOT_PENDING);
+	return r;
+}
+
+json_t *snapshot_view(struct call *call, const struct resource *r)
+{
+	json_t *v;
+	const char *message = mc_json_str(r->spec, "message", NULL);
+
+	(void)call;
+	v = view_new(r, "SnapshotId", "OwnerId");
+	json_object_set_new(v, "State", json_string(state_name(r)));
+	if (message)
+		json_object_set_new(v, "StateMessage", json_string(message));
+	return v;
+}
+
+bool snapshot_pending_of(struct store_tx *tx, const char *volume)
+{
+	struct store_iter it = store_iter(tx, KIND_SNAPSHOT, NULL, NULL);
+	const struct resource *r;
+
+	while ((r = store_next(&it)))
+		if (r->state == SNAPSHOT_PENDING && strcmp(mc_json_str(r->spec, "volume", ""), volume) == 0)
+			return true;
+	return false;
+}
+
+int snapshot_backend(struct call *call)
+{
+	mc_auto_err mc_err *err = NULL;
+	int64_t delay = 0;
+	const char *leader = mc_json_at(call->job, 0);
+
+	if (leader && step_snapshot(call->api, leader, &delay, &err) < 0)
+		mc_log(MC_LOG_WARNING, "snapshot", "not taken yet", "id", leader, "reason", mc_err_msg(err), NULL);
+	return 0;
+}

@@ -1,0 +1,302 @@
+/* Snapshots: prepared in storaged, the guest switched, taken, recorded; each step may be killed
+ * anywhere and repeated. The snapshots of one call are one set, which its first member takes
+ * through for all, so that all of them are of one point in time. */
+#include "api/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/backend.h"
+#include "api/reconciler.h"
+#include "api/state.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#define AREA "snapshot"
+#define SOON (MC_SECOND / 5)
+#define PATIENCE (120 * MC_SECOND) /* of trying to take one */
+
+/* A worker's view of a set: copies, so that no lock is held. */
+struct set {
+	struct api *api;
+	struct resource **members; /* pending ones */
+	size_t n;
+	json_t *answers; /* storaged's, by member */
+};
+
+/* --- reading ---------------------------------------------------------------- */
+
+static void add_member(struct set *s, struct store_tx *tx, const char *id)
+{
+	const struct resource *r = store_find(tx, KIND_SNAPSHOT, NULL, NULL, id);
+
+	if (r && r->state == SNAPSHOT_PENDING)
+		s->members[s->n++] = resource_clone(r);
+}
+
+static void set_load(struct set *s, struct api *api, const struct resource *leader)
+{
+	const json_t *ids = mc_json_arr(leader->spec, "set");
+	size_t n = json_array_size(ids);
+	struct store_tx *tx = store_read(api->store);
+
+	*s = (struct set){ .api = api, .members = mc_alloc((n + 1) * sizeof(*s->members)), .answers = json_array() };
+	if (n == 0)
+		add_member(s, tx, leader->id);
+	for (size_t i = 0; i < n; i++)
+		add_member(s, tx, mc_json_at(ids, i));
+	store_end(tx);
+}
+
+static void set_free(struct set *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		resource_free(s->members[i]);
+	free(s->members);
+	json_decref(s->answers);
+}
+
+/* --- recording -------------------------------------------------------------- */
+
+static void complete(struct store_tx *tx, struct resource *r, const json_t *answer)
+{
+	json_object_set(r->spec, "stored_bytes", json_object_get(answer, "bytes"));
+	json_object_set_new(r->doc, "Progress", json_string("100%"));
+	state_set(tx, r, SNAPSHOT_COMPLETED);
+	if (mc_json_bool(r->spec, "delete", false))
+		state_set(tx, r, SNAPSHOT_DELETING);
+}
+
+static int record_completed(struct set *s, mc_err **err)
+{
+	struct store_tx *tx = store_write(s->api->store);
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct resource *r = store_edit(tx, s->members[i]->id);
+
+		if (r && r->state == SNAPSHOT_PENDING)
+			complete(tx, r, json_array_get(s->answers, i));
+	}
+	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
+}
+
+static int record_failed(struct set *s, const char *reason, mc_err **err)
+{
+	struct store_tx *tx = store_write(s->api->store);
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct resource *r = store_edit(tx, s->members[i]->id);
+
+		if (!r || r->state != SNAPSHOT_PENDING)
+			continue;
+		mc_log(MC_LOG_WARNING, AREA, "cannot be taken", "id", r->id, "reason", reason, NULL);
+		json_object_set_new(r->spec, "message", json_string(reason));
+		state_set(tx, r, SNAPSHOT_ERROR);
+		if (mc_json_bool(r->spec, "delete", false))
+			state_set(tx, r, SNAPSHOT_DELETING);
+	}
+	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
+}
+
+/* --- taking ----------------------------------------------------------------- */
+
+static json_t *wanted(const struct resource *r)
+{
+	const char *copy = mc_json_str(r->spec, "copy", NULL);
+
+	return copy ? json_pack("{s:s}", "copy", copy) : json_pack("{s:s}", "volume", mc_json_str(r->spec, "volume", ""));
+}
+
+/* Ask storaged for each; its answers say which of them wait for a guest's switch. */
+static int prepare(struct set *s, mc_err **err)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		mc_auto_json json_t *body = wanted(s->members[i]);
+		json_t *answer = NULL;
+		int o = backend_call(s->api, BACKEND_STORAGED, "PUT", body, &answer, err, "/v1/snapshots/%s", s->members[i]->id);
+
+		if (o != MC_IPC_OK)
+			return o;
+		json_array_append_new(s->answers, answer ? answer : json_object());
+	}
+	return MC_IPC_OK;
+}
+
+static bool is_prepared(const struct set *s, size_t i)
+{
+	return strcmp(mc_json_str(json_array_get(s->answers, i), "state", ""), "prepared") == 0;
+}
+
+/* [{volume, path}] of the prepared ones, and the instance that has the first of them. NULL: none. */
+static json_t *to_switch(const struct set *s, char ret_instance[MC_ID_LEN])
+{
+	struct store_tx *tx = store_read(s->api->store);
+	json_t *disks = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const char *volume = mc_json_str(s->members[i]->spec, "volume", "");
+		const struct resource *vol = is_prepared(s, i) ? store_get(tx, volume) : NULL;
+
+		if (!is_prepared(s, i))
+			continue;
+		if (!disks) {
+			disks = json_array();
+			snprintf(ret_instance, MC_ID_LEN, "%s", vol ? mc_json_at(mc_json_arr(vol->spec, "instances"), 0) : "");
+		}
+		json_array_append_new(disks, json_pack("{s:s, s:s}", "volume", volume, "path",
+						       mc_json_str(json_array_get(s->answers, i), "path", "")));
+	}
+	store_end(tx);
+	return disks;
+}
+
+static int switch_guest(struct set *s, mc_err **err)
+{
+	char instance[MC_ID_LEN] = "";
+	mc_auto_json json_t *disks = to_switch(s, instance);
+	mc_auto_json json_t *body = disks ? json_pack("{s:O}", "disks", disks) : NULL;
+
+	if (!disks)
+		return MC_IPC_OK;
+	if (!instance[0]) { /* it is being detached: storaged will hear of it */
+		mc_err_set(err, 0, "nobody has the volume any more");
+		return MC_IPC_CONFLICT;
+	}
+	return backend_call(s->api, BACKEND_HYPERVISOR, "POST", body, NULL, err, "/v1/instances/%s/snapshot", instance);
+}
+
+static int take(struct set *s, mc_err **err)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		mc_auto_json json_t *empty = json_object();
+		json_t *answer = NULL;
+		int o;
+
+		if (!is_prepared(s, i))
+			continue;
+		o = backend_call(s->api, BACKEND_STORAGED, "POST", empty, &answer, err, "/v1/snapshots/%s/take", s->members[i]->id);
+		if (o != MC_IPC_OK)
+			return o;
+		json_array_set_new(s->answers, i, answer ? answer : json_object());
+	}
+	return MC_IPC_OK;
+}
+
+/* The guest was not switched, and will not be: storaged forgets the preparation. */
+static void abandon(struct set *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		mc_auto_json json_t *empty = json_object();
+
+		backend_call(s->api, BACKEND_STORAGED, "POST", empty, NULL, NULL, "/v1/snapshots/%s/abandon", s->members[i]->id);
+	}
+}
+
+/* It may pass: the guest is just ending or starting, a volume is busy with another snapshot. */
+static bool may_pass(int outcome)
+{
+	return outcome == MC_IPC_CONFLICT || backend_transient(outcome);
+}
+
+static int not_taken(struct set *s, int outcome, bool switching, int64_t *ret_delay, mc_err **err)
+{
+	bool late = mc_clock_wall() - state_since(s->members[0]) > PATIENCE;
+	mc_autofree char *reason = mc_strdup(err ? mc_err_msg(*err) : "");
+
+	if (!late && (may_pass(outcome) || (switching && outcome == MC_IPC_NOT_FOUND))) {
+		mc_err_clear(err);
+		*ret_delay = SOON;
+		return STEP_NOT_YET;
+	}
+	if (!late && (outcome < 0 || outcome == MC_IPC_INTERNAL))
+		return -1;
+	mc_err_clear(err);
+	if (switching)
+		abandon(s);
+	return record_failed(s, reason, err);
+}
+
+static int take_set(struct set *s, int64_t *ret_delay, mc_err **err)
+{
+	int o = prepare(s, err);
+
+	if (o != MC_IPC_OK)
+		return not_taken(s, o, false, ret_delay, err);
+	o = switch_guest(s, err);
+	if (o != MC_IPC_OK)
+		return not_taken(s, o, true, ret_delay, err);
+	o = take(s, err);
+	if (o != MC_IPC_OK)
+		return not_taken(s, o, false, ret_delay, err);
+	return record_completed(s, err);
+}
+
+static int step_pending(struct api *api, const struct resource *r, int64_t *ret_delay, mc_err **err)
+{
+	const char *leader = mc_json_at(mc_json_arr(r->spec, "set"), 0);
+	struct set s;
+	int result = STEP_DONE;
+
+	if (leader && strcmp(leader, r->id) != 0) {
+		reconciler_wake(api->reconciler, leader, 0);
+		return STEP_DONE;
+	}
+	set_load(&s, api, r);
+	if (s.n > 0)
+		result = take_set(&s, ret_delay, err);
+	set_free(&s);
+	return result;
+}
+
+/* --- deleting --------------------------------------------------------------- */
+
+/* A volume that is being made of it is made first. */
+static bool needed(struct api *api, const char *id)
+{
+	struct store_tx *tx = store_read(api->store);
+	struct store_iter volumes = store_iter(tx, KIND_VOLUME, NULL, NULL), copies = store_iter(tx, KIND_SNAPSHOT, NULL, NULL);
+	const struct resource *r;
+	bool found = false;
+
+	while (!found && (r = store_next(&volumes)))
+		found = r->state == VOLUME_CREATING && strcmp(mc_json_str(r->spec, "snapshot", ""), id) == 0;
+	while (!found && (r = store_next(&copies)))
+		found = r->state == SNAPSHOT_PENDING && strcmp(mc_json_str(r->spec, "copy", ""), id) == 0;
+	store_end(tx);
+	return found;
+}
+
+static int step_deleting(struct api *api, const struct resource *r, int64_t *ret_delay, mc_err **err)
+{
+	struct store_tx *tx;
+	int o;
+
+	*ret_delay = SOON;
+	if (needed(api, r->id))
+		return STEP_NOT_YET;
+	o = backend_call(api, BACKEND_STORAGED, "DELETE", NULL, NULL, err, "/v1/snapshots/%s", r->id);
+	if (o != MC_IPC_OK)
+		return -1;
+	tx = store_write(api->store);
+	store_delete(tx, r->id);
+	return store_commit(tx, err) < 0 ? -1 : STEP_DONE;
+}
+
+int step_snapshot(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)
+{
+	struct store_tx *tx = store_read(api->store);
+	const struct resource *found = store_find(tx, KIND_SNAPSHOT, NULL, NULL, id);
+	struct resource *r = found ? resource_clone(found) : NULL;
+	int result = STEP_DONE;
+
+	store_end(tx);
+	if (r && r->state == SNAPSHOT_PENDING)
+		result = step_pending(api, r, ret_delay, err);
+	else if (r && r->state == SNAPSHOT_DELETING)
+		result = step_deleting(api, r, ret_delay, err);
+	resource_free(r);
+	return result;
+}

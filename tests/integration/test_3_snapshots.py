@@ -1,0 +1,127 @@
+"""Snapshots of volumes that a guest writes to, and what comes out of them."""
+
+import re
+
+import pytest
+
+from cloud import OTHER_REGION, SHORT_S, error_of, wait_until
+from test_3_volumes import serial, wait_attached, wait_gone, wait_seen, wait_volume
+
+# Writes a growing number to one volume, then to the other: at any point in time the
+# first is the second, or one more.
+WRITER = """i=0
+while [ -e /tmp/go ]; do
+    i=$((i+1))
+    printf '%015d\\n' $i | dd of={a} bs=16 count=1 conv=notrunc,fsync 2>/dev/null
+    printf '%015d\\n' $i | dd of={b} bs=16 count=1 conv=notrunc,fsync 2>/dev/null
+done
+"""
+
+
+def wait_snapshot(ec2, snapshot, state="completed"):
+    def reached():
+        one = ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]
+        assert one["State"] in ("pending", state), one
+        return one if one["State"] == state else None
+    return wait_until(f"{snapshot} is {state}", reached, SHORT_S)
+
+
+@pytest.fixture(scope="module")
+def two(cloud, pair):
+    """Two volumes attached to the first of the pair."""
+    ec2, guest = cloud.client(), pair[0]
+    az = guest.described["Placement"]["AvailabilityZone"]
+    made = [ec2.create_volume(AvailabilityZone=az, Size=1, VolumeType="gp3")["VolumeId"] for _ in range(2)]
+    for volume, device in zip(made, ("/dev/sdf", "/dev/sdg")):
+        wait_volume(ec2, volume, "available")
+        ec2.attach_volume(VolumeId=volume, InstanceId=guest.id, Device=device)
+    for volume in made:
+        wait_attached(ec2, volume)
+        wait_seen(guest, volume)
+    yield made
+    for volume in made:
+        ec2.detach_volume(VolumeId=volume)
+        wait_volume(ec2, volume, "available")
+        ec2.delete_volume(VolumeId=volume)
+
+
+def number_in(ec2, guest, snapshot, device, size=None):
+    """The number that a volume made of the snapshot holds, read in a guest."""
+    az = guest.described["Placement"]["AvailabilityZone"]
+    volume = ec2.create_volume(AvailabilityZone=az, SnapshotId=snapshot, **({"Size": size} if size else {}))["VolumeId"]
+    wait_volume(ec2, volume, "available")
+    ec2.attach_volume(VolumeId=volume, InstanceId=guest.id, Device=device)
+    wait_attached(ec2, volume)
+    wait_seen(guest, volume)
+    number = int(guest.ssh(f"sudo head -n 1 {serial(volume)}"))
+    sectors = int(guest.ssh(f"cat /sys/class/block/$(basename $(readlink -f {serial(volume)}))/size"))
+    assert sectors == (size or 1) * 2 ** 21
+    ec2.detach_volume(VolumeId=volume)
+    wait_volume(ec2, volume, "available")
+    ec2.delete_volume(VolumeId=volume)
+    wait_gone(ec2, volume)
+    return number
+
+
+def test_one_point_in_time(two, pair, ec2, cloud):
+    """Both volumes while they are written to, again and again; each pair fits together and what was
+    written before the call is in it."""
+    guest, other = pair
+    a, b = (serial(v) for v in two)
+    guest.ssh("touch /tmp/go; cat > /tmp/writer", stdin=WRITER.format(a=a, b=b))
+    guest.ssh("sudo sh /tmp/writer >/dev/null 2>&1 </dev/null &")
+    wait_until("the writer writes", lambda: guest.ssh(f"sudo head -n 1 {b}", check=False).stdout.strip("\0\n").isdigit(), SHORT_S)
+    sets, before = [], []
+    for _ in range(3):
+        before.append(int(guest.ssh(f"sudo head -n 1 {b}")))
+        answer = ec2.create_snapshots(Description="both", InstanceSpecification={"InstanceId": guest.id, "ExcludeBootVolume": True})
+        assert [s["VolumeId"] for s in answer["Snapshots"]] == two
+        sets.append([s["SnapshotId"] for s in answer["Snapshots"]])
+        for snapshot in sets[-1]:
+            assert wait_snapshot(ec2, snapshot)["Progress"] == "100%"
+        after = int(guest.ssh(f"sudo head -n 1 {b}"))
+    guest.ssh("rm /tmp/go")
+    assert after > before[0], "the guest went on writing"
+    # The first set goes away before the others are looked at.
+    for snapshot in sets[0]:
+        ec2.delete_snapshot(SnapshotId=snapshot)
+        assert error_of(ec2.delete_snapshot, SnapshotId=snapshot)[0] == "InvalidSnapshot.NotFound"
+    for (first, second), least in list(zip(sets, before))[1:]:
+        x = number_in(ec2, other, first, "/dev/sdh")
+        y = number_in(ec2, other, second, "/dev/sdi", size=2)
+        assert y >= least and x in (y, y + 1), (x, y, least)
+    for snapshot in sets[1] + sets[2]:
+        ec2.delete_snapshot(SnapshotId=snapshot)
+    wait_until("storaged has none", lambda: not cloud.socket_call("storaged", "GET", "/v1/snapshots")[1]["snapshots"], SHORT_S)
+
+
+def test_snapshot_of_a_root(pair, cloud, ec2):
+    """By the CLI, of a running instance; incremental; copied to another region, where it lives on."""
+    guest = pair[0]
+    root = next(m["Ebs"]["VolumeId"] for m in guest.described["BlockDeviceMappings"]
+                if m["DeviceName"] == guest.described["RootDeviceName"])
+    words = ["ec2", "create-snapshot", "--volume-id", root, "--description", "root", "--tag-specifications",
+             "ResourceType=snapshot,Tags=[{Key=Name,Value=mine}]"]
+    first = cloud.aws(*words)
+    assert first["State"] == "pending" and first["VolumeId"] == root and first["Progress"] == ""
+    assert wait_snapshot(ec2, first["SnapshotId"])["Tags"] == [{"Key": "Name", "Value": "mine"}]
+    second = cloud.aws(*words)["SnapshotId"]
+    ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[second])
+    stored = {s["id"]: s for s in cloud.socket_call("storaged", "GET", "/v1/snapshots")[1]["snapshots"]}
+    assert stored[second]["bytes"] < stored[first["SnapshotId"]]["bytes"] or stored[second]["bytes"] < 2 << 20
+    assert guest.ssh("echo alive").strip() == "alive"
+    found = ec2.describe_snapshots(Filters=[{"Name": "tag:Name", "Values": ["mine"]}], OwnerIds=["self"])["Snapshots"]
+    assert {s["SnapshotId"] for s in found} == {first["SnapshotId"], second}
+    far = cloud.client(region=OTHER_REGION)
+    copy = far.copy_snapshot(SourceRegion="us-east-1", SourceSnapshotId=second, Description="far")["SnapshotId"]
+    assert re.fullmatch("snap-[0-9a-f]{17}", copy)
+    wait_snapshot(far, copy)
+    for snapshot in (first["SnapshotId"], second):
+        ec2.delete_snapshot(SnapshotId=snapshot)
+    wait_until("the originals are gone", lambda: {copy} == {
+        s["id"] for s in cloud.socket_call("storaged", "GET", "/v1/snapshots")[1]["snapshots"]}, SHORT_S)
+    volume = far.create_volume(AvailabilityZone=OTHER_REGION + "a", SnapshotId=copy)["VolumeId"]
+    wait_volume(far, volume, "available")
+    far.delete_volume(VolumeId=volume)
+    far.delete_snapshot(SnapshotId=copy)
+    wait_gone(far, volume)
