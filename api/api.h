@@ -9,6 +9,7 @@
 struct api_config {
 	char *socket, *listen;        /* unix socket; "127.0.0.1:8775" */
 	char *database, *images_dir, *regions, *log_level, *account;
+	char *flow_log_dir;           /* where netd writes flow logs */
 	char *public_pool;            /* CIDR of the public addresses */
 	char *hypervisor, *netd, *netd_fd, *storaged; /* their sockets */
 	char *instance_types;         /* file of the instance types */

@@ -39,6 +39,7 @@ static const struct mc_option options[] = {
 	{ "api", "images_dir", MC_OPT_PATH, AT(images_dir), "%H/images-src", 0, 0, "NAME.qcow2 and NAME.json of the images on offer" },
 	{ "api", "regions", MC_OPT_STRING, AT(regions), "us-east-1,us-west-2,eu-west-1,ap-northeast-2", 0, 0, "region names served by this host" },
 	{ "api", "account", MC_OPT_STRING, AT(account), "123456789012", 0, 0, "the default account" },
+	{ "api", "flow_log_dir", MC_OPT_PATH, AT(flow_log_dir), "%H/flow-logs", 0, 0, "where flow logs are written; the same as netd's" },
 	{ "api", "public_pool", MC_OPT_STRING, AT(public_pool), "203.0.113.0/24", 0, 0, "public addresses; the same as netd's" },
 	{ "api", "hypervisor", MC_OPT_PATH, AT(hypervisor), "%R/hypervisor.sock", 0, 0, "the hypervisor daemon's socket" },
 	{ "api", "netd", MC_OPT_PATH, AT(netd), "%R/netd.sock", 0, 0, "the network daemon's socket" },

@@ -148,6 +148,7 @@ static const struct {
 	{ "endpoints", vpc_part_endpoints },
 	{ "foreign_groups", vpc_part_foreign_groups },
 	{ "nat_gateways", vpc_part_nat_gateways },
+	{ "flow_logs", vpc_part_flow_logs },
 };
 
 json_t *vpc_document(struct store_tx *tx, const char *vpc_id)

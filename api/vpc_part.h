@@ -28,4 +28,7 @@ json_t *vpc_part_nat_gateways(struct store_tx *tx, const struct resource *vpc);
 /* `endpoints`: a row for each address of each. */
 json_t *vpc_part_endpoints(struct store_tx *tx, const struct resource *vpc);
 
+/* `flow_logs`. */
+json_t *vpc_part_flow_logs(struct store_tx *tx, const struct resource *vpc);
+
 #endif

@@ -71,6 +71,7 @@ static inline int fixture_setup(void **state)
 	f->api.config.quota_groups = 500;
 	f->api.config.quota_addresses = 5;
 	f->api.config.quota_nat_gateways = 5;
+	f->api.config.flow_log_dir = "/var/lib/minicloud/flow-logs";
 	f->api.config.public_pool = "203.0.113.0/24";
 	snprintf(f->caller.account, sizeof(f->caller.account), FIXTURE_ACCOUNT);
 	snprintf(f->caller.region, sizeof(f->caller.region), FIXTURE_REGION);
