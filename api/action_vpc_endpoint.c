@@ -241,7 +241,7 @@ static int check_private_dns(struct call *call, const struct resource *vpc, cons
 	mc_autofree char *text = NULL;
 	const struct resource *r;
 
-	if (!mc_json_bool(vpc->spec, "enable_dns_support", true) || !mc_json_bool(vpc->spec, "enable_dns_hostnames", false))
+	if (!vpc_names_hosts(vpc))
 		text = mc_strf("Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for %s", vpc->id);
 	while (!text && (r = store_next_of(&it, vpc->id)))
 		if ((!but || strcmp(r->id, but) != 0) && mc_json_bool(r->doc, "PrivateDnsEnabled", false) &&

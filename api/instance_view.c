@@ -7,6 +7,7 @@
 #include "api/instance.h"
 #include "api/interface.h"
 #include "api/state.h"
+#include "api/vpc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -124,11 +125,14 @@ static void mix(uint64_t *stamp, const struct resource *r)
 
 uint64_t instance_stamp(struct call *call, const struct resource *r)
 {
+	const struct resource *vpc = store_get(call->tx, r->parent);
 	uint64_t stamp = 0xcbf29ce484222325ULL;
 	json_t *entry, *group;
 	size_t i, k;
 
 	mix(&stamp, r);
+	/* Of the VPC only this is shown; its version would change with every neighbour. */
+	stamp += vpc && vpc_names_hosts(vpc);
 	json_array_foreach(mc_json_arr(r->spec, "enis"), i, entry) {
 		const struct resource *eni = store_get(call->tx, json_string_value(entry));
 

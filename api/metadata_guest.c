@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/interface.h"
+#include "api/vpc.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
@@ -13,27 +15,21 @@ static const struct resource *nic_of_address(struct store_tx *tx, const char *vp
 
 	for (struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL); (r = store_next(&it)); )
 		if (r->parent && strcmp(r->parent, vpc_id) == 0 &&
-		    strcmp(mc_json_str(r->spec, "ip", ""), ip) == 0)
+		    interface_slot_of(r, ip))
 			return r;
 	return NULL;
 }
 
-/* The groups' ids or names, one a line, kept by found; NULL where there are none. */
-static const char *group_lines(struct store_tx *tx, struct metadata_found *found, const json_t *groups,
-			       bool names)
+/* A list's texts, one a line, kept by found; NULL where there are none. */
+static const char *lines(struct metadata_found *found, const json_t *list)
 {
 	char *text = NULL;
-	const json_t *id;
+	const json_t *one;
 	size_t i;
 
-	json_array_foreach(groups, i, id) {
-		const struct resource *group = store_get(tx, json_string_value(id));
-		const char *word = names ? mc_json_str(group ? group->doc : NULL, "GroupName", NULL)
-					 : json_string_value(id);
-		char *more = word ? mc_strf("%s%s%s", text ? text : "", text ? "\n" : "", word) : NULL;
+	json_array_foreach(list, i, one) {
+		char *more = mc_strf("%s%s%s", text ? text : "", text ? "\n" : "", json_string_value(one));
 
-		if (!more)
-			continue;
 		free(text);
 		text = more;
 	}
@@ -42,12 +38,30 @@ static const char *group_lines(struct store_tx *tx, struct metadata_found *found
 	return text;
 }
 
+/* The groups' ids or names, one a line, kept by found; NULL where there are none. */
+static const char *group_lines(struct store_tx *tx, struct metadata_found *found, const json_t *groups,
+			       bool names)
+{
+	mc_auto_json json_t *words = json_array();
+	json_t *id;
+	size_t i;
+
+	json_array_foreach(groups, i, id) {
+		const struct resource *group = store_get(tx, json_string_value(id));
+
+		if (group)
+			json_array_append(words, names ? json_object_get(group->doc, "GroupName") : id);
+	}
+	return lines(found, words);
+}
+
 static void add_nic(struct store_tx *tx, struct metadata_found *found, const struct resource *eni)
 {
 	struct metadata_guest *g = &found->guest;
 	const struct resource *subnet = store_get(tx, mc_json_str(eni->spec, "subnet", ""));
 	const struct resource *vpc = store_get(tx, eni->parent ? eni->parent : "");
 	const json_t *groups = mc_json_arr(eni->spec, "groups");
+	mc_auto_json json_t *blocks = vpc ? vpc_cidrs(vpc) : NULL;
 
 	if (g->n_nics == METADATA_MAX_NICS)
 		return;
@@ -61,6 +75,8 @@ static void add_nic(struct store_tx *tx, struct metadata_found *found, const str
 		.subnet_cidr = mc_json_str(subnet ? subnet->doc : NULL, "CidrBlock", NULL),
 		.vpc = vpc ? vpc->id : NULL,
 		.vpc_cidr = mc_json_str(vpc ? vpc->doc : NULL, "CidrBlock", NULL),
+		.vpc_cidrs = lines(found, blocks),
+		.public_names = vpc && vpc_names_hosts(vpc),
 		.group_ids = group_lines(tx, found, groups, false),
 		.group_names = group_lines(tx, found, groups, true),
 		.device_index = (int)mc_json_int(eni->spec, "device_index", 0),

@@ -9,7 +9,7 @@
  * transaction: use it before store_end(). */
 struct metadata_found {
 	struct metadata_guest guest;
-	char *owned[2 * METADATA_MAX_NICS];
+	char *owned[3 * METADATA_MAX_NICS];
 	size_t n_owned;
 };
 

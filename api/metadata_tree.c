@@ -72,7 +72,7 @@ static char *p_private_name(const struct metadata_guest *g, const struct metadat
 
 static char *p_public_name(const struct metadata_guest *g, const struct metadata_nic *nic)
 {
-	return nic->public_ip ? dns_name_public(g->region, nic->public_ip) : NULL;
+	return nic->public_ip && nic->public_names ? dns_name_public(g->region, nic->public_ip) : NULL;
 }
 
 static char *p_zone_id(const struct metadata_guest *g, const struct metadata_nic *nic)
@@ -150,7 +150,7 @@ static const struct leaf nic_leaves[] = {
 	NIC("subnet-ipv4-cidr-block", subnet_cidr),
 	NIC("vpc-id", vpc),
 	NIC("vpc-ipv4-cidr-block", vpc_cidr),
-	NIC("vpc-ipv4-cidr-blocks", vpc_cidr),
+	NIC("vpc-ipv4-cidr-blocks", vpc_cidrs),
 };
 
 /* --- building ------------------------------------------------------------- */

@@ -15,6 +15,8 @@
 struct metadata_nic {
 	const char *id, *mac, *ip, *public_ip, *owner;
 	const char *subnet, *subnet_cidr, *vpc, *vpc_cidr;
+	const char *vpc_cidrs;     /* all, one a line */
+	bool public_names;         /* a public address has a name */
 	const char *group_ids, *group_names; /* one a line */
 	int device_index;
 };

@@ -83,6 +83,11 @@ json_t *vpc_cidrs(const struct resource *vpc)
 	return list;
 }
 
+bool vpc_names_hosts(const struct resource *vpc)
+{
+	return mc_json_bool(vpc->spec, "enable_dns_support", true) && mc_json_bool(vpc->spec, "enable_dns_hostnames", false);
+}
+
 static bool any_block(const struct resource *vpc, struct cidr cidr, bool (*test)(struct cidr block, struct cidr cidr))
 {
 	size_t i;

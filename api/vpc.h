@@ -19,6 +19,8 @@ int64_t vpc_generation(struct store_tx *tx, const char *vpc_id);
 /* The whole wanted VPC of docs/ipc.md, from the store. NULL where the VPC is unknown. New reference. */
 json_t *vpc_document(struct store_tx *tx, const char *vpc_id);
 
+/* Are the names that AWS derives from addresses in use there? */
+bool vpc_names_hosts(const struct resource *vpc);
 /* Is the block inside one of the VPC's / does it share an address with one of them? */
 bool vpc_contains(const struct resource *vpc, struct cidr cidr);
 bool vpc_overlaps(const struct resource *vpc, struct cidr cidr);

@@ -27,7 +27,7 @@ static struct metadata_guest guest(void)
 		.nics = { { .id = "eni-0123456789abcdef0", .mac = MAC, .ip = "172.31.0.10",
 			    .public_ip = "203.0.113.5", .owner = "000000000000",
 			    .subnet = "subnet-0123456789abcdef0", .subnet_cidr = "172.31.0.0/20",
-			    .vpc = "vpc-0123456789abcdef0", .vpc_cidr = "172.31.0.0/16",
+			    .vpc = "vpc-0123456789abcdef0", .vpc_cidr = "172.31.0.0/16", .vpc_cidrs = "172.31.0.0/16", .public_names = true,
 			    .group_ids = "sg-1\nsg-2", .group_names = "default\nweb" } },
 	};
 }
