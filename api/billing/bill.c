@@ -106,7 +106,7 @@ static bool wanted(const char *account, const struct bill_item *item)
 static int read_open(sqlite3_stmt *stmt, void *ctx)
 {
 	struct live *l = ctx;
-	struct bill_item item = { .priced = true, .open = true };
+	struct bill_item item = { .priced = true };
 	int64_t started = sqlite3_column_int64(stmt, LINE_COUNT), label = sqlite3_column_int64(stmt, LINE_COUNT + 1);
 	int64_t run = sqlite3_column_int64(stmt, LINE_COUNT + 2), ns = l->now.meter > started ? l->now.meter - started : 0;
 	int64_t end = label + ns;
@@ -120,6 +120,7 @@ static int read_open(sqlite3_stmt *stmt, void *ctx)
 		live_add(l, &item, calendar_day(label), midnight - label);
 		label = midnight;
 	}
+	item.open = true;
 	live_add(l, &item, calendar_day(end), end - label + meter_extra(item.meter, run + ns));
 	return 0;
 }

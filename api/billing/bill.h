@@ -22,7 +22,7 @@ struct bill_item { /* a line on a day, or a part of it */
 	int64_t amount;   /* ns, or a count */
 	int64_t cost;     /* nano-units */
 	bool priced;      /* false: the price list has none */
-	bool open;        /* its meter runs now */
+	bool open;        /* its meter runs now (of the last day it reaches into) */
 };
 
 /* Borrowed while it is called. Non-zero ends the reading. */
@@ -54,5 +54,12 @@ int bill_each(struct bill *b, const struct bill_query *q, bill_item_fn *fn, void
 /* The same rated anew from the usage alone, each piece of price told: fn is called after the parts of
  * its item. Whole months are read before `from` so that tiers are where they were. */
 int bill_explain(struct bill *b, const struct bill_query *q, bill_item_fn *fn, rate_part_fn *part, void *ctx, mc_err **err);
+
+#define BILL_HOURS_MAX 14 /* days: Cost Explorer's own bound */
+
+/* fn for each line of each hour in [from, to), hours since 1970: item->cost is the hour's part of the
+ * day's, which the hours of a day add up to. */
+int bill_hours(struct bill *b, const char *account, int64_t from, int64_t to,
+	       int (*fn)(void *ctx, int64_t hour, const struct bill_item *item), void *ctx, mc_err **err);
 
 #endif

@@ -130,14 +130,20 @@ struct rating {
 	void *ctx;
 };
 
-static void tell(const struct rating *g, const char *free_name, money_wide amount, int64_t nano, int64_t up_to)
+static void tell(const struct rating *g, const char *free_name, int64_t quantity, money_wide amount, int64_t nano,
+		 int64_t up_to)
 {
 	const struct rate_part p = {
-		.free = free_name, .amount = amount, .denominator = g->denominator, .nano = nano, .up_to = up_to,
+		.free = free_name, .quantity = quantity, .amount = amount, .denominator = g->denominator, .nano = nano, .up_to = up_to,
 	};
 
 	if (g->part && amount > 0)
 		g->part(g->ctx, &p);
+}
+
+static int64_t whole_quantity(const struct rating *g)
+{
+	return meter_unit_info(g->u->meter->unit)->timed ? g->u->quantity : 1;
 }
 
 static bool granted(const struct rating *g, const struct price_free *f)
@@ -168,14 +174,14 @@ static void take_free(struct rating *g)
 		taken = left <= 0 ? 0 : left < g->rest ? left : g->rest;
 		pool->used += taken;
 		g->rest -= taken;
-		tell(g, list[i].name, taken, 0, INT64_MAX);
+		tell(g, list[i].name, whole_quantity(g), taken, 0, INT64_MAX);
 	}
 }
 
-static void charge(struct rating *g, const struct price_tier *t, money_wide amount)
+static void charge(struct rating *g, const struct price_tier *t, int64_t quantity, money_wide amount)
 {
 	g->fits &= money_add_product(&g->numerator, amount, t->nano);
-	tell(g, NULL, amount, t->nano, t->up_to);
+	tell(g, NULL, quantity, amount, t->nano, t->up_to);
 }
 
 /* Tiers of the month's sum of this account, region, meter and type. */
@@ -189,7 +195,7 @@ static void take_tiers(struct rating *g, const struct price *price)
 		money_wide room = t->up_to == INT64_MAX ? g->rest : t->up_to * g->denominator - pool->used;
 		money_wide taken = room <= 0 ? 0 : room < g->rest ? room : g->rest;
 
-		charge(g, t, taken);
+		charge(g, t, whole_quantity(g), taken);
 		pool->used += taken;
 		g->rest -= taken;
 	}
@@ -205,7 +211,7 @@ static void take_brackets(struct rating *g, const struct price *price)
 		const struct price_tier *t = &price->tiers[i];
 		int64_t top = t->up_to < g->u->quantity ? t->up_to : g->u->quantity;
 
-		charge(g, t, ns * (top - below));
+		charge(g, t, top - below, ns * (top - below));
 		below = top;
 	}
 }
@@ -249,7 +255,7 @@ int rater_rate(struct rater *r, const struct rate_usage *u, rate_part_fn *part, 
 		else
 			take_free(&g);
 		if (!price->by_quantity && price->n == 1)
-			charge(&g, price->tiers, g.rest);
+			charge(&g, price->tiers, whole_quantity(&g), g.rest);
 		else if (!price->by_quantity)
 			take_tiers(&g, price);
 	}

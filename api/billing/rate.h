@@ -34,6 +34,7 @@ struct rate_usage {
 /* What a piece of the amount costs, for --explain. */
 struct rate_part {
 	const char *free;       /* name of the free amount it is of, or NULL */
+	int64_t quantity;       /* of the resource's quantity, what this is of; 1 of what is counted */
 	money_wide amount;      /* quantity times ns, or a count */
 	money_wide denominator; /* amounts in a priced unit */
 	int64_t nano;           /* a unit */
