@@ -129,3 +129,20 @@ resource "aws_vpc_dhcp_options_association" "own" {
   vpc_id          = aws_vpc.main.id
   dhcp_options_id = aws_vpc_dhcp_options.own.id
 }
+resource "aws_vpc_peering_connection" "both" {
+  vpc_id      = aws_vpc.main.id
+  peer_vpc_id = aws_vpc.second.id
+  auto_accept = true
+  accepter {
+    allow_remote_vpc_dns_resolution = true
+  }
+  tags = { Name = "terraform-peering" }
+}
+resource "aws_route" "peer" {
+  route_table_id            = aws_route_table.other.id
+  destination_cidr_block    = aws_vpc.second.cidr_block
+  vpc_peering_connection_id = aws_vpc_peering_connection.both.id
+}
+data "aws_vpc_endpoint_service" "ec2" {
+  service = "ec2"
+}
