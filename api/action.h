@@ -86,6 +86,7 @@ const struct action *action_find(const char *service, const char *name);
 	X(security_group_reference) \
 	X(volume) \
 	X(attachment) \
+	X(modification) \
 	X(snapshot) \
 	X(snapshot_attribute) \
 	X(tag) \

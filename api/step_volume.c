@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/modification.h"
 #include "api/reconciler.h"
 #include "api/snapshot.h"
 #include "api/state.h"
@@ -126,6 +127,8 @@ int step_volume(struct api *api, const char *id, int64_t *ret_delay, mc_err **er
 		r = create_volume(api, v, err);
 	else if (v && v->state == VOLUME_DELETING)
 		r = delete_volume(api, v, ret_delay, err);
+	else if (v && (v->state == VOLUME_AVAILABLE || v->state == VOLUME_IN_USE))
+		r = modification_step(api, v, ret_delay, err);
 	resource_free(v);
 	return r;
 }

@@ -209,6 +209,15 @@ struct volume_shape volume_type_shape(const json_t *doc)
 	};
 }
 
+int64_t volume_type_kept_iops(const struct volume_shape *shape, const char *type)
+{
+	const struct volume_type *t = find_type(type);
+
+	if (!t || !t->iops_max)
+		return 0;
+	return strcmp(shape->type, type) == 0 ? shape->iops : 3000;
+}
+
 json_t *volume_type_limits(const struct volume_shape *shape)
 {
 	const struct volume_type *t = find_type(shape->type);

@@ -24,6 +24,10 @@ void volume_type_show(const struct volume_shape *shape, json_t *doc);
 /* The shape of a volume's doc. Its strings are borrowed. */
 struct volume_shape volume_type_shape(const json_t *doc);
 
+/* Iops of a shape that becomes this type, where none are asked for: those it has where it stays what it is,
+ * 3,000 where they are provisioned (EC2 API reference, ModifyVolume), else none. */
+int64_t volume_type_kept_iops(const struct volume_shape *shape, const char *type);
+
 /* The limits of a disk, in the words of docs/ipc.md (`iotune`). New reference. */
 json_t *volume_type_limits(const struct volume_shape *shape);
 

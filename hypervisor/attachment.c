@@ -71,6 +71,27 @@ static int set_limits(const struct work *w, virDomainPtr domain, const char *tar
 	return r < 0 ? work_failed(w, err, "limit") : MC_IPC_OK;
 }
 
+static int limit(const struct work *w, json_t **ret, mc_err **err)
+{
+	auto_domain domain = NULL;
+	mc_auto_json json_t *disk = NULL;
+	int outcome = find_disk(w, &domain, &disk, err);
+
+	if (outcome == MC_IPC_OK)
+		outcome = set_limits(w, domain, mc_json_str(disk, "target", ""), err);
+	if (outcome == MC_IPC_OK)
+		*ret = MC_STEAL(disk);
+	return outcome;
+}
+
+int attachment_limit(struct hypervisor *h, const char *id, const char *volume, const json_t *doc, json_t **ret,
+		     mc_err **err)
+{
+	struct work w = { .h = h, .id = id, .part = volume, .doc = doc };
+
+	return work_run(&w, limit, ret, err);
+}
+
 /* --- plugging in ----------------------------------------------------------- */
 
 static bool no_slot(const char *message)

@@ -12,6 +12,10 @@
 int attachment_put(struct hypervisor *h, const char *id, const char *volume, const json_t *doc, json_t **ret,
 		   mc_err **err);
 
+/* Other limits ({iotune}) for a disk that is there; MC_IPC_NOT_FOUND where it is not. */
+int attachment_limit(struct hypervisor *h, const char *id, const char *volume, const json_t *doc, json_t **ret,
+		     mc_err **err);
+
 /* Ask the guest to let go. *ret: {state: "detached" or "detaching"}; the event "detached" tells the end
  * of the latter, and asking again is fine. Off or never attached is detached. */
 int attachment_delete(struct hypervisor *h, const char *id, const char *volume, json_t **ret, mc_err **err);

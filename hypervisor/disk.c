@@ -45,6 +45,11 @@ const struct mc_field disk_fields[] = {
 
 const struct mc_field disk_put_fields[] = { COMMON_FIELDS, { 0 } };
 
+const struct mc_field disk_limits_fields[] = {
+	{ .name = "iotune", .type = MC_FIELD_OBJECT, .required = true, .sub = iotune_fields },
+	{ 0 },
+};
+
 /* Is path a file somewhere under this root (n characters, no slash at its end)? */
 static bool path_under(const char *path, const char *root, size_t n)
 {

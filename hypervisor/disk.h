@@ -13,6 +13,8 @@
 
 /* An element of an instance's `disks`; and the body of PUT …/disks/{vol}, which has no `volume`. */
 extern const struct mc_field disk_fields[], disk_put_fields[];
+/* The body of POST …/disks/{vol}/limits: {iotune}. */
+extern const struct mc_field disk_limits_fields[];
 
 /* Do its files lie under one of the comma-separated roots? 0, or -1 with *err naming the member,
  * `where` ("disks[0].", "") before its name. */

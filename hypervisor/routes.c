@@ -54,6 +54,11 @@ static int delete_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret
 	return attachment_delete(ctx, req->vars[0], req->vars[1], ret, err);
 }
 
+static int limit_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return attachment_limit(ctx, req->vars[0], req->vars[1], req->body, ret, err);
+}
+
 static int grow_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
 	return attachment_grow(ctx, req->vars[0], req->vars[1], mc_json_int(req->body, "bytes", 0), ret, err);
@@ -179,6 +184,8 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	{ "PUT", "/v1/instances/{}/disks/{}", DISK, .fields = disk_put_fields, .handler = put_disk,
 	  .help = "plug a disk in, or change its limits" },
 	{ "DELETE", "/v1/instances/{}/disks/{}", DISK, .handler = delete_disk, .help = "ask the guest to let a disk go" },
+	{ "POST", "/v1/instances/{}/disks/{}/limits", DISK, .fields = disk_limits_fields, .handler = limit_disk,
+	  .help = "other limits for a disk" },
 	{ "POST", "/v1/instances/{}/disks/{}/grow", DISK, .fields = grow_fields, .handler = grow_disk,
 	  .help = "show the guest a larger disk" },
 	{ "PUT", "/v1/instances/{}/nics/{}", NIC, .fields = nic_put_fields, .handler = put_nic,

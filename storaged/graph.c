@@ -25,6 +25,8 @@ static const struct mc_db_upgrade upgrades[] = {
 	    " created INTEGER NOT NULL);"
 	    "CREATE INDEX snapshots_layer ON snapshots(layer);"
 	    "CREATE UNIQUE INDEX snapshots_overlay ON snapshots(overlay);"},
+	/* Not 0: its QEMU is about to grow it to this. */
+	{4, "ALTER TABLE volumes ADD COLUMN growing_gib INTEGER NOT NULL DEFAULT 0;"},
 	{0, NULL},
 };
 

@@ -31,6 +31,7 @@ struct volume {
 	char id[MC_ID_LEN];
 	char source[MC_ID_LEN]; /* the image or snapshot it was made of, "" for an empty one */
 	int64_t size_gib;
+	int64_t growing_gib; /* its QEMU is about to grow it to this; 0: it is not */
 	struct layer layer;
 };
 
@@ -82,7 +83,7 @@ int graph_layer_release(struct graph *graph, const char *id, struct layer *ret_l
 /* The file is gone: drop the row of a creating or deleting layer. */
 int graph_layer_forget(struct graph *graph, const char *id, mc_err **err);
 
-/* The file and its header have this size now: size_gib, layer.virtual_bytes. */
+/* Record size_gib and layer.virtual_bytes, which the file and its header have, and growing_gib. */
 int graph_volume_resize(struct graph *graph, const struct volume *volume, mc_err **err);
 
 /* Note, or unnote, who writes to the volume; repeating is fine. */

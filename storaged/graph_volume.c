@@ -5,7 +5,7 @@
 
 #include "common/clock.h"
 
-#define SELECT_VOLUMES "SELECT v.id, v.image, v.size_gib, " LAYER_COLUMNS \
+#define SELECT_VOLUMES "SELECT v.id, v.image, v.size_gib, v.growing_gib, " LAYER_COLUMNS \
 	" FROM volumes v JOIN layers l ON l.id = v.layer "
 
 struct each_volume { int (*fn)(void *ctx, const struct volume *volume); void *ctx; };
@@ -13,7 +13,8 @@ struct each_volume { int (*fn)(void *ctx, const struct volume *volume); void *ct
 static int volume_row(sqlite3_stmt *row, void *arg)
 {
 	const struct each_volume *each = arg;
-	struct volume v = {.size_gib = sqlite3_column_int64(row, 2), .layer = graph_layer_of_row(row, 3)};
+	struct volume v = {.size_gib = sqlite3_column_int64(row, 2), .growing_gib = sqlite3_column_int64(row, 3),
+			   .layer = graph_layer_of_row(row, 4)};
 
 	graph_copy_id(v.id, mc_db_text(row, 0));
 	graph_copy_id(v.source, mc_db_text(row, 1));
@@ -105,8 +106,8 @@ static int resize_steps(struct graph *graph, void *arg, mc_err **err)
 {
 	const struct volume *v = arg;
 
-	if (mc_db_run(graph->db, NULL, NULL, err, "UPDATE volumes SET size_gib = ? WHERE id = ?", "is", v->size_gib,
-		      v->id) < 0)
+	if (mc_db_run(graph->db, NULL, NULL, err, "UPDATE volumes SET size_gib = ?, growing_gib = ? WHERE id = ?", "iis",
+		      v->size_gib, v->growing_gib, v->id) < 0)
 		return -1;
 	return mc_db_run(graph->db, NULL, NULL, err, "UPDATE layers SET virtual_bytes = ? WHERE id = ?", "is",
 			 v->layer.virtual_bytes, v->layer.id);

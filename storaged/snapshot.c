@@ -154,6 +154,10 @@ static int begin(struct storage *storage, const char *id, const char *volume, st
 		mc_err_set(err, 0, "the snapshot %s of %s is being taken", other.id, volume);
 		return MC_IPC_UNAVAILABLE;
 	}
+	if (r > 0 && v.growing_gib) {
+		mc_err_set(err, 0, "%s is growing", volume);
+		return MC_IPC_UNAVAILABLE;
+	}
 	r = r < 0 ? -1 : storage_room(storage, FRESH_BYTES, err);
 	if (r != MC_IPC_OK)
 		return r;

@@ -54,6 +54,8 @@ static json_t *volume_json(struct storage *storage, const struct volume *v, mc_e
 			(json_int_t)store_allocated(&storage->store, v->layer.id), "opened_by", openers);
 	if (v->layer.parent[0])
 		json_object_set_new(doc, "base", json_string(v->layer.parent));
+	if (v->growing_gib)
+		json_object_set_new(doc, "growing_gib", json_integer(v->growing_gib));
 	return doc;
 }
 
@@ -302,31 +304,6 @@ int volume_delete(struct storage *storage, const char *id, mc_err **err)
 
 /* --- growing -------------------------------------------------------------- */
 
-static int header_bytes(struct storage *storage, const struct volume *v, int64_t *ret, mc_err **err)
-{
-	struct qcow2_header header;
-	int r = storage_header(storage, v->layer.id, &header, err);
-
-	if (r == 0)
-		*ret = (int64_t)header.virtual_bytes;
-	return r;
-}
-
-/* Make the file large enough, or see that it is. */
-static int grow_file(struct storage *storage, const struct volume *v, int64_t bytes, mc_err **err)
-{
-	mc_autofree char *path = store_path(&storage->store, v->layer.id);
-	int64_t now = 0;
-	int r = header_bytes(storage, v, &now, err);
-
-	if (r < 0 || now >= bytes)
-		return r < 0 ? -1 : MC_IPC_OK;
-	r = check_closed(storage, v->id, err);
-	if (r != MC_IPC_OK)
-		return r;
-	return qemu_img_resize(&storage->offspring, path, (uint64_t)bytes, err) < 0 ? -1 : MC_IPC_OK;
-}
-
 /* An overlay that is about to become the top has the size of now. */
 static int check_unprepared(struct storage *storage, const char *id, mc_err **err)
 {
@@ -343,6 +320,43 @@ static int check_unprepared(struct storage *storage, const char *id, mc_err **er
 	return MC_IPC_UNAVAILABLE;
 }
 
+/* Make the file of a closed volume large enough; see whether the QEMU of an open one has done so. */
+static int grow_file(struct storage *storage, const struct volume *v, int64_t bytes, bool *ret_done, mc_err **err)
+{
+	mc_autofree char *path = store_path(&storage->store, v->layer.id);
+	struct qcow2_header header;
+	int open;
+
+	if (storage_header(storage, v->layer.id, &header, err) < 0)
+		return -1;
+	*ret_done = (int64_t)header.virtual_bytes >= bytes;
+	open = *ret_done ? 1 : volume_is_open(storage, v->id, err);
+	if (open != 0)
+		return open < 0 ? -1 : 0;
+	*ret_done = true;
+	return qemu_img_resize(&storage->offspring, path, (uint64_t)bytes, err);
+}
+
+/* Until its QEMU has grown an open volume, only the intention is recorded. */
+static int grow(struct storage *storage, struct volume *v, int64_t size_gib, mc_err **err)
+{
+	bool done = true;
+
+	if (size_gib < v->size_gib) {
+		mc_err_set(err, 0, "size_gib: volume %s has %lld GiB already and never shrinks", v->id, (long long)v->size_gib);
+		return MC_IPC_BAD_REQUEST;
+	}
+	if (size_gib > v->size_gib && grow_file(storage, v, size_gib * GIB, &done, err) < 0)
+		return -1;
+	MC_CRASH_POINT();
+	v->growing_gib = done ? 0 : size_gib;
+	if (done) {
+		v->size_gib = size_gib;
+		v->layer.virtual_bytes = size_gib * GIB;
+	}
+	return graph_volume_resize(storage->graph, v, err) < 0 ? -1 : MC_IPC_OK;
+}
+
 int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
@@ -351,20 +365,9 @@ int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_
 
 	if (r == MC_IPC_OK)
 		r = volume_find(storage, id, &v, err);
-	if (r == MC_IPC_OK && size_gib < v.size_gib) {
-		mc_err_set(err, 0, "size_gib: volume %s has %lld GiB already and never shrinks", id, (long long)v.size_gib);
-		return MC_IPC_BAD_REQUEST;
-	}
 	if (r == MC_IPC_OK)
-		r = grow_file(storage, &v, size_gib * GIB, err);
-	if (r != MC_IPC_OK)
-		return r;
-	MC_CRASH_POINT();
-	v.size_gib = size_gib;
-	v.layer.virtual_bytes = size_gib * GIB;
-	if (graph_volume_resize(storage->graph, &v, err) < 0)
-		return -1;
-	return answer(storage, &v, ret, err);
+		r = grow(storage, &v, size_gib, err);
+	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
 }
 
 /* --- use ------------------------------------------------------------------ */

@@ -23,8 +23,8 @@ int volume_list(struct storage *storage, json_t **ret, mc_err **err);
 /* Works on a full disk too. An absent volume is fine; an open one is MC_IPC_IN_USE. */
 int volume_delete(struct storage *storage, const char *id, mc_err **err);
 
-/* Make it this large; it never shrinks. An open one must have grown already, in its QEMU:
- * then it is only noted. */
+/* Make it this large; it never shrinks. An open one grows in its QEMU between two such calls: after
+ * the first the document has growing_gib, and no snapshot begins until the second. */
 int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_t **ret, mc_err **err);
 
 /* From now on, or no longer, this instance's QEMU may write to the volume. What needs a

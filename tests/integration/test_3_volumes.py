@@ -1,8 +1,10 @@
 """Volumes as a guest sees them: plugged in while it runs, at launch, kept or gone at the end."""
 
+import base64
+
 import pytest
 
-from cloud import SHORT_S, Guest, error_of, wait_until
+from cloud import ROOT, SHORT_S, Guest, error_of, run, wait_until
 
 GIB = 1 << 30
 
@@ -36,12 +38,13 @@ def wait_seen(guest, volume, seen=True):
 
 
 @pytest.fixture
-def volume(ec2, pair):
-    """A new volume where the pair is; gone afterwards, whatever has it."""
+def volume(ec2, pair, request):
+    """A new volume where the pair is."""
+    token = request.node.name
     az = pair[0].described["Placement"]["AvailabilityZone"]
-    made = ec2.create_volume(AvailabilityZone=az, Size=1, VolumeType="gp3", ClientToken="one-volume",
+    made = ec2.create_volume(AvailabilityZone=az, Size=1, VolumeType="gp3", ClientToken=token,
                              TagSpecifications=[{"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": "data"}]}])
-    again = ec2.create_volume(AvailabilityZone=az, Size=1, VolumeType="gp3", ClientToken="one-volume",
+    again = ec2.create_volume(AvailabilityZone=az, Size=1, VolumeType="gp3", ClientToken=token,
                               TagSpecifications=[{"ResourceType": "volume", "Tags": [{"Key": "Name", "Value": "data"}]}])
     assert again["VolumeId"] == made["VolumeId"] and made["State"] == "creating"
     wait_volume(ec2, made["VolumeId"], "available")
@@ -167,3 +170,61 @@ def test_terminate_deletes_what_it_should(launched, cloud, ec2):
     ec2.delete_volume(VolumeId=kept)
     wait_until("storaged has none of them", lambda: not {v["VolumeId"] for v in volumes.values()} & set(cloud.volumes()),
                SHORT_S)
+
+
+@pytest.fixture(scope="session")
+def ioload(cloud):
+    """The program that loads a disk, for any guest."""
+    program = cloud.own / "ioload"
+    run("gcc", "-std=gnu11", "-O2", "-static", "-pthread", "-o", program, ROOT / "tests/integration/guest/ioload.c")
+    return program
+
+
+def load(guest, program, device, *words):
+    """Operations and milliseconds of a load in the guest."""
+    if guest.ssh("test -x /tmp/ioload", check=False).returncode != 0:
+        with program.open("rb") as f:
+            text = base64.b64encode(f.read()).decode()
+        guest.ssh("base64 -d > /tmp/ioload && chmod +x /tmp/ioload", stdin=text)
+    words = " ".join(str(w) for w in words)
+    return [int(n) for n in guest.ssh(f"sudo /tmp/ioload {device} {words}").split()][:2]
+
+
+def wait_modified(ec2, volume):
+    def completed():
+        m = ec2.describe_volumes_modifications(VolumeIds=[volume])["VolumesModifications"][0]
+        assert m["ModificationState"] != "failed", m
+        return m if m["ModificationState"] == "completed" else None
+    return wait_until("it is modified", completed, SHORT_S)
+
+
+def test_modify_in_use(volume, pair, ec2, cloud, ioload):
+    """The guest sees the new size at once, and the new limits bite."""
+    guest = pair[0]
+    ec2.attach_volume(VolumeId=volume, InstanceId=guest.id, Device="/dev/sdf")
+    wait_attached(ec2, volume)
+    wait_seen(guest, volume)
+    guest.ssh(f"echo before | sudo dd of={serial(volume)} bs=512 count=1 conv=sync,fsync 2>/dev/null")
+    answer = cloud.aws("ec2", "modify-volume", "--volume-id", volume, "--size", "5", "--volume-type", "io2", "--iops", "100")
+    m = answer["VolumeModification"]
+    assert m["ModificationState"] == "modifying" and m["OriginalSize"] == 1 and m["TargetSize"] == 5
+    m = wait_modified(ec2, volume)
+    assert m["Progress"] == 100 and m["EndTime"] >= m["StartTime"]
+    described = volume_of(ec2, volume)
+    assert (described["Size"], described["VolumeType"], described["Iops"]) == (5, "io2", 100) and described["State"] == "in-use"
+    wait_until("the guest sees it", lambda: int(guest.ssh(f"sudo blockdev --getsize64 {serial(volume)}")) == 5 * GIB, SHORT_S)
+    assert guest.ssh(f"sudo head -n 1 {serial(volume)}") == "before\n"
+    operations, ms = load(guest, ioload, serial(volume), "read", 4096, 4, 3)
+    assert operations <= 110 * ms / 1000 + 10, "100 a second, and a tenth of a second's in the bucket"
+    ec2.modify_volume(VolumeId=volume, VolumeType="gp3")
+    wait_modified(ec2, volume)
+    free, ms_free = load(guest, ioload, serial(volume), "read", 4096, 4, 3)
+    assert free / ms_free > 1.5 * operations / ms, "3,000 a second"
+    assert error_of(ec2.modify_volume, VolumeId=volume, Size=4)[0] == "InvalidParameterValue"
+    ec2.detach_volume(VolumeId=volume)
+    wait_volume(ec2, volume, "available")
+    ec2.modify_volume(VolumeId=volume, Size=6)
+    wait_modified(ec2, volume)
+    assert cloud.volumes()[volume]["size_gib"] == 6
+    ec2.delete_volume(VolumeId=volume)
+    wait_gone(ec2, volume)

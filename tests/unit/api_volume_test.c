@@ -370,12 +370,50 @@ static void test_attributes(void **state)
 	assert_int_equal(json_array_size(fixture_list(f, "Volumes")), 1);
 }
 
+/* --- modifying --------------------------------------------------------------- */
+
+static void modify_fails(struct fixture *f, const char *vol, const char *members, const char *code)
+{
+	mc_autofree char *in = mc_strf("{'VolumeId': '%s'%s}", vol, members);
+
+	fixture_fails(f, "ModifyVolume", in, code);
+}
+
+static void test_modify(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vol = volume(f, "us-east-1a");
+	mc_autofree char *ask = mc_strf("{'VolumeIds': ['%s']}", vol);
+	mc_autofree char *good = mc_strf("{'VolumeId': '%s', 'Size': 10, 'VolumeType': 'io2'}", vol);
+	json_t *m;
+
+	fixture_fails(f, "DescribeVolumesModifications", ask, "InvalidVolumeModification.NotFound");
+	modify_fails(f, vol, "", "MissingParameter");
+	modify_fails(f, vol, ", 'Size': 0", "InvalidParameterValue");
+	modify_fails(f, vol, ", 'VolumeType': 'io1'", "InvalidParameterValue");
+	modify_fails(f, vol, ", 'Iops': 200", "InvalidParameterCombination");
+	modify_fails(f, vol, ", 'VolumeType': 'gp3', 'Throughput': 1000", "InvalidParameterValue");
+	modify_fails(f, "vol-0123456789abcdef0", ", 'Size': 2", "InvalidVolume.NotFound");
+	fixture_ok(f, "ModifyVolume", good);
+	m = mc_json_obj(f->call.out, "VolumeModification");
+	assert_string_equal(mc_json_str(m, "ModificationState", ""), "modifying");
+	assert_int_equal(mc_json_int(m, "TargetSize", 0), 10);
+	assert_int_equal(mc_json_int(m, "TargetIops", 0), 3000);
+	assert_string_equal(mc_json_str(m, "OriginalVolumeType", ""), "gp2");
+	assert_int_equal(mc_json_int(m, "OriginalIops", 0), 100);
+	modify_fails(f, vol, ", 'Size': 20", "IncorrectModificationState");
+	fixture_ok(f, "DescribeVolumesModifications", "{'Filters': [{'Name': 'target-size', 'Values': ['10']}]}");
+	assert_int_equal(json_array_size(fixture_list(f, "VolumesModifications")), 1);
+	fixture_ok(f, "DescribeVolumesModifications", "{'Filters': [{'Name': 'modification-state', 'Values': ['completed']}]}");
+	assert_int_equal(json_array_size(fixture_list(f, "VolumesModifications")), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_limits), T(test_defaults), T(test_what_bites), T(test_devices), T(test_attach), T(test_root_stays), T(test_mappings),
-		T(test_bad_mappings), T(test_delete_on_termination), T(test_attributes),
+		T(test_bad_mappings), T(test_delete_on_termination), T(test_attributes), T(test_modify),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,12 +57,22 @@ def test_grow(storaged):
 
 
 def test_grow_open_volume(storaged):
-    """Its QEMU grows it, here as a resize behind storaged's back; before that it is refused."""
+    """Its QEMU grows it, here as a resize behind storaged's back; meanwhile no snapshot begins."""
     put_image(storaged)
     volume = storaged.call("PUT", f"volumes/{vol()}", {"size_gib": 1, "image": AMI, "opener": ONE})[1]
-    assert outcome(grow(storaged, 2)) == (409, "in_use")
+    snapshot = "snapshots/snap-0123456789abcdef0"
+    for size in (3, 2):
+        answer = grow(storaged, size)[1]
+        assert (answer["size_gib"], answer["growing_gib"]) == (1, size)
+        assert outcome(storaged.call("PUT", snapshot, {"volume": vol()})) == (503, "unavailable")
     qemu_img("resize", "-f", "qcow2", volume["path"], "2G")
-    assert grow(storaged, 2)[1]["size_gib"] == 2
+    answer = grow(storaged, 2)[1]
+    assert answer["size_gib"] == 2 and "growing_gib" not in answer
+    assert grow(storaged, 5)[1]["growing_gib"] == 5
+    assert "growing_gib" not in grow(storaged, 2)[1], "given up"
+    assert storaged.call("PUT", snapshot, {"volume": vol()})[1]["state"] == "prepared"
+    assert storaged.call("POST", snapshot + "/abandon", {})[0] == 200
+    grow(storaged, 3)
     qemu_img("resize", "-f", "qcow2", volume["path"], "3G")
     storaged.kill()
     storaged.start()
