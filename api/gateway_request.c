@@ -11,6 +11,7 @@
 #include "api/protocol/xml.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/crash.h"
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -212,6 +213,8 @@ static void answer_document(struct gateway_request *req, struct engine_call *ec,
 
 void gateway_request_answer(struct gateway_request *req, struct engine_call *ec, struct gateway_answer *ret)
 {
+	if (ec->action && ec->action->flags & (ACTION_WRITE | ACTION_BACKEND))
+		MC_CRASH_POINT(); /* done, and nobody was told */
 	ret->type = req->json ? "application/x-amz-json-1.1" : "text/xml;charset=UTF-8";
 	if (ec->call.error) {
 		answer_error(req, ec, ret);

@@ -2,34 +2,50 @@
 
 #ifdef MC_CRASH_POINTS
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/fs.h"
 
-void mc_crash_point(void)
+static void count_down(const char *number)
 {
-	const char *dir = getenv("MINICLOUD_CRASH_DIR");
-	mc_autofree char *path = dir ? mc_strf("%s/%s", dir, program_invocation_short_name) : NULL;
-	mc_auto_fd int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	char text[32] = "";
-	long n;
+	static _Atomic long passed;
 
-	/* The lock makes the count exact when threads pass points side by side. */
-	if (fd < 0 || flock(fd, LOCK_EX) < 0 || pread(fd, text, sizeof(text) - 1, 0) <= 0)
+	if (++passed == strtol(number, NULL, 10))
+		kill(getpid(), SIGKILL);
+}
+
+static void ask(const char *path, const char *file, int line)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	mc_autofree char *text = mc_strf("%s %s:%d", program_invocation_short_name, file, line);
+	mc_auto_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	char go;
+
+	if (fd < 0 || strlen(path) >= sizeof(to.sun_path))
 		return;
-	n = strtol(text, NULL, 10);
-	if (n <= 0)
-		return; /* another thread has fired it */
-	snprintf(text, sizeof(text), "%-20ld", n - 1);
-	if (pwrite(fd, text, 20, 0) != 20 || n > 1)
-		return;
-	unlink(path);
-	kill(getpid(), SIGKILL);
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
+	    send(fd, text, strlen(text), MSG_NOSIGNAL) > 0)
+		(void)!recv(fd, &go, 1, 0);
+}
+
+void mc_crash_point(const char *file, int line)
+{
+	const char *chosen = getenv("MINICLOUD_CRASH");
+	int kept = errno;
+
+	if (chosen && *chosen == '/')
+		ask(chosen, file, line);
+	else if (chosen)
+		count_down(chosen);
+	errno = kept;
 }
 #endif

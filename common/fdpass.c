@@ -1,3 +1,4 @@
+#include "common/crash.h"
 #include "common/fdpass.h"
 
 #include <errno.h>
@@ -111,8 +112,10 @@ int mc_fdpass_call(const char *socket_path, const json_t *doc, json_t **ret_doc,
 	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return mc_err_set(err, errno, "cannot connect to %s", socket_path);
+	MC_CRASH_POINT();
 	if (mc_fdpass_send(sock, doc, -1, err) < 0)
 		return -1;
 	r = mc_fdpass_recv(sock, ret_doc, ret_fd, err);
+	MC_CRASH_POINT();
 	return r == 1 ? mc_err_set(err, ECONNRESET, "%s closed the connection", socket_path) : r;
 }

@@ -121,7 +121,7 @@ static int write_all(int fd, const char *data, size_t len)
 
 int mc_fs_write(const char *path, const void *data, size_t len, mode_t mode, mc_err **err)
 {
-	mc_autofree char *temp = mc_strf("%s.new.%d", path, (int)getpid());
+	mc_autofree char *temp = mc_strf("%s.new", path);
 	mc_autofree char *dir = mc_strdup(path);
 	mc_auto_fd int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 
@@ -130,7 +130,7 @@ int mc_fs_write(const char *path, const void *data, size_t len, mode_t mode, mc_
 	MC_CRASH_POINT();
 	/* fchmod: the umask must not narrow what was asked for. */
 	if (fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0 || fsync(fd) < 0 ||
-	    rename(temp, path) < 0) {
+	    MC_CRASH_AROUND(rename(temp, path)) < 0) {
 		mc_err_set(err, errno, "cannot write %s", path);
 		unlink(temp);
 		return -1;
@@ -146,7 +146,9 @@ int mc_fs_mkdirs(const char *path, mode_t mode, mc_err **err)
 		slash = strchr(slash, '/');
 		if (slash)
 			*slash = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+		if (mkdir(copy, mode) == 0)
+			MC_CRASH_POINT();
+		else if (errno != EEXIST)
 			return mc_err_set(err, errno, "cannot make directory %s", copy);
 		if (slash)
 			*slash++ = '/';

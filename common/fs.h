@@ -10,7 +10,8 @@
 /* The whole file, NUL-terminated; NULL and *err on failure or above max bytes. */
 char *mc_fs_read(const char *path, size_t max, size_t *ret_len, mc_err **err);
 
-/* Write temp, fsync, rename, fsync the directory. */
+/* Write temp, fsync, rename, fsync the directory. A file has one writer at a time: temp is
+ * PATH.new, so that what a killed one left is taken over by the next. */
 int mc_fs_write(const char *path, const void *data, size_t len, mode_t mode, mc_err **err);
 
 /* fsync a file or directory by name. */

@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/crash.h"
 #include "common/fs.h"
 
 #define TRIM_ABOVE (1 << 20) /* bytes on disk at which a log is worth trimming */
@@ -30,6 +31,7 @@ int console_prepare(const char *dir, const char *instance_id, mc_err **err)
 	mc_autofree char *path = console_path(dir, instance_id);
 	mc_auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 
+	MC_CRASH_POINT();
 	/* The umask is tighter than what libvirtd needs to see. */
 	if (fd < 0 || fchmod(fd, 0644) < 0)
 		return mc_err_set(err, errno, "console log %s", path);
@@ -88,7 +90,7 @@ int console_remove(const char *dir, const char *instance_id, mc_err **err)
 {
 	mc_autofree char *path = console_path(dir, instance_id);
 
-	if (unlink(path) < 0 && errno != ENOENT)
+	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
 		return mc_err_set(err, errno, "console log %s", path);
 	return 0;
 }

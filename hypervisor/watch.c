@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crash.h"
 #include "common/fs.h"
 #include "common/id.h"
 #include "common/log.h"
 #include "hypervisor/state.h"
+#include "hypervisor/libvirt_points.h"
 
 struct watch {
 	struct events *events;
@@ -77,6 +79,7 @@ void watch_lifecycle(struct watch *w, const char *id, int vir_event, int vir_det
 	    watch_host_ended(w, id))
 		reason = "host-shutdown";
 	mc_log(MC_LOG_INFO, "hypervisor", "instance event", "instance", id, "event", event, "reason", reason, NULL);
+	MC_CRASH_POINT();
 	events_publish(w->events, id, event, reason);
 }
 

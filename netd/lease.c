@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/crash.h"
 #include "common/fs.h"
 #include "netd/netns.h"
 
@@ -130,7 +131,7 @@ static bool send_one(const struct wanted_subnet *s, const struct lease *l)
 	lease_packet(l, wanted_gateway(s), packet);
 	return fd >= 0 &&
 	       setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bridge, (socklen_t)strlen(bridge) + 1) == 0 &&
-	       sendto(fd, packet, sizeof(packet), 0, (struct sockaddr *)&to, sizeof(to)) ==
+	       MC_CRASH_AROUND(sendto(fd, packet, sizeof(packet), 0, (struct sockaddr *)&to, sizeof(to))) ==
 		       (ssize_t)sizeof(packet);
 }
 

@@ -44,7 +44,7 @@ static int pin_new(const char *path, mc_err **err)
 {
 	if (unshare(CLONE_NEWNET) < 0)
 		return mc_err_set(err, errno, "cannot make a network namespace");
-	if (mount(SELF, path, NULL, MS_BIND, NULL) < 0)
+	if (MC_CRASH_AROUND(mount(SELF, path, NULL, MS_BIND, NULL)) < 0)
 		return mc_err_set(err, errno, "cannot pin a network namespace at %s", path);
 	return 0;
 }
@@ -80,9 +80,9 @@ int netns_open(const char *path, mc_err **err)
 int netns_remove(const char *path, mc_err **err)
 {
 	while (netns_pinned(path))
-		if (umount2(path, MNT_DETACH) < 0)
+		if (MC_CRASH_AROUND(umount2(path, MNT_DETACH)) < 0)
 			return mc_err_set(err, errno, "cannot unmount %s", path);
-	if (unlink(path) < 0 && errno != ENOENT)
+	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
 		return mc_err_set(err, errno, "cannot remove %s", path);
 	return 0;
 }

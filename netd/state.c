@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 #include "common/fs.h"
 #include "common/id.h"
 
@@ -50,6 +51,7 @@ int state_begin(const struct netd *netd, const char *vpc_id, bool *ret_unfinishe
 	fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return mc_err_set(err, errno, "cannot make %s", mark);
+	MC_CRASH_POINT();
 	*ret_unfinished = unfinished;
 	return 0;
 }
@@ -65,7 +67,7 @@ int state_finish(const struct netd *netd, const char *vpc_id, const json_t *doc,
 		return mc_err_set(err, ENOMEM, "cannot write %s", path);
 	if (mc_fs_write(path, text, strlen(text), 0640, err) < 0)
 		return -1;
-	if (unlink(mark) < 0 && errno != ENOENT)
+	if (MC_CRASH_AROUND(unlink(mark)) < 0 && errno != ENOENT)
 		return mc_err_set(err, errno, "cannot remove %s", mark);
 	return 0;
 }
@@ -81,7 +83,7 @@ static int remove_files(const char *path, mc_err **err)
 	while ((entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (unlinkat(dirfd(dir), entry->d_name, 0) < 0)
+		if (MC_CRASH_AROUND(unlinkat(dirfd(dir), entry->d_name, 0)) < 0)
 			r = mc_err_set(err, errno, "cannot remove %s/%s", path, entry->d_name);
 	}
 	closedir(dir);
@@ -94,7 +96,7 @@ int state_remove(const struct netd *netd, const char *vpc_id, mc_err **err)
 
 	if (remove_files(dir, err) < 0)
 		return -1;
-	if (rmdir(dir) < 0 && errno != ENOENT)
+	if (MC_CRASH_AROUND(rmdir(dir)) < 0 && errno != ENOENT)
 		return mc_err_set(err, errno, "cannot remove %s", dir);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 #include "netd/netns.h"
 
 #define BASE "/proc/sys/net/"
@@ -47,6 +48,7 @@ static int write_one(const struct sysctl *row, const char *ifname, mc_err **err)
 	path_of(row->path, ifname, path, sizeof(path));
 	if (holds(path, row->value))
 		return 0;
+	MC_CRASH_POINT();
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT && row->optional)
 		return 0;

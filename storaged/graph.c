@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 #include "common/fs.h"
 
 static const struct mc_db_upgrade upgrades[] = {
@@ -37,6 +38,7 @@ static void ballast_take(const char *path)
 {
 	mc_auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
+	MC_CRASH_POINT();
 	if (fd >= 0 && posix_fallocate(fd, 0, BALLAST_BYTES) != 0)
 		unlink(path);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
@@ -146,6 +147,7 @@ static int make_file(struct storage *storage, const struct image *image, uint64_
 	if (fd < 0)
 		return mc_err_set(err, errno, "cannot make %s", part);
 	close(fd);
+	MC_CRASH_POINT();
 	r = qemu_img_import(storage->sandbox, &storage->offspring, image->source, part, data_bytes,
 			    (unsigned)storage->config->import_timeout, err);
 	if (r == QEMU_IMG_BAD_SOURCE)

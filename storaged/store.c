@@ -102,16 +102,14 @@ int store_commit(const struct store *store, const char *layer_id, mode_t mode, m
 		return mc_err_set(err, errno, "cannot set the group and mode of %s", part);
 	if (fsync(fd) < 0)
 		return mc_err_set(err, errno, "cannot sync %s", part);
-	MC_CRASH_POINT();
-	if (rename(part, path) < 0)
+	if (MC_CRASH_AROUND(rename(part, path)) < 0)
 		return mc_err_set(err, errno, "cannot rename %s", part);
 	return sync_dir(store, err);
 }
 
 static int remove_file(const char *path, mc_err **err)
 {
-	MC_CRASH_POINT();
-	if (unlink(path) < 0 && errno != ENOENT)
+	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
 		return mc_err_set(err, errno, "cannot remove %s", path);
 	return 0;
 }
