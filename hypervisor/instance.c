@@ -16,6 +16,7 @@
 #include "hypervisor/nic.h"
 #include "hypervisor/state.h"
 #include "hypervisor/work.h"
+#include "hypervisor/libvirt_points.h"
 
 #define AREA "hypervisor"
 
@@ -134,6 +135,15 @@ static int start(const struct work *w, virDomainPtr domain, mc_err **err)
 	return outcome < 0 && err && was_memory((*err)->msg) ? MC_IPC_NO_CAPACITY : outcome;
 }
 
+/* What never ran leaves nothing behind. Where the connection broke it may run: then its
+ * console is in use, and all is left to the next request. */
+static void forget_unstarted(const struct work *w, virDomainPtr domain)
+{
+	if (!domain || (virDomainIsActive(domain) == 0 &&
+			virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE) == 0))
+		console_remove(w->h->console_dir, w->id, NULL);
+}
+
 static int define_and_start(const struct work *w, virDomainPtr before, json_t **ret, mc_err **err)
 {
 	auto_domain domain = NULL;
@@ -147,11 +157,8 @@ static int define_and_start(const struct work *w, virDomainPtr before, json_t **
 		mc_log(MC_LOG_INFO, AREA, "instance started, paused", "instance", w->id, NULL);
 		return answer(w, domain, ret, err);
 	}
-	if (!before) { /* what never ran leaves nothing behind */
-		if (domain)
-			virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE);
-		console_remove(w->h->console_dir, w->id, NULL);
-	}
+	if (!before)
+		forget_unstarted(w, domain);
 	return outcome;
 }
 
