@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 #include "common/fs.h"
 #include "common/spawn.h"
 #include "netd/lease.h"
@@ -225,7 +226,7 @@ int dnsmasq_hold(const char *dir)
 
 static int send_signal(int pidfd, int sig)
 {
-	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+	return (int)MC_CRASH_AROUND(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0));
 }
 
 static bool ended(int pidfd, int timeout_ms)
@@ -235,12 +236,8 @@ static bool ended(int pidfd, int timeout_ms)
 	return poll(&p, 1, timeout_ms) > 0;
 }
 
-int dnsmasq_stop(const char *dir, mc_err **err)
+static int end(int fd, const char *dir, mc_err **err)
 {
-	mc_auto_fd int fd = dnsmasq_hold(dir);
-
-	if (fd < 0)
-		return 0;
 	if (send_signal(fd, SIGTERM) < 0 && errno != ESRCH)
 		return mc_err_set(err, errno, "cannot end the dnsmasq of %s", dir);
 	if (ended(fd, STOP_TIMEOUT_MS))
@@ -248,6 +245,19 @@ int dnsmasq_stop(const char *dir, mc_err **err)
 	send_signal(fd, SIGKILL);
 	if (!ended(fd, STOP_TIMEOUT_MS))
 		return mc_err_set(err, 0, "the dnsmasq of %s does not end", dir);
+	return 0;
+}
+
+/* One that was killed has left its pid file. */
+int dnsmasq_stop(const char *dir, mc_err **err)
+{
+	mc_autofree char *path = mc_strf("%s/dnsmasq.pid", dir);
+	mc_auto_fd int fd = dnsmasq_hold(dir);
+
+	if (fd >= 0 && end(fd, dir, err) < 0)
+		return -1;
+	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
+		return mc_err_set(err, errno, "cannot remove %s", path);
 	return 0;
 }
 
