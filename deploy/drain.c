@@ -18,12 +18,29 @@
 #include "common/json.h"
 
 #define CALL_MS 30000u
+#define PATIENCE (15 * MC_SECOND) /* a libvirtd that has died is soon back */
+#define AGAIN_MS 200
 
 struct drain {
 	const char *hypervisor, *netd;
 	int64_t deadline; /* boot clock: until then guests are only asked */
 	int failures;
 };
+
+/* mc_ipc_call(), made again while what stands behind the daemon is away. */
+static int drain_call(const char *socket, const char *method, const char *path, const json_t *body, json_t **ret,
+		      mc_err **err)
+{
+	int64_t deadline = mc_clock_boot() + PATIENCE;
+	int r;
+
+	while ((r = mc_ipc_call(socket, method, path, body, CALL_MS, ret, err)) == MC_IPC_UNAVAILABLE &&
+	       mc_clock_boot() < deadline) {
+		mc_err_clear(err);
+		poll(NULL, 0, AGAIN_MS);
+	}
+	return r;
+}
 
 static void drain_complain(struct drain *d, const char *what, const char *id, const mc_err *err)
 {
@@ -37,7 +54,7 @@ static json_t *drain_list(struct drain *d, const char *socket, const char *path,
 	mc_auto_err mc_err *err = NULL;
 	mc_auto_json json_t *answer = NULL;
 
-	if (mc_ipc_call(socket, "GET", path, NULL, CALL_MS, &answer, &err) != MC_IPC_OK) {
+	if (drain_call(socket, "GET", path, NULL, &answer, &err) != MC_IPC_OK) {
 		drain_complain(d, "listing", path, err);
 		return NULL;
 	}
@@ -70,7 +87,7 @@ static size_t instances_stop(struct drain *d, bool force)
 		if (instance_is_off(instance))
 			continue;
 		on++;
-		if (mc_ipc_call(d->hypervisor, "PUT", path, body, CALL_MS, &answer, &err) != MC_IPC_OK)
+		if (drain_call(d->hypervisor, "PUT", path, body, &answer, &err) != MC_IPC_OK)
 			drain_complain(d, "stopping", id, err);
 	}
 	return on;
@@ -126,7 +143,7 @@ static void vpcs_delete(struct drain *d)
 		mc_auto_err mc_err *err = NULL;
 		mc_auto_json json_t *answer = NULL;
 
-		if (mc_ipc_call(d->netd, "DELETE", path, NULL, CALL_MS, &answer, &err) != MC_IPC_OK)
+		if (drain_call(d->netd, "DELETE", path, NULL, &answer, &err) != MC_IPC_OK)
 			drain_complain(d, "removing", id, err);
 	}
 }
