@@ -8,7 +8,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 
-#define RECONNECT_MS 500
+#define RECONNECT_MS 100
 
 static int on_event(void *ctx, const json_t *doc)
 {

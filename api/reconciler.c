@@ -16,6 +16,7 @@
 
 #define AREA "reconciler"
 #define TICK (1 * MC_SECOND)      /* how often waiting requests are checked for lateness */
+#define FIRST_PAUSE (50 * MC_MS)  /* a daemon that was killed is back in that */
 #define MAX_PAUSE (30 * MC_SECOND)
 
 struct item {
@@ -85,7 +86,7 @@ static void settle(struct reconciler *r, struct item *i, int result, int64_t del
 
 	i->busy = false;
 	if (result < 0) {
-		delay = (MC_SECOND / 5) << (i->failures < 8 ? i->failures : 8);
+		delay = FIRST_PAUSE << (i->failures < 10 ? i->failures : 10);
 		i->failures++;
 	} else {
 		i->failures = 0;

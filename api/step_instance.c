@@ -22,7 +22,7 @@
 
 #define LOOK_AGAIN (MC_SECOND)         /* a lost event costs at most this */
 #define TAP_RETRY (20 * MC_MS)
-#define BACKEND_RETRY (MC_SECOND / 2)
+#define BACKEND_RETRY (MC_SECOND / 10)
 #define MAX_ATTEMPTS 5
 #define HOUR (3600 * MC_SECOND)
 

@@ -30,7 +30,7 @@
 #define TERM_PATIENCE (10 * MC_SECOND)
 #define DELAY_MIN (100 * MC_MS)
 #define DELAY_MAX (10 * MC_SECOND)
-#define STEADY (5 * MC_SECOND) /* having run so long, the program is worth an immediate restart */
+#define STEADY (1 * MC_SECOND) /* having run so long, the program is worth an immediate restart */
 #define NEVER INT64_MAX
 
 static const char usage_text[] =
