@@ -1,192 +1,278 @@
 #!/usr/bin/python3
-"""Kill each daemon at its numbered crash points while an instance lives its life.
+"""Kill everything that can be killed at every point of an instance's life.
 
-usage: tests/integration/crash/matrix.py [--stride N] [--offset N] [--daemon NAME]...
+usage: tests/integration/crash/matrix.py [--workers N] [--only WORD]...
 
-Needs `make crash-build`. For every point of a daemon (every N-th with --stride) one life is run:
-launched with a client token, a rule authorized and revoked, stopped, started, rebooted,
-terminated; the daemon dies by SIGKILL at that point and is started again. Afterwards there must
-have been exactly one instance, and nothing of it may be left in any room. Run inside namespaces,
-as tests/run does. Ends with "N passed, N failed".
+Needs `make crash-build` and root; run inside namespaces, as tests/run does. Every worker
+has a cloud of its own. First it lives undisturbed and notes which numbered points each
+daemon passes in which step. At every one of these is then killed: the daemon itself, at the
+points of hypervisor also libvirtd, at those of netd also dnsmasq. Many die in one life, each
+victim at most once in a step; and a daemon once more while it recovers, at points not yet seen
+there. The life has to go as an undisturbed one did (trial.py). --only: points that have
+the word in them, as printed. Ends with "N passed, N failed".
 """
 
 import argparse
-import os
-import pathlib
+import collections
+import json
 import subprocess
 import sys
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-import botocore.exceptions  # noqa: E402
-from cloud import ROOT, Cloud, wait_until  # noqa: E402
+from judge import Judge, Point, kill_and_wait
+from trial import ENDS, Life, Nurse, TrialCloud, soon
 
-DAEMONS = ["api", "storaged", "netd", "hypervisor"]
-LIFE_S = 120
-RETRIED = {"Unavailable", "InternalError", "503", "500"}
+MAX_FAILURES = 3
+IDLE_LIVES = 8  # without a kill: what is left is never passed any more
 
 
-class CrashCloud(Cloud):
-    """A cloud of the daemons that have the crash points compiled in."""
+class Executioner:
+    """Knows what is still to be killed where, and does it."""
+
+    def __init__(self, cloud):
+        self.cloud = cloud
+        self.todo, self.notes = set(), None  # {(point, victim)}; noted while it is a set
+        self.recovered = set()
+        self.killed, self.times = [], []     # in this life
+        self.served = set()                  # victims of this step
+        self.lock = threading.Lock()
+        self.judge = Judge(cloud.points, self.verdict)
+        self.nurse = Nurse(cloud, self.has_recovered)
+
+    def begin_life(self):
+        self.killed, self.times = [], []
+
+    def begin(self, step):
+        self.times.append((step, time.monotonic()))
+        self.served.clear()
+        self.judge.begin(step)
+
+    def victims(self, point):
+        """Who is there to be killed: {name: pids}; None for the asking daemon itself."""
+        found = {point.daemon: None}
+        if point.daemon == "netd":
+            found["dnsmasq"] = self.cloud.dnsmasq_pids()
+        if point.daemon == "hypervisor":
+            found["libvirtd"] = [p for p in [self.cloud.libvirtd_pid()] if p]
+        return {name: pids for name, pids in found.items() if pids or pids is None}
+
+    def verdict(self, point, pid):
+        if point.step == "recovery":
+            self.verdict_on_recovering(point, pid)
+        elif point.step:
+            for victim, pids in self.victims(point).items():
+                if self.notes is not None:
+                    self.notes.add((point, victim))
+                elif (point, victim) in self.todo and victim not in self.served:
+                    self.kill(point, victim, pids or [pid])
+
+    def verdict_on_recovering(self, point, pid):
+        key, again = (point, point.daemon), point.daemon + " again"
+        with self.lock:
+            if point.daemon in self.judge.recovering and key not in self.recovered and again not in self.served:
+                self.served.add(again)
+                self.recovered.add(key)
+                self.killed.append(key)
+                kill_and_wait(pid)
+
+    def has_recovered(self, daemon):
+        with self.lock:
+            self.judge.recovering.discard(daemon)
+
+    def kill(self, point, victim, pids):
+        self.served.add(victim)
+        self.todo.discard((point, victim))
+        self.killed.append((point, victim))
+        if victim == point.daemon:
+            self.judge.recovering.add(victim)
+        for pid in pids:
+            kill_and_wait(pid)
+        if victim == point.daemon:
+            self.nurse.patients.put(victim)
+
+    def left(self, step):
+        """{victim: how much of it is still to be done in this step}."""
+        return collections.Counter(victim for point, victim in self.todo if point.step == step)
+
+    def settle(self):
+        """Wait until everybody is up; raises what went wrong aside."""
+        self.nurse.patients.join()
+        soon("libvirtd is back", lambda: self.cloud.socket_call("hypervisor", "GET", "/v1/host")[0] == 200)
+        if self.nurse.failure or self.judge.failure:
+            raise AssertionError(f"aside: {self.nurse.failure} {self.judge.failure!r}")
+
+
+class Worker:
+    """A cloud at a time, and the lives on it."""
 
     def __init__(self):
-        super().__init__()
-        self.arms = self.directory / "arms"
-        self.arms.mkdir()
-        self.arms.chmod(0o777)
-        os.environ["MINICLOUD_CRASH_DIR"] = str(self.arms)
+        self.cloud = self.executioner = self.image = None
+        self.references, self.lives, self.passed = {}, 0, 0
 
-    def launcher(self, command, *arguments, check=True):
-        words = [ROOT / "deploy" / "launcher", command, *arguments, "--home", self.home, "--run", self.run,
-                 "--bin", ROOT / "build-crash", "--private-libvirtd"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False,
-                              stdin=subprocess.DEVNULL)
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
+    def begin_cloud(self):
+        """A new one; the executioner keeps what he has to do."""
+        if self.cloud:
+            self.end_cloud()
+        before = self.executioner
+        self.cloud = TrialCloud()
+        self.executioner = Executioner(self.cloud)
+        if before:
+            self.executioner.todo, self.executioner.recovered = before.todo, before.recovered
+        self.cloud.start()
+        self.image, self.references = self.cloud.tiny_image(), {}
 
-    def arm(self, daemon, number):
-        path = self.arms / f"minicloud-{daemon}"
-        path.write_text(f"{number}\n", encoding="ascii")
-        path.chmod(0o666)
+    def end_cloud(self):
+        self.cloud.purge()
+        self.cloud.forget()
 
-    def armed(self, daemon):
-        return (self.arms / f"minicloud-{daemon}").exists()
+    def live(self, end):
+        """What went wrong, or None."""
+        self.lives += 1
+        self.executioner.begin_life()
+        life = Life(self.cloud, self.executioner.begin, self.references)
+        try:
+            life.live(self.image, f"life-{self.lives}", end)
+            self.executioner.settle()
+            return None
+        except Exception as e:  # pylint: disable=broad-except  # whatever it was, it is reported
+            return f"{type(e).__name__}: {e}"
+        finally:
+            self.executioner.begin("")
 
-    def disarm(self, daemon):
-        (self.arms / f"minicloud-{daemon}").unlink(missing_ok=True)
+    def undisturbed(self):
+        """The points of a life with each end."""
+        self.executioner.notes = set()
+        for end in ENDS:
+            trouble = self.live(end)
+            assert not trouble, f"an undisturbed life: {trouble}\n{self.cloud.logs()}"
+        notes, self.executioner.notes = self.executioner.notes, None
+        return notes
+
+    def busiest_end(self):
+        """That at which most is still to be done."""
+        return max(ENDS, key=lambda end: max(self.executioner.left(end).values(), default=0))
+
+    def kill_all(self, wanted):
+        failures = idle = 0
+        while self.executioner.todo & wanted and failures < MAX_FAILURES and idle < IDLE_LIVES:
+            trouble = self.live(self.busiest_end())
+            self.report(trouble, len(self.executioner.todo & wanted))
+            idle = 0 if self.executioner.killed else idle + 1
+            if trouble:
+                failures += 1
+                self.begin_cloud()
+                self.undisturbed()
+            else:
+                self.passed += len(self.executioner.killed)
+        return sorted(self.executioner.todo & wanted)
+
+    def report(self, trouble, left):
+        times = self.executioner.times
+        steps = " ".join(f"{step} {b - a:.1f}" for (step, a), (_, b) in zip(times, times[1:]))
+        killed = [name_of(k) for k in self.executioner.killed]
+        say({"show": f"life {self.lives}: {len(killed)} kills, {left} left ({steps}): {trouble or 'ok'}"})
+        if trouble:
+            say({"show": "\n".join(["killed in it:", *killed, self.cloud.logs()])})
+
+    def work(self):
+        try:
+            self.begin_cloud()
+            say({"noted": [sorted(map(list_of, self.undisturbed())) for _ in range(2)]})
+            orders = json.loads(sys.stdin.readline())
+            wanted = set(map(key_of, orders["wanted"]))
+            self.executioner.todo = wanted | set(map(key_of, orders["if met"]))
+            left = self.kill_all(wanted)
+            say({"end": {"passed": self.passed, "left": [name_of(k) for k in left]}})
+        finally:
+            self.end_cloud()
 
 
-class Nurse(threading.Thread):
-    """Starts the daemon again whenever it is dead."""
+def list_of(key):
+    return [*key[0], key[1]]
 
-    def __init__(self, cloud, daemon):
-        super().__init__(daemon=True)
-        self.cloud, self.name_, self.ended = cloud, daemon, threading.Event()
+
+def key_of(words):
+    return Point(*words[:4]), words[4]
+
+
+def name_of(key):
+    point, victim = key
+    return f"{point.step}: {victim} at {point.daemon} {point.place} #{point.number}"
+
+
+def say(document):
+    print(json.dumps(document), flush=True)
+
+
+class Foreman:
+    """Shares the points out among the workers."""
+
+    def __init__(self, options):
+        self.only = options.only or []
+        words = ["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc",
+                 "--kill-child", "bash", "-c", 'ip link set lo up; "$@"; exit $?', "worker", sys.executable,
+                 __file__, "--work"]
+        self.workers = [subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                        for _ in range(options.workers)]
+
+    def hear(self, number, member):
+        """The worker's document that has this member, None where it ended; what comes before is shown."""
+        for line in self.workers[number].stdout:
+            said = json.loads(line) if line.startswith("{") else {"show": line}
+            if member in said:
+                return said[member]
+            print(f"worker {number} " + said["show"].rstrip(), flush=True)
+        return None
+
+    def share_out(self, noted):
+        """What every undisturbed life has passed must be killed at, the rest if it is met."""
+        lives = [set(map(key_of, life)) for worker in noted for life in worker]
+        wanted = sorted(k for k in set.intersection(*lives) if all(w in name_of(k) for w in self.only))
+        others = sorted(set.union(*lives) - set.intersection(*lives)) if not self.only else []
+        print(f"{len(wanted)} points to kill at, {len(others)} more are passed only sometimes", flush=True)
+        wanted.sort(key=lambda key: (key[0].step, key[1]))  # each gets as much of everything
+        for i, worker in enumerate(self.workers):
+            orders = {"wanted": list(map(list_of, wanted[i::len(self.workers)])),
+                      "if met": list(map(list_of, others[i::len(self.workers)]))}
+            worker.stdin.write(json.dumps(orders) + "\n")
+            worker.stdin.flush()
+        return len(wanted)
 
     def run(self):
-        while not self.ended.wait(0.1):
-            if self.cloud.launcher("pid", self.name_, check=False).returncode != 0:
-                self.cloud.launcher("start-one", self.name_, check=False)
+        """(passed, failed)."""
+        numbers = range(len(self.workers))
+        noted = [self.hear(i, "noted") for i in numbers]
+        if None in noted:
+            return 0, 1
+        wanted, ends = self.share_out(noted), [None] * len(self.workers)
 
-    def end(self):
-        self.ended.set()
-        self.join()
+        def listen(i):
+            ends[i] = self.hear(i, "end")
 
-
-def insist(call, **keywords):
-    """What a client does: try again while the service is unavailable."""
-    deadline = time.monotonic() + LIFE_S
-    while True:
-        try:
-            return call(**keywords)
-        except botocore.exceptions.ClientError as e:
-            if e.response["Error"]["Code"] not in RETRIED or time.monotonic() > deadline:
-                raise
-        except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError, OSError):
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.1)
-
-
-def state_of(ec2, instance):
-    answer = insist(ec2.describe_instances, InstanceIds=[instance])
-    return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
-
-
-def reach(ec2, instance, state):
-    wait_until(f"{instance} {state}", lambda: state_of(ec2, instance) == state, LIFE_S)
-
-
-def change_rules(ec2, group):
-    rule = [{"IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    for call, known in ((ec2.authorize_security_group_ingress, "InvalidPermission.Duplicate"),
-                        (ec2.revoke_security_group_ingress, "InvalidPermission.NotFound")):
-        try:
-            insist(call, GroupId=group, IpPermissions=rule)
-        except botocore.exceptions.ClientError as e:
-            if e.response["Error"]["Code"] != known:  # done before the answer was lost
-                raise
-
-
-def live(ec2, image, token):
-    """One life. The answer of a launch that was cut off is asked for again by its token."""
-    words = {"ImageId": image, "InstanceType": "t3.nano", "MinCount": 1, "MaxCount": 1,
-             "ClientToken": token}
-    answer = insist(ec2.run_instances, **words)["Instances"][0]
-    instance = answer["InstanceId"]
-    reach(ec2, instance, "running")
-    change_rules(ec2, answer["SecurityGroups"][0]["GroupId"])
-    insist(ec2.reboot_instances, InstanceIds=[instance])
-    insist(ec2.stop_instances, InstanceIds=[instance], Force=True)
-    reach(ec2, instance, "stopped")
-    insist(ec2.start_instances, InstanceIds=[instance])
-    reach(ec2, instance, "running")
-    insist(ec2.stop_instances, InstanceIds=[instance], Force=True)
-    insist(ec2.terminate_instances, InstanceIds=[instance])
-    reach(ec2, instance, "terminated")
-    again = insist(ec2.run_instances, **words)["Instances"]
-    assert [i["InstanceId"] for i in again] == [instance], "one token made two instances"
-
-
-def nothing_left(cloud, ec2):
-    """Every room has given back what it had."""
-    def clean():
-        domains = cloud.socket_call("hypervisor", "GET", "/v1/instances")[1]["instances"]
-        volumes = cloud.socket_call("storaged", "GET", "/v1/volumes")[1]["volumes"]
-        vpcs = cloud.socket_call("netd", "GET", "/v1/vpcs")[1]["vpcs"]
-        taps = [n for n in os.listdir("/sys/class/net") if n.startswith("mt")]
-        files = [p.name for p in (cloud.home / "store").iterdir()]
-        return not (domains or volumes or taps or any(v["active"] for v in vpcs) or len(files) != 1)
-    wait_until("nothing left", clean, 30)
-    assert insist(ec2.describe_volumes)["Volumes"] == []
-
-
-def one_point(cloud, ec2, image, daemon, number):
-    """None when the point was passed in good order; "end" when there is no such point; else what went wrong."""
-    nurse = Nurse(cloud, daemon)
-    nurse.start()
-    try:
-        cloud.arm(daemon, number)
-        live(ec2, image, f"{daemon}-{number}")
-        reached = not cloud.armed(daemon)
-        cloud.disarm(daemon)
-        nothing_left(cloud, ec2)
-        return None if reached else "end"
-    except (AssertionError, TimeoutError, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError,
-            OSError) as e:
-        return f"{type(e).__name__}: {e}"
-    finally:
-        cloud.disarm(daemon)
-        nurse.end()
+        threads = [threading.Thread(target=listen, args=(i,)) for i in numbers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for end in filter(None, ends):
+            for name in end["left"]:
+                print("not killed at, or not in good order: " + name, flush=True)
+        passed = sum(end["passed"] for end in filter(None, ends))
+        failed = wanted if None in ends else sum(len(end["left"]) for end in ends)
+        return passed, failed or sum(worker.wait() != 0 for worker in self.workers)
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--stride", type=int, default=1)
-    parser.add_argument("--offset", type=int, default=1)
-    parser.add_argument("--daemon", action="append", choices=DAEMONS)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", action="append")
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    cloud = CrashCloud()
-    passed, failed = 0, 0
-    cloud.start()
-    try:
-        ec2, image = cloud.client(), cloud.tiny_image()
-        for daemon in options.daemon or DAEMONS:
-            number = options.offset
-            while True:
-                trouble = one_point(cloud, ec2, image, daemon, number)
-                if trouble == "end":
-                    break
-                passed, failed = passed + (trouble is None), failed + (trouble is not None)
-                print(f"{daemon} point {number}: {trouble or 'ok'}", flush=True)
-                if trouble:
-                    print(cloud.logs(), flush=True)
-                    break
-                number += options.stride
-    finally:
-        cloud.purge()
-        cloud.forget()
+    if options.work:
+        Worker().work()
+        return 0
+    passed, failed = Foreman(options).run()
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -1,0 +1,67 @@
+"""Hears of every crash point that a daemon passes (common/crash.h) and decides what dies there."""
+
+import collections
+import os
+import select
+import signal
+import socket
+import threading
+
+Point = collections.namedtuple("Point", "step daemon place number")
+Point.__doc__ = "The number-th time that this daemon passes this place in this step of a life."
+
+DAEMONS = ("api", "storaged", "netd", "hypervisor")
+
+
+def kill_and_wait(pid):
+    """SIGKILL; returns when the process is no more."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+        select.select([fd], [], [])
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(fd)
+
+
+class Judge(threading.Thread):
+    """Calls verdict(point, pid) at each point; what it has not killed goes on when it returns."""
+
+    def __init__(self, path, verdict):
+        super().__init__(daemon=True)
+        self.verdict = verdict
+        self.step, self.passed = "birth", collections.Counter()
+        self.recovering = set()
+        self.failure = None
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(str(path))
+        os.chmod(path, 0o666)
+        self.socket.listen(128)
+        self.start()
+
+    def begin(self, step):
+        """From here on points are numbered anew."""
+        self.step, self.passed = step, collections.Counter()
+
+    def run(self):
+        while True:
+            asking, _ = self.socket.accept()
+            with asking:
+                try:
+                    self.hear(asking)
+                except Exception as e:  # pylint: disable=broad-except  # told by the main thread
+                    self.failure = self.failure or e
+
+    def hear(self, asking):
+        words = asking.recv(4096).decode().split()
+        daemon = words[0].removeprefix("minicloud-") if words else ""
+        if daemon not in DAEMONS:
+            return
+        credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        where = "recovery" if daemon in self.recovering else self.step, daemon, words[1]
+        self.passed[where] += 1
+        self.verdict(Point(*where, self.passed[where]), int.from_bytes(credentials[:4], "little"))

@@ -1,0 +1,324 @@
+"""A cloud of the daemons that have the crash points in them, and the lives of instances on it."""
+
+import hashlib
+import json
+import os
+import pathlib
+import queue
+import subprocess
+import sys
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "hypervisor")]
+import botocore.exceptions  # noqa: E402
+from cloud import ROOT, Cloud, run, wait_until  # noqa: E402
+from node import boot_sector  # noqa: E402
+import rooms  # noqa: E402
+
+LIFE_S = 60
+SOON_S = 10
+RETRIED = {"Unavailable", "InternalError", "503", "500"}
+ENDS = ("terminate", "force")
+CONFIG = """[hypervisor]
+accelerator = tcg
+hotplug_slots = 0
+"""
+
+
+class TrialCloud(Cloud):
+    """Its image is a boot sector that obeys the power button: up at once, and off at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.points = self.directory / "points"
+        self.config = self.directory / "conf"
+        self.config.write_text(CONFIG, encoding="ascii")
+        os.environ["MINICLOUD_CRASH"] = str(self.points)
+
+    def launcher(self, command, *arguments, check=True):
+        words = [ROOT / "deploy" / "launcher", command, *arguments, "--home", self.home, "--run", self.run,
+                 "--bin", ROOT / "build-crash", "--private-libvirtd", "--config", self.config]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False,
+                              stdin=subprocess.DEVNULL)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def prepare_home(self):
+        source, raw = self.home / "images-src", self.directory / "raw"
+        source.mkdir(parents=True)
+        (self.home / ".minicloud").write_text("minicloud\n", encoding="ascii")
+        raw.write_bytes(boot_sector("UP\r\n", True))
+        run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, source / "sector-tiny.qcow2")
+        data = (source / "sector-tiny.qcow2").read_bytes()
+        (source / "sector-tiny.json").write_text(json.dumps({
+            "name": "sector-tiny", "description": "a boot sector", "architecture": "x86_64",
+            "virtualization_type": "hvm", "boot_mode": "legacy-bios", "root_device": "/dev/xvda",
+            "file": "sector-tiny.qcow2", "format": "qcow2", "size": len(data), "virtual_size": 1 << 20,
+            "sha256": hashlib.sha256(data).hexdigest(), "default_user": "nobody", "min_memory_mib": 32,
+            "build": "1"}), encoding="ascii")
+
+    def logs(self):
+        """The end of each daemon's log, without what only asks."""
+        parts = []
+        for path in sorted(self.home.glob("log/*.log")):
+            lines = [line[:400] for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+                     if " action=Describe" not in line]
+            parts.append(f"---- {path.name}\n" + "\n".join(lines[-60:]))
+        return "\n".join(parts)
+
+    def libvirtd_pid(self):
+        try:
+            pid = int((self.home / "libvirt/run/libvirtd.pid").read_text(encoding="ascii"))
+            return pid if b"libvirtd" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() else None
+        except (OSError, ValueError):
+            return None
+
+    def dnsmasq_pids(self):
+        """By their pid files, for it is asked at every point of netd."""
+        found = []
+        for path in (self.run / "netd").glob("*/dnsmasq.pid"):
+            try:
+                pid = int(path.read_text(encoding="ascii"))
+                if f"{path.parent}/dnsmasq.conf".encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+            except (OSError, ValueError):
+                pass
+        return found
+
+    def times_up(self, instance):
+        """How often the guest has told its serial port that it is there."""
+        try:
+            return (self.home / "hypervisor/console" / f"{instance}.log").read_bytes().count(b"UP")
+        except OSError:
+            return 0
+
+
+class Nurse(threading.Thread):
+    """Starts daemons again."""
+
+    def __init__(self, cloud, started):
+        super().__init__(daemon=True)
+        self.cloud, self.started, self.patients = cloud, started, queue.Queue()
+        self.failure = None
+        self.start()
+
+    def run(self):
+        while True:
+            daemon = self.patients.get()
+            for _ in range(10):  # it may be killed while it starts
+                done = self.cloud.launcher("start-one", daemon, check=False)
+                if done.returncode == 0:
+                    self.started(daemon)
+                    if self.cloud.launcher("pid", daemon, check=False).returncode == 0:
+                        break
+            else:
+                self.failure = done.stderr or f"{daemon} does not stay"
+            self.patients.task_done()
+
+
+def insist(call, **keywords):
+    """What a client does: try again while the service is unavailable."""
+    deadline = time.monotonic() + LIFE_S
+    while True:
+        try:
+            return call(**keywords)
+        except botocore.exceptions.ClientError as e:
+            if e.response["Error"]["Code"] not in RETRIED or time.monotonic() > deadline:
+                raise
+        except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError, OSError):
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+def soon(what, condition, timeout=SOON_S):
+    """Like wait_until, but asks often: many lives wait here."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(0.03)
+
+
+class Life:
+    """One instance from its launch to its end; begin(step) is called before each step."""
+
+    def __init__(self, cloud, begin, references):
+        self.cloud, self.begin, self.references = cloud, begin, references
+        self.ec2 = cloud.client()
+        self.id = self.group = self.vpc = None
+        self.names = {}
+
+    # --- what is asked
+
+    def described(self):
+        answer = insist(self.ec2.describe_instances, InstanceIds=[self.id])
+        return answer["Reservations"][0]["Instances"][0]
+
+    def reach(self, state):
+        def reached():
+            now = self.described()
+            name = now["State"]["Name"]
+            assert name == state or name != "terminated", f"terminated: {now.get('StateReason')}"
+            return name == state
+        soon(f"{self.id} {state}", reached, LIFE_S)
+
+    def qemu(self):
+        """The one QEMU of the one instance."""
+        found = list(rooms.processes(f"guest={self.id},"))
+        assert len(found) == 1, f"{len(found)} QEMUs of {self.id}"
+        assert len(rooms.processes("guest=i-")) == 1
+        return found[0]
+
+    def change(self, call, known):
+        rule = [{"IpProtocol": "tcp", "FromPort": 8080, "ToPort": 8080, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+        try:
+            insist(call, GroupId=self.group, IpPermissions=rule)
+        except botocore.exceptions.ClientError as e:
+            if e.response["Error"]["Code"] != known:  # done before the answer was lost
+                raise
+
+    def guest_is_up(self, times=1):
+        soon(f"the guest is up (time {times})", lambda: self.cloud.times_up(self.id) >= times)
+
+    # --- what is compared
+
+    def learn_names(self):
+        now = self.described()
+        nic = now["NetworkInterfaces"][0]
+        eni, ip = nic["NetworkInterfaceId"], nic["PrivateIpAddress"]
+        public = nic.get("Association", {}).get("PublicIp")
+        self.names = {eni: "ENI", eni.replace("-", "_"): "ENI_", "mt" + eni[4:17]: "TAP", nic["MacAddress"]: "MAC",
+                      "fe" + nic["MacAddress"][2:]: "TAP-MAC", ip: "IP", "ip-" + ip.replace(".", "-"): "HOST",
+                      self.id: "INSTANCE"}
+        if public:
+            self.names[public] = "PUBLIC"
+
+    def namespace(self):
+        return self.cloud.run / "netns" / self.vpc
+
+    def network(self, where):
+        """How the kernel's state in the VPC and the host differs from that of an undisturbed life."""
+        namespace = self.namespace()
+        now = {"vpc": rooms.compare_form(rooms.look(namespace), self.names) if namespace.exists() else None,
+               "host": rooms.compare_form(rooms.look(), self.names)}
+        reference = self.references.setdefault(where, now)
+        return rooms.difference(reference, now)
+
+    def check_network(self, where, at_once):
+        """At once, where the API has promised it; else soon."""
+        end = time.monotonic() + (0 if at_once else SOON_S)
+        while True:
+            found = self.network(where)
+            if not found:
+                return
+            assert time.monotonic() < end, f"{where}: the kernel has something else:\n" + "\n".join(found[:60])
+            time.sleep(0.05)
+
+    def check_names(self):
+        """A dnsmasq serves what it should."""
+        directory = self.cloud.run / "netd" / self.vpc
+        soon("one dnsmasq", lambda: len(self.cloud.dnsmasq_pids()) == 1 and len(rooms.processes("dnsmasq.conf")) == 1)
+        for name in ("dhcp-hosts", "dns-hosts", "dnsmasq.conf"):
+            text = (directory / name).read_text(encoding="ascii")
+            for real in sorted(self.names, key=len, reverse=True):
+                text = text.replace(real, self.names[real])
+            assert self.references.setdefault(name, text) == text, f"{name}: {text}"
+
+    # --- the steps
+
+    def live(self, image, token, end):
+        words = {"ImageId": image, "InstanceType": "t3.nano", "MinCount": 1, "MaxCount": 1, "ClientToken": token}
+        self.launch(words)
+        self.change_rules()
+        self.reboot()
+        self.stop_and_start()
+        self.end(end)
+        self.begin("")
+        again = insist(self.ec2.run_instances, **words)["Instances"]
+        assert [i["InstanceId"] for i in again] == [self.id], "one token made two instances"
+        self.nothing_left()
+
+    def launch(self, words):
+        self.begin("launch")
+        answer = insist(self.ec2.run_instances, **words)["Instances"][0]
+        self.id, self.vpc, self.group = (answer["InstanceId"], answer["VpcId"],
+                                         answer["SecurityGroups"][0]["GroupId"])
+        self.reach("running")
+        self.learn_names()
+        self.check_network("launched", at_once=True)
+        self.check_names()
+
+    def change_rules(self):
+        qemu = self.qemu()
+        self.begin("authorize")
+        self.change(self.ec2.authorize_security_group_ingress, "InvalidPermission.Duplicate")
+        self.check_network("authorized", at_once=True)
+        self.begin("revoke")
+        self.change(self.ec2.revoke_security_group_ingress, "InvalidPermission.NotFound")
+        self.check_network("launched", at_once=True)
+        assert self.qemu() == qemu, "the guest is another"
+
+    def reboot(self):
+        qemu = self.qemu()
+        self.guest_is_up()
+        self.begin("reboot")
+        insist(self.ec2.reboot_instances, InstanceIds=[self.id])
+        self.guest_is_up(2)
+        assert self.qemu() == qemu, "the guest is another"
+
+    def stop_and_start(self):
+        self.begin("stop")
+        insist(self.ec2.stop_instances, InstanceIds=[self.id])
+        self.reach("stopped")
+        assert not rooms.processes("guest=i-")
+        public = [real for real, name in self.names.items() if name == "PUBLIC"][0]
+        soon("the public address is given back", lambda: public not in rooms.look(self.namespace()))
+        self.check_network("stopped", at_once=False)
+        self.begin("start")
+        insist(self.ec2.start_instances, InstanceIds=[self.id])
+        self.reach("running")
+        self.learn_names()
+        self.qemu()
+        self.check_network("launched", at_once=True)
+
+    def end(self, how):
+        """In good order, or from the midst of a forced stop."""
+        if how == "terminate":
+            self.guest_is_up()
+        self.begin(how)
+        if how == "force":
+            insist(self.ec2.stop_instances, InstanceIds=[self.id], Force=True)
+        insist(self.ec2.terminate_instances, InstanceIds=[self.id])
+        self.reach("terminated")
+
+    def nothing_left(self):
+        """Every room has given back what it had."""
+        cloud, left = self.cloud, {}
+
+        def look():
+            left.clear()
+            try:
+                left["domains"] = cloud.socket_call("hypervisor", "GET", "/v1/instances")[1]["instances"]
+                left["volumes"] = cloud.socket_call("storaged", "GET", "/v1/volumes")[1]["volumes"]
+                left["networks"] = [v for v in cloud.socket_call("netd", "GET", "/v1/vpcs")[1]["vpcs"] if v["active"]]
+            except (OSError, KeyError) as e:
+                left["daemon"] = e  # one that is just starting
+            left["processes"] = [*rooms.processes("guest=i-"), *rooms.processes("dnsmasq.conf")]
+            return not any(left.values())
+
+        try:
+            soon("nothing left", look)
+        except AssertionError as e:
+            raise AssertionError(f"{e}: {left}") from None
+        assert insist(self.ec2.describe_volumes)["Volumes"] == []
+        assert insist(self.ec2.describe_network_interfaces)["NetworkInterfaces"] == []
+        self.check_network("ended", at_once=False)
+        there = rooms.files(cloud.home, cloud.run) + rooms.layers(cloud.home / "storaged/storaged.db")
+        before = self.references.setdefault("files", there)
+        assert there == before, f"files and layers: {sorted(set(there) ^ set(before))}"
