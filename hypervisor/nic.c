@@ -11,6 +11,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "hypervisor/work.h"
+#include "hypervisor/libvirt_points.h"
 
 #define AREA "hypervisor"
 
