@@ -97,10 +97,6 @@ class Executioner:
         if victim == point.daemon:
             self.nurse.patients.put(victim)
 
-    def left(self, step):
-        """{victim: how much of it is still to be done in this step}."""
-        return collections.Counter(victim for point, victim in self.todo if point.step == step)
-
     def settle(self):
         """Wait until everybody is up; raises what went wrong aside."""
         self.nurse.patients.join()
@@ -155,14 +151,15 @@ class Worker:
         notes, self.executioner.notes = self.executioner.notes, None
         return notes
 
-    def busiest_end(self):
-        """That at which most is still to be done."""
-        return max(ENDS, key=lambda end: max(self.executioner.left(end).values(), default=0))
+    def busiest_end(self, wanted):
+        """That which needs the most lives yet."""
+        left = collections.Counter((point.step, victim) for point, victim in self.executioner.todo & wanted)
+        return max(ENDS, key=lambda end: max(n for (step, _), n in [*left.items(), ((end, ""), 0)] if step == end))
 
     def kill_all(self, wanted):
         failures = idle = 0
         while self.executioner.todo & wanted and failures < MAX_FAILURES and idle < IDLE_LIVES:
-            trouble = self.live(self.busiest_end())
+            trouble = self.live(self.busiest_end(wanted))
             self.report(trouble, len(self.executioner.todo & wanted))
             idle = 0 if self.executioner.killed else idle + 1
             if trouble:

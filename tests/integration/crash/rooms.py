@@ -74,6 +74,7 @@ def compare_form(text, names):
     """Text of look() as a document; names: {what: what to call it}."""
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(name, names[name])
+    text = re.sub("epoch_[0-9a-f]{16}", "EPOCH", text)  # drawn anew with each table
     parts = text.split("\f\n")
     keys = ("nft", "link", "addr", "rule", "route", "neigh", "fdb")
     result = {}
