@@ -57,6 +57,12 @@ $(B)/gen/model_tables.c: api/model/generate.py $(wildcard api/model/*.json)
 	@echo "  GEN   $@"
 	$(Q)$(PYTHON) api/model/generate.py --data $(BOTOCORE_DATA) --overlay api/model/overlay.json --output $@
 
+# For `crash-build`: what common/crash.h is for.
+ifdef CRASH_POINTS
+override CPPFLAGS += -DMC_CRASH_POINTS
+$(B)/obj/hypervisor/%.o: override CPPFLAGS += -include hypervisor/libvirt_points.h
+endif
+
 $(B)/obj/gen/%.o: $(B)/gen/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
@@ -142,7 +148,7 @@ bench: all $(B)/bench/load
 
 # The daemons with the crash points of common/crash.h in them, for the kill matrix.
 crash-build:
-	$(Q)$(MAKE) --no-print-directory B=build-crash CPPFLAGS=-DMC_CRASH_POINTS $(BINS:$(B)/%=build-crash/%) $(TOOLS:$(B)/%=build-crash/%)
+	$(Q)$(MAKE) --no-print-directory B=build-crash CRASH_POINTS=1 $(BINS:$(B)/%=build-crash/%) $(TOOLS:$(B)/%=build-crash/%)
 
 # The pages say what --help says: both come from the option tables.
 MAN := $(DAEMONS:%=$(B)/man/minicloud-%.8) $(B)/man/minicloud.1

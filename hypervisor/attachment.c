@@ -10,7 +10,6 @@
 #include "common/log.h"
 #include "hypervisor/disk.h"
 #include "hypervisor/work.h"
-#include "hypervisor/libvirt_points.h"
 
 #define AREA "hypervisor"
 

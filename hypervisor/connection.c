@@ -15,7 +15,6 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
-#include "hypervisor/libvirt_points.h"
 
 #define KEEPALIVE_S 5 /* with three tries a hung libvirtd is an error after 20 s */
 #define KEEPALIVE_TRIES 3

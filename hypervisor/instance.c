@@ -16,7 +16,6 @@
 #include "hypervisor/nic.h"
 #include "hypervisor/state.h"
 #include "hypervisor/work.h"
-#include "hypervisor/libvirt_points.h"
 
 #define AREA "hypervisor"
 

@@ -1,10 +1,13 @@
 /* For the tests that kill (common/crash.h): a point before every call that goes to
- * libvirtd, and one after each that changes something there. Included after all others
- * by what makes such calls; empty otherwise. */
+ * libvirtd, and one after each that changes something there. `make crash-build` puts this
+ * before all other headers of this room; tests/integration/crash misses no call in it. */
 #ifndef MC_HYPERVISOR_LIBVIRT_POINTS_H
 #define MC_HYPERVISOR_LIBVIRT_POINTS_H
 
-#ifdef MC_CRASH_POINTS
+#include <libvirt/libvirt-qemu.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+
 #include "common/crash.h"
 
 #define virDomainAttachDeviceFlags(...) MC_CRASH_AROUND(virDomainAttachDeviceFlags(__VA_ARGS__))
@@ -18,6 +21,7 @@
 #define virDomainResume(...) MC_CRASH_AROUND(virDomainResume(__VA_ARGS__))
 #define virDomainSetBlockIoTune(...) MC_CRASH_AROUND(virDomainSetBlockIoTune(__VA_ARGS__))
 #define virDomainShutdownFlags(...) MC_CRASH_AROUND(virDomainShutdownFlags(__VA_ARGS__))
+#define virDomainSnapshotCreateXML(...) MC_CRASH_AROUND(virDomainSnapshotCreateXML(__VA_ARGS__))
 #define virDomainUndefineFlags(...) MC_CRASH_AROUND(virDomainUndefineFlags(__VA_ARGS__))
 #define virDomainUpdateDeviceFlags(...) MC_CRASH_AROUND(virDomainUpdateDeviceFlags(__VA_ARGS__))
 
@@ -33,6 +37,7 @@
 #define virConnectRegisterCloseCallback(...) MC_CRASH_BEFORE(virConnectRegisterCloseCallback(__VA_ARGS__))
 #define virConnectSetKeepAlive(...) MC_CRASH_BEFORE(virConnectSetKeepAlive(__VA_ARGS__))
 #define virConnectUnregisterCloseCallback(...) MC_CRASH_BEFORE(virConnectUnregisterCloseCallback(__VA_ARGS__))
+#define virDomainAgentSetResponseTimeout(...) MC_CRASH_BEFORE(virDomainAgentSetResponseTimeout(__VA_ARGS__))
 #define virDomainGetBlockInfo(...) MC_CRASH_BEFORE(virDomainGetBlockInfo(__VA_ARGS__))
 #define virDomainGetState(...) MC_CRASH_BEFORE(virDomainGetState(__VA_ARGS__))
 #define virDomainGetXMLDesc(...) MC_CRASH_BEFORE(virDomainGetXMLDesc(__VA_ARGS__))
@@ -41,6 +46,5 @@
 #define virDomainLookupByName(...) MC_CRASH_BEFORE(virDomainLookupByName(__VA_ARGS__))
 #define virDomainMemoryStats(...) MC_CRASH_BEFORE(virDomainMemoryStats(__VA_ARGS__))
 #define virDomainOpenConsole(...) MC_CRASH_BEFORE(virDomainOpenConsole(__VA_ARGS__))
-#endif
 
 #endif

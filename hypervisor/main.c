@@ -15,7 +15,6 @@
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/routes.h"
 #include "hypervisor/serial.h"
-#include "hypervisor/libvirt_points.h"
 
 #define AREA "hypervisor"
 #define THREADS 8

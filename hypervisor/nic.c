@@ -11,7 +11,6 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "hypervisor/work.h"
-#include "hypervisor/libvirt_points.h"
 
 #define AREA "hypervisor"
 

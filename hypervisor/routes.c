@@ -15,7 +15,6 @@
 #include "hypervisor/nic.h"
 #include "hypervisor/serial.h"
 #include "hypervisor/stats.h"
-#include "hypervisor/libvirt_points.h"
 #include "hypervisor/snapshot.h"
 
 static int put_instance(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)

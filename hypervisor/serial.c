@@ -17,7 +17,6 @@
 #include "common/id.h"
 #include "common/log.h"
 #include "hypervisor/work.h"
-#include "hypervisor/libvirt_points.h"
 
 #define AREA "hypervisor"
 #define FROM_GUEST 65536 /* bytes kept for a reader that is slow */

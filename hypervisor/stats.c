@@ -6,7 +6,6 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "hypervisor/work.h"
-#include "hypervisor/libvirt_points.h"
 
 #define WANTED (VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_BLOCK)
 #define HOW (VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)

@@ -9,7 +9,6 @@
 #include "common/id.h"
 #include "common/log.h"
 #include "hypervisor/state.h"
-#include "hypervisor/libvirt_points.h"
 
 struct watch {
 	struct events *events;

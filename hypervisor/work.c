@@ -5,7 +5,6 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/ipc.h"
-#include "hypervisor/libvirt_points.h"
 
 int work_failed(const struct work *w, mc_err **err, const char *what)
 {
