@@ -21,6 +21,7 @@ static const struct mc_option options[] = {
 	OPTION("dnsmasq", MC_OPT_STRING, dnsmasq, "dnsmasq", "the dnsmasq program"),
 	OPTION("teardown", MC_OPT_BOOL, teardown, "no",
 	       "remove every VPC's network and exit; no netd may run"),
+	OPTION("findings", MC_OPT_BOOL, findings, "no", "print what is wrong with this host, as JSON, and exit"),
 	{ .name = NULL },
 };
 

@@ -89,10 +89,15 @@ struct ruleset *host_rules(const struct host *host, const char (*transits)[MC_IF
 static int apply_rules(const struct host *host, transit_name *names, size_t n, mc_err **err)
 {
 	auto_ruleset struct ruleset *r = host_rules(host, (const char (*)[MC_IFNAME_LEN])names, n);
+	struct nft_cache cache = { .distrusted = host->distrusted };
 	auto_nft struct nft_ctx *nft = NULL;
 
-	if (n > 0)
-		return nft_apply(-1, &r, NULL, NULL, err);
+	if (n > 0) {
+		int applied = nft_apply(-1, &r, &cache, NULL, err);
+
+		nft_cache_forget(&cache);
+		return applied;
+	}
 	nft = nft_open(-1, err);
 	return nft ? nft_run(nft, "table inet minicloud\ndelete table inet minicloud\n", err) : -1;
 }
@@ -148,6 +153,18 @@ static int sync_shared(struct nl_sock *sk, const struct host *host, const char *
 	if (sync_guard_rules(sk, host, names, n, err) < 0 || apply_rules(host, names, n, err) < 0)
 		return -1;
 	return n == 0 ? route_delete(sk, &blackhole, err) : 0;
+}
+
+int host_list_transits(struct nl_sock *sk, char (**ret)[MC_IFNAME_LEN], size_t *ret_n, mc_err **err)
+{
+	return list_transits(sk, NULL, ret, ret_n, err);
+}
+
+int host_restore(const struct host *host, mc_err **err)
+{
+	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, -1, err);
+
+	return sk ? sync_shared(sk, host, NULL, NULL, err) : -1;
 }
 
 /* Forwarding is switched on for the transits alone: the host does not become a router
@@ -342,65 +359,4 @@ int host_sync_public(const struct wanted *w, bool add, mc_err **err)
 		    !wants_public(w, have[i].dst.addr) && route_delete(sk, &have[i], err) < 0)
 			return -1;
 	return add ? add_public(sk, w, have, n, oif, err) : 0;
-}
-
-/* --- GET /v1/host ---------------------------------------------------------------------- */
-
-static void find_foreign_rules(json_t *findings)
-{
-	mc_auto_err mc_err *err = NULL;
-	auto_nft struct nft_ctx *nft = nft_open(-1, &err);
-	mc_auto_json json_t *drops = nft ? nft_foreign_forward_drops(nft, &err) : NULL;
-
-	for (size_t i = 0; i < json_array_size(drops); i++)
-		json_array_append_new(findings, json_sprintf(
-			"nft chain %s drops forwarded packets: VPCs cannot reach each other by "
-			"public address; accept interfaces mi* there", mc_json_at(drops, i)));
-	if (!drops)
-		json_array_append_new(findings, json_sprintf("%s", mc_err_msg(err)));
-	if (access("/proc/net/ip_tables_names", R_OK) == 0) {
-		mc_autofree char *names = mc_fs_read("/proc/net/ip_tables_names", 4096, NULL, NULL);
-
-		if (names && strstr(names, "filter"))
-			json_array_append_new(findings, json_string(
-				"a legacy iptables filter table is loaded: netd cannot see whether "
-				"its FORWARD chain drops traffic between VPCs"));
-	}
-}
-
-static bool find_forwarding(json_t *findings, transit_name *names, size_t n)
-{
-	bool all = true;
-
-	for (size_t i = 0; i < n; i++) {
-		if (sysctl_peek("ipv4/conf/%s/forwarding", names[i]) == '1')
-			continue;
-		all = false;
-		json_array_append_new(findings, json_sprintf(
-			"net.ipv4.conf.%s.forwarding is off: VPCs cannot reach each other by public "
-			"address; the next change of the VPC sets it again", names[i]));
-	}
-	return all;
-}
-
-json_t *host_report(const struct host *host, mc_err **err)
-{
-	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, -1, err);
-	mc_auto_json json_t *findings = json_array();
-	mc_autofree transit_name *names = NULL;
-	char pool[CIDR_TEXT_LEN];
-	struct link_info link;
-	bool forwarding;
-	size_t n;
-
-	if (!sk || list_transits(sk, NULL, &names, &n, err) < 0)
-		return NULL;
-	cidr_format(&host->pool, pool);
-	forwarding = find_forwarding(findings, names, n);
-	find_foreign_rules(findings);
-	if (*host->uplink && link_find(sk, host->uplink, &link, NULL) <= 0)
-		json_array_append_new(findings, json_sprintf("the uplink %s does not exist",
-							     host->uplink));
-	return json_pack("{s:b, s:s, s:O}", "forwarding", forwarding, "public_pool", pool,
-			 "findings", findings);
 }

@@ -3,7 +3,6 @@
 #ifndef NETD_HOST_H
 #define NETD_HOST_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,11 +10,13 @@
 #include "common/error.h"
 #include "common/id.h"
 #include "netd/addr.h"
+#include "netd/netlink.h"
 #include "netd/wanted.h"
 
 struct host {
 	struct cidr pool;   /* all public addresses */
 	const char *uplink; /* the operator's way out, "" for none */
+	bool distrusted;    /* somebody else was in our nft table: it is to be made anew */
 };
 
 #define HOST_IGW "igw0" /* the transit's name inside the VPC */
@@ -41,8 +42,11 @@ int host_conflict(const struct wanted *wanted, uint32_t *ret_addr, mc_err **err)
  * add false: only take away. The transit must be there. */
 int host_sync_public(const struct wanted *wanted, bool add, mc_err **err);
 
-/* Body of GET /v1/host: {forwarding, public_pool, findings}; NULL and *err. */
-json_t *host_report(const struct host *host, mc_err **err);
+/* Names of the transits that are there; *ret is allocated. sk is of the root namespace. 0 or -1 and *err. */
+int host_list_transits(struct nl_sock *sk, char (**ret)[MC_IFNAME_LEN], size_t *ret_n, mc_err **err);
+
+/* Make what all transits share (rules, table, blackhole) be as it should. 0 or -1 and *err. */
+int host_restore(const struct host *host, mc_err **err);
 
 /* Is the root namespace's nft table there, or no transit that needs it? */
 bool host_tables_stand(void);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "common/daemon.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "netd/doctor.h"
 #include "netd/fdserver.h"
 #include "netd/netd.h"
 #include "netd/routes.h"
@@ -35,6 +37,7 @@ static int check_config(struct netd *netd, mc_err **err)
 	if (*c->uplink && !mc_check_ifname(c->uplink))
 		return mc_err_set(err, 0, "uplink: %s is no interface name", c->uplink);
 	netd->host.uplink = c->uplink;
+	netd->changed = json_object();
 	netd->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (netd->changed_fd < 0)
 		return mc_err_set(err, errno, "cannot make an eventfd");
@@ -79,6 +82,26 @@ static int serve(struct netd *netd, mc_err **err)
 	return watch ? 0 : -1;
 }
 
+/* For `minicloud doctor` while no netd serves: the same report on standard output. */
+static int print_findings(struct netd *netd, mc_err **err)
+{
+	mc_auto_json json_t *report = doctor_report(netd, err);
+
+	if (!report)
+		return -1;
+	json_dumpf(report, stdout, JSON_COMPACT);
+	return putchar('\n') < 0 || fflush(stdout) ? mc_err_set(err, errno, "cannot write") : 0;
+}
+
+static int run(struct netd *netd, mc_err **err)
+{
+	if (check_config(netd, err) < 0)
+		return -1;
+	if (netd->config.findings)
+		return print_findings(netd, err);
+	return netd->config.teardown ? vpc_delete_all(netd, err) : serve(netd, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct rulecache rules = { .n = 0 };
@@ -88,9 +111,10 @@ int main(int argc, char **argv)
 
 	mc_daemon_init();
 	r = mc_config_load(&netd_program, argc, argv, &netd.config, &err);
-	if (r == MC_CONFIG_RUN && check_config(&netd, &err) == 0)
-		r = netd.config.teardown ? vpc_delete_all(&netd, &err) : serve(&netd, &err);
+	if (r == MC_CONFIG_RUN)
+		r = run(&netd, &err);
 	rulecache_free(&rules);
+	json_decref(netd.changed);
 	mc_config_free(&netd_program, &netd.config);
 	return err ? mc_daemon_fail(AREA, err) : 0;
 }

@@ -74,6 +74,12 @@ static void set_epoch(struct ruleset *wanted, const struct ruleset *present)
 		mc_random_hex((RULESET_DIGEST_LEN - 1) / 2, wanted->epoch);
 }
 
+static struct nft_cache forgotten(struct nft_cache *c, bool distrusted)
+{
+	nft_cache_forget(c);
+	return (struct nft_cache){ .distrusted = distrusted };
+}
+
 /* Bring the cache to what the kernel has. Its generation is read first: a transaction in
  * between makes the cache old, not wrong. */
 static int refresh(struct nl_sock *sk, const struct ruleset *wanted, struct nft_cache *c,
@@ -83,9 +89,9 @@ static int refresh(struct nl_sock *sk, const struct ruleset *wanted, struct nft_
 
 	if (nftread_generation(sk, &generation, err) < 0)
 		return -1;
-	if (c->present && c->generation == generation)
+	if (c->present && c->generation == generation && !c->distrusted)
 		return 0;
-	nft_cache_forget(c);
+	*c = forgotten(c, c->distrusted);
 	c->present = nftread_tables(sk, wanted->tables, wanted->home, err);
 	c->generation = generation;
 	return c->present ? 0 : -1;
@@ -134,7 +140,7 @@ static void keep(struct nl_sock *sk, const struct rulediff *d, struct nft_cache 
 		generation = 0;
 	nft_cache_forget(c);
 	if (generation)
-		*c = (struct nft_cache){ generation, MC_STEAL(*wanted) };
+		*c = (struct nft_cache){ generation, MC_STEAL(*wanted), false };
 }
 
 /* As run(). */
@@ -142,10 +148,13 @@ static int apply_once(int ns_fd, struct nl_sock *sk, struct ruleset **wanted, st
 		      bool *ret_shrank, mc_err **err)
 {
 	auto_rulediff struct rulediff d = { .n_gone = 0 };
+	bool distrusted = c->distrusted;
 	int r;
 
 	if (refresh(sk, *wanted, c, err) < 0)
 		return -1;
+	if (distrusted)
+		c->present->version[0] = '\0';
 	set_epoch(*wanted, c->present);
 	rulediff_make(c->present, *wanted, &d);
 	r = run(ns_fd, sk, &d, c->generation, err);
@@ -154,7 +163,7 @@ static int apply_once(int ns_fd, struct nl_sock *sk, struct ruleset **wanted, st
 	if (r > 0)
 		keep(sk, &d, c, wanted);
 	else
-		nft_cache_forget(c);
+		*c = forgotten(c, distrusted);
 	return r;
 }
 
@@ -178,44 +187,17 @@ int nft_apply(int ns_fd, struct ruleset **wanted, struct nft_cache *cache, bool 
 
 /* --- other people's rules ----------------------------------------------------------- */
 
-static json_t *list(struct nft_ctx *nft, const char *what)
+json_t *nft_list_ruleset(struct nft_ctx *nft, mc_err **err)
 {
-	mc_autofree char *command = mc_strf("list %s", what);
-	json_t *doc;
+	json_t *doc = NULL;
 	int r;
 
 	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
-	r = nft_run_cmd_from_buffer(nft, command);
+	r = nft_run_cmd_from_buffer(nft, "list ruleset");
 	nft_ctx_output_set_flags(nft, 0);
-	/* Both buffers start anew with the next command only when they were taken. */
-	doc = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
-	nft_ctx_get_error_buffer(nft);
 	if (r == 0)
-		return doc;
-	json_decref(doc);
-	return NULL;
-}
-
-json_t *nft_foreign_forward_drops(struct nft_ctx *nft, mc_err **err)
-{
-	mc_auto_json json_t *doc = list(nft, "chains");
-	const json_t *objects = mc_json_arr(doc, "nftables");
-	json_t *found = json_array();
-
-	if (!doc) {
-		json_decref(found);
-		mc_err_set(err, 0, "cannot list the host's nft chains");
-		return NULL;
-	}
-	for (size_t i = 0; i < json_array_size(objects); i++) {
-		const json_t *c = mc_json_obj(json_array_get(objects, i), "chain");
-
-		if (strcmp(mc_json_str(c, "hook", ""), "forward") == 0 &&
-		    strcmp(mc_json_str(c, "policy", ""), "drop") == 0)
-			json_array_append_new(found, json_sprintf("%s %s %s",
-								  mc_json_str(c, "family", ""),
-								  mc_json_str(c, "table", ""),
-								  mc_json_str(c, "name", "")));
-	}
-	return found;
+		doc = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
+	if (!doc)
+		mc_err_set(err, 0, "cannot list the host's nft rules: %.*s", ERROR_SHOWN, nft_ctx_get_error_buffer(nft));
+	return doc;
 }

@@ -21,6 +21,7 @@ int nft_run(struct nft_ctx *nft, const char *text, mc_err **err);
 struct nft_cache {
 	uint32_t generation;
 	struct ruleset *present;
+	bool distrusted; /* somebody else was in our tables: make them anew, whatever they seem to be */
 };
 void nft_cache_forget(struct nft_cache *cache);
 
@@ -31,9 +32,8 @@ void nft_cache_forget(struct nft_cache *cache);
 int nft_apply(int ns_fd, struct ruleset **wanted, struct nft_cache *cache, bool *ret_shrank,
 	      mc_err **err);
 
-/* Base chains of the forward hook that drop by policy, outside our tables: a JSON array of
- * "family table chain", a new reference; NULL and *err when it cannot be read. */
-json_t *nft_foreign_forward_drops(struct nft_ctx *nft, mc_err **err);
+/* The whole ruleset of the namespace as `nft --json list ruleset` prints it; NULL and *err. New reference. */
+json_t *nft_list_ruleset(struct nft_ctx *nft, mc_err **err);
 
 static inline void nft_cleanup(struct nft_ctx **nft)
 {

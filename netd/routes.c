@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "netd/doctor.h"
 #include "netd/netd.h"
 #include "netd/vpc.h"
 #include "netd/wanted.h"
@@ -41,17 +42,9 @@ static int get_counters(void *ctx, const struct mc_ipc_request *req, json_t **re
 
 static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
-	struct netd *netd = ctx;
-	json_t *body;
-
 	(void)req;
-	pthread_mutex_lock(&netd->lock);
-	body = host_report(&netd->host, err);
-	pthread_mutex_unlock(&netd->lock);
-	if (!body)
-		return -1;
-	*ret_body = body;
-	return MC_IPC_OK;
+	*ret_body = doctor_report(ctx, err);
+	return *ret_body ? MC_IPC_OK : -1;
 }
 
 static const struct mc_field no_fields[] = { { .name = NULL } };

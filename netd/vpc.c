@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -22,6 +21,7 @@
 #include "netd/vpcnet.h"
 #include "netd/vpcroute.h"
 #include "netd/vpcrules.h"
+#include "netd/watch.h"
 
 
 /* --- removing ------------------------------------------------------------------------------ */
@@ -82,7 +82,7 @@ int vpc_delete(struct netd *netd, const char *vpc_id, mc_err **err)
 	auto_wanted struct wanted *before = state_load(netd, vpc_id, NULL, NULL);
 	int r = tear_down(netd, vpc_id, err);
 
-	eventfd_write(netd->changed_fd, 1);
+	watch_tell(netd, vpc_id);
 	tell_peers(netd, before, NULL);
 	if (state_remove(netd, vpc_id, r < 0 ? NULL : err) < 0)
 		r = -1;
@@ -230,7 +230,7 @@ int vpc_put(struct netd *netd, const char *vpc_id, const json_t *doc, json_t **r
 	if (r != MC_IPC_OK)
 		return r;
 	r = apply(netd, before, w, doc, err);
-	eventfd_write(netd->changed_fd, 1);
+	watch_tell(netd, vpc_id);
 	if (r < 0)
 		return -1;
 	mc_logf(MC_LOG_INFO, "vpc", "applied vpc=%s generation=%lld enis=%zu", vpc_id,

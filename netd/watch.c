@@ -1,185 +1,310 @@
 #include "netd/watch.h"
 
 #include <errno.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fs.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "netd/dnsmasq.h"
 #include "netd/netlink.h"
 #include "netd/netns.h"
+#include "netd/nftnews.h"
 #include "netd/state.h"
 #include "netd/vpc.h"
 
 #define AREA "watch"
-/* Between repairs in a row, doubling, so that a dnsmasq that cannot live does not spin us. */
-#define BREATH_MIN_MS 250
-#define BREATH_MAX_MS 60000
-
-struct watch {
-	struct netd *netd;
-	int stop_fd;
-	int breath_ms;
-	pthread_t thread;
-};
+/* Before a dnsmasq that died is started again, doubling, so that one that cannot live does not
+ * spin us; one that lived for the longest of them starts anew. */
+#define BREATH_MIN (250 * MC_MS)
+#define BREATH_MAX (60 * MC_SECOND)
+/* Between two repairs of nft rules: two programs that fight for them must not eat the machine. */
+#define PAUSE_MS 100
+#define EVENTS_MAX 64
+#define HOST_TABLE "minicloud" /* of host.c, family inet */
 
 /* What is watched of one VPC; of the root namespace with an empty id and no process. */
 struct target {
+	struct target *next;
 	char id[MC_ID_LEN];
-	bool seen; /* its tables were looked at since the events are heard */
-	bool dead; /* there should be a dnsmasq and is none */
-	int pidfd;
-	struct nl_sock *events;
+	int pidfd;              /* of its dnsmasq, -1 */
+	struct nl_sock *events; /* NULL: it has no namespace */
+	bool doubt;             /* its tables are to be looked at */
+	bool dead;              /* there should be a dnsmasq and is none: at `due` it is started */
+	int64_t due, breath, died; /* boot clock, ns */
 };
 
-static struct nl_sock *open_events(int ns_fd)
-{
-	mc_auto_err mc_err *err = NULL;
-	struct nl_sock *sk = netlink_open(NETLINK_NETFILTER, ns_fd, &err);
+struct watch {
+	struct netd *netd;
+	int stop_fd, epoll_fd;
+	struct target *targets; /* the root namespace's is one of them */
+	pthread_t thread;
+};
 
-	if (!sk)
-		return NULL;
-	nl_socket_disable_seq_check(sk);
-	nl_socket_set_nonblocking(sk);
-	if (nl_socket_add_memberships(sk, NFNLGRP_NFTABLES, 0) == 0)
-		return sk;
-	nl_socket_free(sk);
+/* --- targets ------------------------------------------------------------------------------ */
+
+static void target_close(struct target *t)
+{
+	if (t->pidfd >= 0)
+		close(t->pidfd);
+	nl_socket_free(t->events);
+	t->pidfd = -1;
+	t->events = NULL;
+}
+
+static void hear(const struct watch *w, int fd, struct target *t)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = t };
+
+	if (fd >= 0)
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &e);
+}
+
+/* The namespace of an active VPC, -1 for none. Under the lock: what a PUT is about to make is
+ * not missing. */
+static int open_namespace(const struct netd *netd, const char *id)
+{
+	mc_autofree char *path = state_netns(netd, id);
+	auto_wanted struct wanted *wanted = state_load(netd, id, NULL, NULL);
+
+	return wanted && wanted->n_enis > 0 && netns_pinned(path) ? netns_open(path, NULL) : -1;
+}
+
+/* Open what there is to be watched now. The old subscription is read to its end after the new
+ * one stands: nothing is missed between. */
+static void target_refresh(const struct watch *w, struct target *t)
+{
+	struct nftnews last = { .table = *t->id ? NULL : HOST_TABLE };
+	struct target old = *t;
+	auto_netd_lock(w->netd);
+	mc_autofree char *dir = state_dir(w->netd, t->id);
+	mc_auto_fd int ns = *t->id ? open_namespace(w->netd, t->id) : -1;
+	bool there = !*t->id || ns >= 0;
+
+	t->events = there ? nftnews_open(ns) : NULL;
+	t->pidfd = ns >= 0 ? dnsmasq_hold(dir) : -1;
+	t->dead = ns >= 0 && t->pidfd < 0;
+	if (old.events)
+		nftnews_read(old.events, &last);
+	t->doubt = there && (old.doubt || last.foreign || last.doubt || !old.events);
+	if (!t->dead)
+		t->due = 0;
+	if (last.foreign && *t->id)
+		rulecache_of(w->netd->rules, t->id)->distrusted = true;
+	target_close(&old);
+	hear(w, t->pidfd, t);
+	hear(w, t->events ? nl_socket_get_fd(t->events) : -1, t);
+}
+
+static struct target *find_target(const struct watch *w, const char *id)
+{
+	for (struct target *t = w->targets; t; t = t->next)
+		if (strcmp(t->id, id) == 0)
+			return t;
 	return NULL;
 }
 
-static int on_event(struct nl_msg *msg, void *arg)
+static void watch_vpc(struct watch *w, const char *id)
 {
-	int type = nlmsg_hdr(msg)->nlmsg_type;
+	struct target *t = find_target(w, id);
 
-	if (type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE))
-		*(bool *)arg = true;
-	return NL_OK;
+	if (!t) {
+		t = mc_alloc(sizeof(*t));
+		snprintf(t->id, sizeof(t->id), "%s", id);
+		t->pidfd = -1;
+		t->next = w->targets;
+		w->targets = t;
+	}
+	target_refresh(w, t);
 }
 
-/* Did somebody delete a table? Lost events count as yes. */
-static bool table_lost(struct nl_sock *sk)
+/* Those that have nothing left to be watched. */
+static void forget_gone(struct watch *w)
 {
-	bool lost = false;
-	int r;
+	for (struct target **at = &w->targets; *at;) {
+		struct target *t = *at;
 
-	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_event, &lost);
-	do
-		r = nl_recvmsgs_default(sk);
-	while (r >= 0);
-	return lost || r != -NLE_AGAIN;
+		if (t->events) {
+			at = &t->next;
+			continue;
+		}
+		*at = t->next;
+		target_close(t);
+		free(t);
+	}
 }
 
-static void target_open(const struct netd *netd, const char *vpc_id, struct target *t)
-{
-	mc_autofree char *dir = state_dir(netd, vpc_id);
-	mc_autofree char *path = state_netns(netd, vpc_id);
-	auto_wanted struct wanted *wanted = state_load(netd, vpc_id, NULL, NULL);
-	bool active = wanted && wanted->n_enis > 0 && netns_pinned(path);
-	mc_auto_fd int ns = active ? netns_open(path, NULL) : -1;
+/* --- our rules, changed by others ----------------------------------------------------------- */
 
-	snprintf(t->id, sizeof(t->id), "%s", vpc_id);
-	t->pidfd = ns < 0 ? -1 : dnsmasq_hold(dir);
-	t->dead = ns >= 0 && t->pidfd < 0;
-	t->events = ns < 0 ? NULL : open_events(ns);
-}
-
-/* Under the lock: what a PUT is about to make is not missing. */
-static struct target *open_targets(struct netd *netd, size_t *ret_n)
+static void note_repair(struct netd *netd, const struct target *t, const struct nftnews *n)
 {
 	auto_netd_lock(netd);
-	mc_auto_json json_t *ids = state_list(netd);
-	size_t n = json_array_size(ids);
-	struct target *rows = mc_alloc((n + 1) * sizeof(*rows));
+	struct repairs *r = &netd->repairs;
 
-	for (size_t i = 0; i < n; i++)
-		target_open(netd, mc_json_at(ids, i), &rows[i]);
-	rows[n] = (struct target){ .pidfd = -1, .events = open_events(-1) };
-	*ret_n = n + 1;
-	return rows;
+	r->n++;
+	r->last = mc_clock_wall();
+	memcpy(r->where, t->id, sizeof(r->where));
+	memcpy(r->who, n->who, sizeof(r->who));
 }
 
-static void close_targets(struct target *rows, size_t n)
+static void restore_host(struct netd *netd)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (rows[i].pidfd >= 0)
-			close(rows[i].pidfd);
-		nl_socket_free(rows[i].events);
-	}
-	free(rows);
+	auto_netd_lock(netd);
+	mc_auto_err mc_err *err = NULL;
+
+	netd->host.distrusted = true;
+	if (host_restore(&netd->host, &err) < 0)
+		mc_log(MC_LOG_ERROR, AREA, "cannot restore the host's table", "reason", mc_err_msg(err), NULL);
+	netd->host.distrusted = false;
 }
 
-/* Each target takes two places behind the two descriptors of our own; -1 is skipped by poll. */
-static struct pollfd *poll_list(const struct watch *w, const struct target *rows, size_t n)
+static void distrust(struct netd *netd, const char *vpc_id)
 {
-	struct pollfd *p = mc_alloc((2 + 2 * n) * sizeof(*p));
+	auto_netd_lock(netd);
 
-	p[0] = (struct pollfd){ .fd = w->stop_fd, .events = POLLIN };
-	p[1] = (struct pollfd){ .fd = w->netd->changed_fd, .events = POLLIN };
-	for (size_t i = 0; i < n; i++) {
-		p[2 + 2 * i] = (struct pollfd){ .fd = rows[i].pidfd, .events = POLLIN };
-		p[3 + 2 * i] = (struct pollfd){
-			.fd = rows[i].events ? nl_socket_get_fd(rows[i].events) : -1,
-			.events = POLLIN };
-	}
-	return p;
+	rulecache_of(netd->rules, vpc_id)->distrusted = true;
 }
 
-static void repair(struct netd *netd, const struct target *t, const char *why)
+/* Everything is made anew in one transaction: no packet passes between. */
+static void restore_rules(struct netd *netd, const struct target *t, const struct nftnews *n)
 {
-	mc_log(MC_LOG_WARNING, AREA, why, "vpc", *t->id ? t->id : NULL, NULL);
-	if (*t->id)
+	mc_log(MC_LOG_WARNING, AREA, "somebody changed our nft rules: restoring them", "vpc", *t->id ? t->id : NULL, "who",
+	       *n->who ? n->who : NULL, NULL);
+	if (*t->id) {
+		distrust(netd, t->id);
 		vpc_restore(netd, t->id);
-	else
-		vpc_restore_all(netd);
+	} else {
+		restore_host(netd);
+	}
+	note_repair(netd, t, n);
 }
 
-/* True when something had to be repaired. Our own transactions delete tables too, to make
- * them anew: only what is missing now counts. */
-static bool look(struct netd *netd, struct target *t, const struct pollfd *p)
+/* True when they had to be restored. Our own transactions delete tables too, to make them anew:
+ * what is missing now counts. */
+static bool look_at_rules(struct netd *netd, struct target *t)
 {
-	bool died = t->dead || p[0].revents;
-	bool doubt = !t->seen || (p[1].revents && table_lost(t->events));
-	bool lost = doubt && !vpc_tables_stand(netd, t->id);
+	struct nftnews news = { .table = *t->id ? NULL : HOST_TABLE, .doubt = t->doubt };
 
-	t->seen = true;
-
-	if (died)
-		repair(netd, t, "dnsmasq ended");
-	else if (lost)
-		repair(netd, t, "an nft table was deleted");
-	return died || lost;
+	if (!t->events)
+		return false;
+	nftnews_read(t->events, &news);
+	t->doubt = false;
+	if (!news.foreign && (!news.doubt || vpc_tables_stand(netd, t->id)))
+		return false;
+	restore_rules(netd, t, &news);
+	return true;
 }
 
-static bool look_at_all(struct netd *netd, struct target *rows, size_t n,
-			const struct pollfd *p)
-{
-	bool repaired = false;
+/* --- a dnsmasq that died ---------------------------------------------------------------------- */
 
-	for (size_t i = 0; i < n; i++)
-		repaired = look(netd, &rows[i], &p[2 * i]) || repaired;
-	return repaired;
+/* It is started again after a breath; where the last death was long ago, at once. */
+static void schedule(struct target *t)
+{
+	int64_t now = mc_clock_boot();
+
+	mc_log(MC_LOG_WARNING, AREA, "dnsmasq ended", "vpc", t->id, NULL);
+	if (now - t->died > BREATH_MAX + t->breath)
+		t->breath = 0;
+	t->died = now;
+	t->due = now + t->breath;
+	t->breath = t->breath ? 2 * t->breath : BREATH_MIN;
+	if (t->breath > BREATH_MAX)
+		t->breath = BREATH_MAX;
 }
 
-/* One round with one list of targets: until VPCs come or go, or something was repaired. */
-static bool watch_round(const struct watch *w)
+static void look_at_process(struct target *t)
 {
-	size_t n;
-	struct target *rows = open_targets(w->netd, &n);
-	mc_autofree struct pollfd *p = poll_list(w, rows, n);
-	bool repaired = look_at_all(w->netd, rows, n, p + 2);
+	struct pollfd p = { .fd = t->pidfd, .events = POLLIN };
 
-	while (!repaired && !p[0].revents && !p[1].revents)
-		if (poll(p, 2 + 2 * n, -1) > 0 && !p[0].revents)
-			repaired = look_at_all(w->netd, rows, n, p + 2);
-	close_targets(rows, n);
-	return repaired;
+	if (t->pidfd < 0 || poll(&p, 1, 0) <= 0)
+		return;
+	close(t->pidfd);
+	t->pidfd = -1;
+	t->dead = true;
+}
+
+static void revive(struct watch *w, struct target *t)
+{
+	if (t->dead && !t->due)
+		schedule(t);
+	if (!t->dead || t->due > mc_clock_boot())
+		return;
+	t->due = 0;
+	vpc_restore(w->netd, t->id);
+	target_refresh(w, t);
+}
+
+/* --- the thread --------------------------------------------------------------------------------- */
+
+static void take_changes(struct watch *w)
+{
+	mc_auto_json json_t *ids = NULL;
+	eventfd_t ignored;
+
+	eventfd_read(w->netd->changed_fd, &ignored);
+	{
+		auto_netd_lock(w->netd);
+
+		ids = w->netd->changed;
+		w->netd->changed = json_object();
+	}
+	for (void *i = json_object_iter(ids); i; i = json_object_iter_next(ids, i))
+		watch_vpc(w, json_object_iter_key(i));
+	forget_gone(w);
+}
+
+/* Milliseconds to the next dnsmasq that is due, -1 for none. */
+static int next_due(const struct watch *w)
+{
+	int64_t now = mc_clock_boot(), best = -1;
+
+	for (const struct target *t = w->targets; t; t = t->next) {
+		int64_t left = t->due > now ? (t->due - now) / MC_MS + 1 : 0;
+
+		if (t->dead && (best < 0 || left < best))
+			best = left;
+	}
+	return (int)best;
+}
+
+/* What is due or in doubt, of all targets. True when rules were restored. */
+static bool look_around(struct watch *w)
+{
+	bool restored = false;
+
+	for (struct target *t = w->targets; t; t = t->next) {
+		revive(w, t);
+		restored = (t->doubt && look_at_rules(w->netd, t)) || restored;
+	}
+	return restored;
+}
+
+static bool handle(struct watch *w, const struct epoll_event *events, int n)
+{
+	bool restored = false, changed = false;
+
+	for (int i = 0; i < n; i++) {
+		struct target *t = events[i].data.ptr;
+
+		if (!t) {
+			changed = true;
+			continue;
+		}
+		look_at_process(t);
+		restored = look_at_rules(w->netd, t) || restored;
+	}
+	/* Targets may go here, so that what the events named is looked at before. */
+	if (changed)
+		take_changes(w);
+	return look_around(w) || restored;
 }
 
 /* True when it is time to end. */
@@ -190,19 +315,52 @@ static bool stop_within(const struct watch *w, int ms)
 	return poll(&p, 1, ms) > 0;
 }
 
+static void watch_all(struct watch *w)
+{
+	mc_auto_json json_t *ids = state_list(w->netd);
+
+	watch_vpc(w, "");
+	for (size_t i = 0; i < json_array_size(ids); i++)
+		watch_vpc(w, mc_json_at(ids, i));
+	forget_gone(w);
+	look_around(w);
+}
+
 static void *run(void *arg)
 {
 	struct watch *w = arg;
-	eventfd_t ignored;
+	struct epoll_event events[EVENTS_MAX];
+	int pause_ms = 0;
 
-	do {
-		eventfd_read(w->netd->changed_fd, &ignored);
-		if (!watch_round(w))
-			w->breath_ms = 0;
-		else if (w->breath_ms < BREATH_MAX_MS)
-			w->breath_ms = w->breath_ms ? 2 * w->breath_ms : BREATH_MIN_MS;
-	} while (!stop_within(w, w->breath_ms));
+	watch_all(w);
+	while (!stop_within(w, pause_ms)) {
+		int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, next_due(w));
+
+		pause_ms = handle(w, events, n > 0 ? n : 0) ? PAUSE_MS : 0;
+	}
+	while (w->targets) {
+		struct target *next = w->targets->next;
+
+		target_close(w->targets);
+		free(w->targets);
+		w->targets = next;
+	}
 	return NULL;
+}
+
+static void watch_free(struct watch *w)
+{
+	if (w->stop_fd >= 0)
+		close(w->stop_fd);
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	free(w);
+}
+
+void watch_tell(struct netd *netd, const char *vpc_id)
+{
+	json_object_set_new(netd->changed, vpc_id, json_true());
+	eventfd_write(netd->changed_fd, 1);
 }
 
 struct watch *watch_start(struct netd *netd, mc_err **err)
@@ -212,13 +370,14 @@ struct watch *watch_start(struct netd *netd, mc_err **err)
 
 	w->netd = netd;
 	w->stop_fd = eventfd(0, EFD_CLOEXEC);
-	e = w->stop_fd < 0 ? errno : pthread_create(&w->thread, NULL, run, w);
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	hear(w, w->stop_fd, NULL);
+	hear(w, netd->changed_fd, NULL);
+	e = w->stop_fd < 0 || w->epoll_fd < 0 ? errno : pthread_create(&w->thread, NULL, run, w);
 	if (e == 0)
 		return w;
 	mc_err_set(err, e, "cannot watch");
-	if (w->stop_fd >= 0)
-		close(w->stop_fd);
-	free(w);
+	watch_free(w);
 	return NULL;
 }
 
@@ -228,6 +387,5 @@ void watch_stop(struct watch *w)
 		return;
 	eventfd_write(w->stop_fd, 1);
 	pthread_join(w->thread, NULL);
-	close(w->stop_fd);
-	free(w);
+	watch_free(w);
 }

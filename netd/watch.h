@@ -1,5 +1,5 @@
-/* What others may break behind our back: a dnsmasq that died, nft tables that were flushed.
- * A thread waits for either and has the VPC put in line again. */
+/* What others may break behind our back: a dnsmasq that died, nft tables that were flushed,
+ * deleted or changed. A thread waits for any of it and puts it right at once. */
 #ifndef NETD_WATCH_H
 #define NETD_WATCH_H
 
@@ -7,6 +7,9 @@
 #include "netd/netd.h"
 
 struct watch;
+
+/* This VPC came, went or is another now: what is watched of it is looked for anew. Under netd's lock. */
+void watch_tell(struct netd *netd, const char *vpc_id);
 
 /* netd->changed_fd must be open. NULL and *err on failure. */
 struct watch *watch_start(struct netd *netd, mc_err **err);

@@ -199,6 +199,15 @@ class World:
         assert status == 200, (status, answer, self.logged()[-2000:])
         return answer
 
+    def findings(self):
+        """What is wrong with the host: {what: [finding]}; what was looked at and is good is left out."""
+        found = {}
+        for f in self.ok("GET", "/v1/host")["findings"]:
+            assert set(f) <= {"what", "severity", "text", "remedy"} and f["text"]
+            if f["severity"] != "ok":
+                found.setdefault(f["what"], []).append(f)
+        return found
+
     def metadata(self, vpc):
         return self.descriptor(op="metadata", vpc=vpc)
 
