@@ -81,6 +81,7 @@ const struct action *action_find(const char *service, const char *name);
 	X(interface_attach) \
 	X(nat_gateway) \
 	X(flow_log) \
+	X(insights) \
 	X(address) \
 	X(security_group) \
 	X(security_group_reference) \

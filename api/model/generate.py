@@ -53,7 +53,7 @@ def sentence(doc):
 
 
 def overlay_shape(shapes, name, extra):
-    """Add members, required names and enum values; a new shape comes whole."""
+    """Add members, required names and enum values, take names from the required ones; a new shape comes whole."""
     if name not in shapes:
         shapes[name] = extra
         return
@@ -63,6 +63,8 @@ def overlay_shape(shapes, name, extra):
     for key in ("required", "enum"):
         have = shape.setdefault(key, []) if extra.get(key) else []
         have.extend(v for v in extra.get(key, []) if v not in have)
+    for member in extra.get("optional", []):
+        shape["required"].remove(member)
 
 
 def apply_overlay(model, overlay):
