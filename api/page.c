@@ -9,6 +9,7 @@
 #include "api/feed.h"
 #include "api/state.h"
 #include "api/stats.h"
+#include "api/why.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
@@ -106,6 +107,7 @@ static const struct page {
 	{ "/v1/counters", LOCAL, "application/json", counters_page, NULL, GATEWAY_TEXT },
 	{ "/metrics", LOCAL, "text/plain; version=0.0.4", metrics_page, NULL, GATEWAY_TEXT },
 	{ "/v1/events", ANYWHERE, "text/event-stream", NULL, &page_events, GATEWAY_EVENTS },
+	{ "/v1/why", ANYWHERE, "application/json", NULL, &page_why, GATEWAY_ANSWER },
 	{ "/v1/stats", ANYWHERE, "application/json", NULL, &page_stats, GATEWAY_ANSWER },
 	{ "/v1/instances/{}/console", ANYWHERE, CONSOLE_PROTOCOL, NULL, &page_console, GATEWAY_UPGRADE },
 };

@@ -193,29 +193,17 @@ struct route {
 	const struct resource *target;
 };
 
-static bool is_private(uint32_t ip)
-{
-	static const struct { uint32_t base; unsigned bits; } blocks[] = { /* RFC 1918 */
-		{ 0x0a000000, 8 }, { 0xac100000, 12 }, { 0xc0a80000, 16 },
-	};
-
-	for (size_t i = 0; i < MC_ARRAY_SIZE(blocks); i++)
-		if (cidr_contains((struct cidr){ blocks[i].base, blocks[i].bits }, (struct cidr){ ip, 32 }))
-			return true;
-	return false;
-}
-
 static bool to_internet(struct walk *w, struct place *at, const struct route *r, struct reach_header *h)
 {
 	uint32_t public_ip = reach_public_of(r->from, h->src);
-	mc_autofree char *text = reach_ip_text(is_private(h->dst) ? h->dst : h->src);
+	mc_autofree char *text = reach_ip_text(reach_is_private(h->dst) ? h->dst : h->src);
 
 	reach_step(&w->steps, r->target, h);
-	if (is_private(h->dst))
+	if (reach_is_private(h->dst))
 		reach_explain(&w->steps, "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS", "InternetGateway", r->target, NULL);
 	else if (!public_ip)
 		reach_explain(&w->steps, "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS", "InternetGateway", r->target, r->from);
-	if (is_private(h->dst) || !public_ip)
+	if (reach_is_private(h->dst) || !public_ip)
 		return reach_explain_text(&w->steps, "Address", text);
 	h->src = public_ip;
 	at->eni = NULL;
@@ -458,7 +446,7 @@ static json_t *candidates(struct store_tx *tx, const struct reach_question *q)
 		struct cidr block;
 
 		while ((rule = store_next_of(&it, mc_json_at(groups, i))))
-			if (cidr_parse(mc_json_str(rule->doc, "CidrIpv4", NULL), &block) && block.bits > 0 && !is_private(block.base) &&
+			if (cidr_parse(mc_json_str(rule->doc, "CidrIpv4", NULL), &block) && block.bits > 0 && !reach_is_private(block.base) &&
 			    !mc_json_bool(rule->doc, "IsEgress", false))
 				json_array_append_new(list, json_integer(block.base + (block.bits < 31)));
 	}

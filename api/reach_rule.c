@@ -81,6 +81,18 @@ const struct resource *reach_by_public(struct store_tx *tx, uint32_t ip)
 	return eni;
 }
 
+bool reach_is_private(uint32_t ip)
+{
+	static const struct { uint32_t base; unsigned bits; } blocks[] = { /* RFC 1918 */
+		{ 0x0a000000, 8 }, { 0xac100000, 12 }, { 0xc0a80000, 16 },
+	};
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(blocks); i++)
+		if (cidr_contains((struct cidr){ blocks[i].base, blocks[i].bits }, (struct cidr){ ip, 32 }))
+			return true;
+	return false;
+}
+
 /* --- security groups ------------------------------------------------------ */
 
 static bool protocol_fits(const char *text, int protocol)

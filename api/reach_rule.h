@@ -35,5 +35,6 @@ uint32_t reach_public_of(const struct resource *eni, uint32_t private_ip);
 uint32_t reach_private_of(const struct resource *eni, uint32_t public_ip);
 
 uint32_t reach_ip(const char *text); /* 0 where it is none */
+bool reach_is_private(uint32_t ip);    /* of RFC 1918 */
 
 #endif

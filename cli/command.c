@@ -21,6 +21,8 @@ static const struct command rows[] = {
 	{ "top", "[--once | --batch [--count N]] [--delay SECONDS]",
 	  "What the instances do just now: state, processor, memory, network, disk. Keys: q, c, m, n, d, a.",
 	  command_top, false },
+	{ "why", "SOURCE DEST[:PORT[/udp]]",
+	  "May SOURCE reach DEST, and if not, why not? Each is an instance's id or Name tag, an address, or \"internet\".", command_why, false },
 	{ "version", "", "Print the version.", command_version, false },
 	{ "help", "[COMMAND]", "Explain a command.", command_help, false },
 	{ 0 },

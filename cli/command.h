@@ -17,6 +17,7 @@ int command_console(struct cli *cli, int argc, char **argv);
 int command_env(struct cli *cli, int argc, char **argv);
 int command_ssh(struct cli *cli, int argc, char **argv);
 int command_top(struct cli *cli, int argc, char **argv);
+int command_why(struct cli *cli, int argc, char **argv);
 int command_wait(struct cli *cli, int argc, char **argv);
 int command_version(struct cli *cli, int argc, char **argv);
 int command_help(struct cli *cli, int argc, char **argv);

@@ -7,6 +7,7 @@
 #include "api/reach_rule.h"
 #include "api/reconciler.h"
 #include "api/state.h"
+#include "api/why.h"
 
 #define MAX_NAMES 40
 
@@ -200,6 +201,20 @@ static char *codes_of(const struct reach_answer *a)
 	return text;
 }
 
+/* Everything found has words, and what they speak of has a name. */
+static void check_words(const struct reach_question *q, const struct reach_answer *a)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach(a->explanations, i, one) {
+		mc_autofree char *text = why_text(q, one), *remedy = why_remedy(q, one);
+
+		if (strchr(text, '?') || strcmp(text, mc_json_str(one, "ExplanationCode", "")) == 0 || (remedy && strchr(remedy, '?')))
+			fail_msg("'%s', '%s'", text, remedy ? remedy : "");
+	}
+}
+
 /* From and to: a name, "" for the internet, or (to) an address. */
 static void expect(struct world *w, const char *from, const char *to, enum reach_protocol protocol, int port, const char *codes, const char *what)
 {
@@ -213,6 +228,7 @@ static void expect(struct world *w, const char *from, const char *to, enum reach
 
 	reach_analyse(tx, &q, &a);
 	got = codes_of(&a);
+	check_words(&q, &a);
 	if (strcmp(got, codes) != 0)
 		fail_msg("%s: %s to %s port %d: '%s', not '%s'", what, from, to, port, got, codes);
 	assert_int_equal(a.found, !*codes);
@@ -407,6 +423,53 @@ static void analyser(void **state)
 	}
 }
 
+/* Ask the page as the client does: what it returned. */
+static int ask(struct world *w, const char *in)
+{
+	struct fixture *f = w->f;
+	mc_autofree char *text = expand(w, in);
+	int r;
+
+	fixture_clear(f);
+	for (char *c = text; *c; c++)
+		*c = *c == '\'' ? '"' : *c;
+	f->in = json_loads(text, 0, NULL);
+	assert_non_null(f->in);
+	f->call.in = f->in;
+	f->call.tx = store_read(f->api.store);
+	r = page_why.fn(&f->call);
+	store_end(f->call.tx);
+	f->call.tx = NULL;
+	return r;
+}
+
+static void page(void **state)
+{
+	struct world *w = *state;
+	const json_t *problem;
+
+	call(w, "CreateTags", "{'Resources': ['$web', '$db'], 'Tags': [{'Key': 'Name', 'Value': 'both'}]}");
+	call(w, "CreateTags", "{'Resources': ['$db'], 'Tags': [{'Key': 'Name', 'Value': 'data'}]}");
+	assert_int_equal(ask(w, "{'source': 'internet', 'destination': 'both', 'port': '22'}"), 0);
+	assert_true(mc_json_bool(w->f->call.out, "reachable", false));
+	assert_int_equal(ask(w, "{'source': 'internet', 'destination': '203.0.113.10', 'port': '22'}"), 0);
+	assert_true(mc_json_bool(w->f->call.out, "reachable", false));
+	assert_int_equal(ask(w, "{'source': 'data', 'destination': '8.8.8.8', 'port': '53', 'protocol': 'udp'}"), 0);
+	assert_true(mc_json_bool(w->f->call.out, "reachable", false));
+	assert_int_equal(ask(w, "{'source': '$web', 'destination': '$db_eni'}"), 0);
+	assert_false(mc_json_bool(w->f->call.out, "reachable", true));
+	problem = json_array_get(fixture_list(w->f, "problems"), 0);
+	assert_non_null(strstr(mc_json_str(problem, "text", ""), "no inbound rule for ping"));
+	assert_non_null(strstr(mc_json_str(problem, "remedy", ""), "authorize-security-group-ingress"));
+	assert_int_equal(ask(w, "{'source': 'nonsense', 'destination': '$db'}"), 1);
+	assert_int_equal(ask(w, "{'source': 'i-12345678', 'destination': '$db'}"), 1);
+	assert_int_equal(ask(w, "{'source': '$web', 'destination': '$db', 'port': '65536'}"), 1);
+	assert_int_equal(ask(w, "{'source': '$web', 'destination': '$db', 'protocol': 'tcp'}"), 1);
+	assert_int_equal(ask(w, "{'source': '$web', 'destination': '$db', 'protocol': 'sctp', 'port': '1'}"), 1);
+	call(w, "CreateTags", "{'Resources': ['$db'], 'Tags': [{'Key': 'Name', 'Value': 'both'}]}");
+	assert_int_equal(ask(w, "{'source': 'both', 'destination': '$db', 'port': '22'}"), 1);
+}
+
 static void refused(void **state)
 {
 	static const struct { const char *in, *code; } bad[] = {
@@ -430,7 +493,7 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(table), WITH(echo), WITH(analyser), WITH(refused) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(table), WITH(echo), WITH(analyser), WITH(page), WITH(refused) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
