@@ -26,122 +26,6 @@
 #define MAX_FILE (8u << 20)
 #define MAX_CMDLINE 4096
 
-/* --- texts -------------------------------------------------------------------------- */
-
-static FILE *text_open(char **text, size_t *len)
-{
-	FILE *out = open_memstream(text, len);
-
-	if (!out)
-		abort();
-	return out;
-}
-
-static void text_close(FILE *out)
-{
-	if (fclose(out) != 0)
-		abort();
-}
-
-/* Only hosts of dhcp-hosts get a lease ("static"); names that guests claim are ignored. */
-static const char conf_head[] =
-	"no-resolv\n"
-	"no-hosts\n"
-	"no-ping\n"
-	"domain-needed\n"
-	"bogus-priv\n"
-	"expand-hosts\n"
-	"bind-dynamic\n"
-	"dhcp-authoritative\n"
-	"dhcp-ignore-names\n"
-	"dhcp-no-override\n"
-	"quiet-dhcp\n"
-	"dhcp-lease-max=65536\n"
-	"local-ttl=60\n";
-
-static void put_subnet(FILE *out, const struct wanted_subnet *s)
-{
-	char bridge[MC_IFNAME_LEN], base[ADDR_TEXT_LEN], mask[ADDR_TEXT_LEN], router[ADDR_TEXT_LEN];
-
-	mc_id_bridge(s->id, bridge);
-	addr_format(s->cidr.addr, base);
-	addr_format(cidr_mask(s->cidr.len), mask);
-	addr_format(wanted_gateway(s), router);
-	fprintf(out, "interface=%s\n", bridge);
-	fprintf(out, "dhcp-range=set:%s,%s,static,%s,%d\n", bridge, base, mask,
-		DNSMASQ_LEASE_SECONDS);
-	fprintf(out, "dhcp-option=tag:%s,option:router,%s\n", bridge, router);
-}
-
-char *dnsmasq_conf(const char *dir, const struct wanted *w)
-{
-	char dns[ADDR_TEXT_LEN], link_dns[ADDR_TEXT_LEN];
-	char *text = NULL;
-	size_t len;
-	FILE *out = text_open(&text, &len);
-
-	addr_format(wanted_dns_addr(w), dns);
-	addr_format(ADDR_LINK_DNS, link_dns);
-	fputs(conf_head, out);
-	fprintf(out, "pid-file=%s/dnsmasq.pid\n", dir);
-	fprintf(out, "log-facility=%s/dnsmasq.log\n", dir);
-	fprintf(out, "dhcp-leasefile=%s/leases\n", dir);
-	fprintf(out, "dhcp-hostsfile=%s/dhcp-hosts\n", dir);
-	fprintf(out, "addn-hosts=%s/dns-hosts\n", dir);
-	fprintf(out, "domain=%s\nlocal=/%s/\n", w->domain, w->domain);
-	fprintf(out, "listen-address=%s,%s\n", dns, link_dns);
-	fprintf(out, "dhcp-option=option:dns-server,%s\n", dns);
-	fprintf(out, "dhcp-option=option:mtu,%d\n", DNSMASQ_MTU);
-	for (size_t i = 0; i < w->n_subnets; i++)
-		put_subnet(out, &w->subnets[i]);
-	text_close(out);
-	return text;
-}
-
-static void eni_hostname(const struct wanted_eni *e, char out[WANTED_HOSTNAME_LEN])
-{
-	if (e->hostname[0])
-		snprintf(out, WANTED_HOSTNAME_LEN, "%s", e->hostname);
-	else
-		snprintf(out, WANTED_HOSTNAME_LEN, "ip-%u-%u-%u-%u", e->ip >> 24, e->ip >> 16 & 255,
-			 e->ip >> 8 & 255, e->ip & 255);
-}
-
-/* id:*: the MAC alone tells who it is; boot loaders and systems send different client ids. */
-char *dnsmasq_dhcp_hosts(const struct wanted *w)
-{
-	char ip[ADDR_TEXT_LEN], name[WANTED_HOSTNAME_LEN];
-	char *text = NULL;
-	size_t len;
-	FILE *out = text_open(&text, &len);
-
-	for (size_t i = 0; i < w->n_enis; i++) {
-		addr_format(w->enis[i].ip, ip);
-		eni_hostname(&w->enis[i], name);
-		fprintf(out, "%s,id:*,%s,%s\n", w->enis[i].mac, ip, name);
-	}
-	text_close(out);
-	return text;
-}
-
-char *dnsmasq_dns_hosts(const struct wanted *w)
-{
-	char ip[ADDR_TEXT_LEN], name[WANTED_HOSTNAME_LEN];
-	char *text = NULL;
-	size_t len;
-	FILE *out = text_open(&text, &len);
-
-	addr_format(ADDR_METADATA, ip);
-	fprintf(out, "%s instance-data.%s\n", ip, w->domain);
-	for (size_t i = 0; i < w->n_enis; i++) {
-		addr_format(w->enis[i].ip, ip);
-		eni_hostname(&w->enis[i], name);
-		fprintf(out, "%s %s.%s %s\n", ip, name, w->domain, name);
-	}
-	text_close(out);
-	return text;
-}
-
 /* --- the process ---------------------------------------------------------------------- */
 
 /* Is the process's command line our dnsmasq of this directory? */
@@ -345,7 +229,7 @@ static int reload(pid_t pid, unsigned long long start_time, mc_err **err)
 int dnsmasq_apply(const struct dnsmasq *d, const struct wanted *w, mc_err **err)
 {
 	mc_autofree char *leases = mc_strf("%s/leases", d->dir);
-	mc_autofree char *conf = dnsmasq_conf(d->dir, w);
+	mc_autofree char *conf = dnsmasq_conf(d, w);
 	unsigned long long start_time = 0;
 	pid_t pid = dnsmasq_find(d->dir, &start_time);
 	bool released = true;

@@ -20,6 +20,8 @@ struct dnsmasq {
 	const char *program;
 	const char *dir; /* exists, ours */
 	int ns_fd;
+	struct cidr pool;     /* of all public addresses, for their names */
+	const char *upstream; /* whom to ask what is not known here, "address#port"; "": nobody */
 	bool tell; /* SIGHUP in any case: netd may have ended between writing and telling */
 };
 
@@ -38,7 +40,7 @@ pid_t dnsmasq_find(const char *dir, unsigned long long *ret_start);
 int dnsmasq_hold(const char *dir);
 
 /* The texts of the files, allocated; for tests too. */
-char *dnsmasq_conf(const char *dir, const struct wanted *wanted);
+char *dnsmasq_conf(const struct dnsmasq *d, const struct wanted *wanted);
 char *dnsmasq_dhcp_hosts(const struct wanted *wanted);
 char *dnsmasq_dns_hosts(const struct wanted *wanted);
 

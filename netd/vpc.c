@@ -138,7 +138,8 @@ static int apply_dnsmasq(const struct run *run, mc_err **err)
 {
 	mc_autofree char *dir = state_dir(run->netd, run->wanted->id);
 	struct dnsmasq d = { .program = run->netd->config.dnsmasq, .dir = dir,
-			     .ns_fd = run->ns_fd, .tell = run->unfinished };
+			     .ns_fd = run->ns_fd, .pool = run->netd->host.pool, .upstream = "",
+			     .tell = run->unfinished };
 
 	return dnsmasq_apply(&d, run->wanted, err);
 }

@@ -132,13 +132,18 @@ static bool check_name_server(const char *text)
 	return strcmp(text, "AmazonProvidedDNS") == 0 || mc_check_ipv4(text);
 }
 
-/* Names as DHCP gives them out: several by spaces are as good as AWS's. */
+/* Names as DHCP gives them out: several by spaces are as good as AWS's. dnsmasq takes what
+ * has no letter for a number or an address. */
 static bool check_domain_names(const char *text)
 {
-	for (const char *p = text; *p; p++)
+	bool letter = false;
+
+	for (const char *p = text; *p; p++) {
+		letter = letter || isalpha((unsigned char)*p);
 		if (!isalnum((unsigned char)*p) && !strchr(".-_ ", *p))
 			return false;
-	return *text != ' ';
+	}
+	return *text != ' ' && (letter || !*text);
 }
 
 /* A name, or "*." and a name. */

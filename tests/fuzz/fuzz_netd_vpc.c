@@ -28,14 +28,15 @@ static void build(const struct wanted *w)
 	auto_ruleset struct ruleset *rules = vpcrules_build(w);
 	auto_rulediff struct rulediff diff = { .n_gone = 0 };
 	mc_autofree char *text = NULL;
-	mc_autofree char *conf = dnsmasq_conf("/run/minicloud/netd/" VPC, w);
+	const struct dnsmasq d = { .dir = "/run/minicloud/netd/" VPC, .pool = pool, .upstream = "" };
+	mc_autofree char *conf = dnsmasq_conf(&d, w);
 	mc_autofree char *dhcp = dnsmasq_dhcp_hosts(w), *dns = dnsmasq_dns_hosts(w);
 
 	ruleset_sort(rules);
 	rulediff_make(NULL, rules, &diff);
 	text = rulediff_text(&diff);
 	FUZZ_CHECK(*text && strlen(conf) < MAX_CONF);
-	FUZZ_CHECK(lines(dhcp) <= 1 + w->n_enis && lines(dns) <= 64 + 2 * w->n_enis);
+	FUZZ_CHECK(lines(dhcp) <= 1 + w->n_enis && lines(dns) <= 2 + 2 * w->n_places + w->dns.n_names + 64 * w->n_endpoints);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

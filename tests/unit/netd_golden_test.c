@@ -77,7 +77,9 @@ static void whole(const char *name)
 	mc_auto_json json_t *doc = document(name);
 	auto_wanted struct wanted *w = typed(doc);
 	mc_autofree char *nft = NULL, *again = NULL;
-	mc_autofree char *conf = dnsmasq_conf("/run/minicloud/netd/" VPC, w);
+	const struct dnsmasq d = { .dir = "/run/minicloud/netd/" VPC, .pool = pool,
+				   .upstream = "127.0.0.1#5300" };
+	mc_autofree char *conf = dnsmasq_conf(&d, w);
 	mc_autofree char *dhcp = dnsmasq_dhcp_hosts(w), *dns = dnsmasq_dns_hosts(w);
 	mc_autofree char *files = mc_strf("# dnsmasq.conf\n%s\n# dhcp-hosts\n%s\n# dns-hosts\n%s",
 					  conf, dhcp, dns);

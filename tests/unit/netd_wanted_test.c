@@ -63,6 +63,7 @@ static const struct bad bads[] = {
 	{ { "dns", "public_domain" }, "\"a/b\"" },
 	{ { "dhcp", "domain_name" }, "\"a\\nb\"" },
 	{ { "dhcp", "domain_name" }, "\"a,b\"" },
+	{ { "dhcp", "domain_name" }, "\"10.0.0.1\"" },
 	{ { "dhcp", "domain_name_servers", "0" }, "\"ns.example\"" },
 	{ { "dhcp", "ntp_servers" }, "[\"1.1.1.1\", \"1.1.1.2\", \"1.1.1.3\", \"1.1.1.4\", \"1.1.1.5\"]" },
 	{ { "dhcp", "netbios_node_type" }, "9" },

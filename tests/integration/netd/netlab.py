@@ -491,7 +491,7 @@ def dhcp(guest, mac=None, timeout=2.0):
     mac = mac or guest.mac
     with guest.packet() as s:
         s.settimeout(0.1)
-        ask = bytes([55, 8, 1, 3, 6, 12, 15, 26, 51, 54])
+        ask = bytes([55, 11, 1, 3, 6, 12, 15, 26, 42, 44, 46, 51, 54])
         offer = dhcp_exchange(s, mac, 1, ask, timeout)
         if not offer:
             return None
@@ -500,13 +500,13 @@ def dhcp(guest, mac=None, timeout=2.0):
         return ack if ack and ack[1][53] == b"\x05" else None
 
 
-def dns(guest, name, server, kind=1):
+def dns(guest, name, server, kind=1, timeout=1):
     """Addresses (or the name, for kind 12) of the answer, [] for none, None for silence."""
     query = struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0)
     query += b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
     query += struct.pack("!HH", kind, 1)
     s = guest.udp()
-    s.settimeout(1)
+    s.settimeout(timeout)
     s.sendto(query, (server, 53))
     try:
         data = s.recv(2000)
