@@ -18,6 +18,7 @@ static const struct mc_option options[] = {
 	       "interface that guests may leave the host by; none: nothing leaves"),
 	OPTION("netns_dir", MC_OPT_PATH, netns_dir, "%R/netns", "where namespaces are pinned"),
 	OPTION("state_dir", MC_OPT_PATH, state_dir, "%R/netd", "what outlives a restart of netd"),
+	OPTION("flow_log_dir", MC_OPT_PATH, flow_log_dir, "%H/flow-logs", "where flow logs are written"),
 	OPTION("dnsmasq", MC_OPT_STRING, dnsmasq, "dnsmasq", "the dnsmasq program"),
 	OPTION("teardown", MC_OPT_BOOL, teardown, "no",
 	       "remove every VPC's network and exit; no netd may run"),

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "netd/doctor.h"
 #include "netd/fdserver.h"
+#include "netd/flowlog.h"
 #include "netd/netd.h"
 #include "netd/routes.h"
 #include "netd/state.h"
@@ -69,7 +70,7 @@ static int serve(struct netd *netd, mc_err **err)
 	vpc_restore_all(netd);
 	server = mc_ipc_server_start(ipc_fd, netd_routes, allowed, THREADS, netd, err);
 	fds = server ? fdserver_start(netd, fd_fd, allowed, err) : NULL;
-	watch = fds ? watch_start(netd, err) : NULL;
+	watch = fds && flowlog_start(netd, err) == 0 ? watch_start(netd, err) : NULL;
 	if (watch) {
 		mc_log(MC_LOG_INFO, AREA, "serving", "socket", netd->config.socket, NULL);
 		mc_daemon_notify("READY=1");
@@ -77,6 +78,7 @@ static int serve(struct netd *netd, mc_err **err)
 		mc_daemon_notify("STOPPING=1");
 	}
 	watch_stop(watch);
+	flowlog_stop(netd->flows);
 	fdserver_stop(fds);
 	mc_ipc_server_stop(server);
 	return watch ? 0 : -1;
@@ -105,7 +107,8 @@ static int run(struct netd *netd, mc_err **err)
 int main(int argc, char **argv)
 {
 	struct rulecache rules = { .n = 0 };
-	struct netd netd = { .lock = PTHREAD_MUTEX_INITIALIZER, .rules = &rules };
+	struct netd netd = { .lock = PTHREAD_MUTEX_INITIALIZER, .rules = &rules,
+			     .flows = flowlog_new() };
 	mc_auto_err mc_err *err = NULL;
 	int r;
 
@@ -113,6 +116,7 @@ int main(int argc, char **argv)
 	r = mc_config_load(&netd_program, argc, argv, &netd.config, &err);
 	if (r == MC_CONFIG_RUN)
 		r = run(&netd, &err);
+	flowlog_free(netd.flows);
 	rulecache_free(&rules);
 	json_decref(netd.changed);
 	mc_config_free(&netd_program, &netd.config);

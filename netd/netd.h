@@ -18,9 +18,11 @@
 struct netd_config {
 	char *socket, *fd_socket, *allow, *log_level;
 	char *public_pool, *uplink;
-	char *netns_dir, *state_dir, *dnsmasq;
+	char *netns_dir, *state_dir, *flow_log_dir, *dnsmasq;
 	bool teardown, findings;
 };
+
+struct flowlog;
 
 extern const struct mc_program netd_program;
 
@@ -37,6 +39,7 @@ struct netd {
 	struct host host;
 	pthread_mutex_t lock; /* held by whoever touches the kernel's or our files' state */
 	struct rulecache *rules; /* of the VPCs */
+	struct flowlog *flows;   /* of all of them */
 	struct repairs repairs;
 	json_t *changed;      /* set of VPC ids: of watch.h */
 	int changed_fd;       /* eventfd, non-blocking: there are such */

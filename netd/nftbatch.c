@@ -18,12 +18,11 @@
 
 /* --- what fits ------------------------------------------------------------------- */
 
-/* The spec of a managed set is "type a . b;". */
+/* The spec of a managed set is "type a . b;" and perhaps more. */
 static uint32_t type_of(const struct ruleset_set *s)
 {
-	size_t n = strlen(s->spec);
-	mc_autofree char *type = n > 6 && strncmp(s->spec, "type ", 5) == 0
-					 ? strndup(s->spec + 5, n - 6) : NULL;
+	mc_autofree char *type = strncmp(s->spec, "type ", 5) == 0
+					 ? strndup(s->spec + 5, strcspn(s->spec + 5, ";")) : NULL;
 
 	return type ? nftkey_type(type) : 0;
 }

@@ -40,6 +40,12 @@ static int get_counters(void *ctx, const struct mc_ipc_request *req, json_t **re
 	return vpc_counters(ctx, req->vars[0], ret_body, err);
 }
 
+static int flush_flow_logs(void *ctx, const struct mc_ipc_request *req, json_t **ret_body,
+			   mc_err **err)
+{
+	return vpc_flush_flow_logs(ctx, req->vars[0], ret_body, err);
+}
+
 static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
 	(void)req;
@@ -57,6 +63,8 @@ const struct mc_ipc_route netd_routes[] = {
 	{ "POST", "/v1/vpcs/{}/enis/{}/plug", { "vpc", "eni" }, no_fields, plug_eni, NULL,
 	  "take the ENI's tap in" },
 	{ "GET", "/v1/vpcs/{}/counters", { "vpc" }, NULL, get_counters, NULL, "bytes by ENI" },
+	{ "POST", "/v1/vpcs/{}/flow-logs/flush", { "vpc" }, no_fields, flush_flow_logs, NULL,
+	  "write what flow logs saw" },
 	{ "GET", "/v1/host", { NULL }, NULL, get_host, NULL, "forwarding, pool, findings" },
 	{ .method = NULL },
 };

@@ -12,7 +12,7 @@
 
 /* Names of chains and sets that come and go begin so; all others are the skeleton's. */
 #define RULESET_CHAIN_PREFIXES { "sg_", "eni_", "acl_", "path_", "base_" }
-#define RULESET_SET_PREFIXES { "members_", "sg_", "flow_" }
+#define RULESET_SET_PREFIXES { "members_", "sg_", "logged_", "flow_" }
 /* What is in these sets is the packets' doing, nobody's wish. */
 #define RULESET_FREE_PREFIX "flow_"
 

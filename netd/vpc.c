@@ -11,6 +11,7 @@
 #include "netd/appliance.h"
 #include "netd/conntrack.h"
 #include "netd/dnsmasq.h"
+#include "netd/flowlog.h"
 #include "netd/netns.h"
 #include "netd/nft.h"
 #include "netd/nftread.h"
@@ -53,6 +54,7 @@ static int tear_down(const struct netd *netd, const char *vpc_id, mc_err **err)
 	int r = host_remove_transit(&netd->host, vpc_id, &first);
 
 	rulecache_forget(netd->rules, vpc_id);
+	flowlog_forget(netd->flows, vpc_id);
 	if (netns_pinned(path) && empty_namespace(netd, vpc_id, path, &first) < 0)
 		r = -1;
 	if (appliance_drop(netd, vpc_id, NULL, -1, first_only(&first)) < 0)
@@ -76,12 +78,30 @@ static void tell_peers(const struct netd *netd, const struct wanted *before,
 		mc_log(MC_LOG_WARNING, "vpc", mc_err_msg(err), NULL);
 }
 
+/* What flow logs saw so far is written while it is known whose it was. That this fails keeps
+ * nobody from changing the VPC. */
+static void write_flows(const struct netd *netd, const struct wanted *before,
+			const struct wanted *wanted)
+{
+	mc_auto_err mc_err *err = NULL;
+	mc_auto_fd int ns = -1;
+
+	if (!before || !vpc_is_active(netd, before->id) ||
+	    (wanted && !flowlog_pending(before, wanted)))
+		return;
+	ns = vpc_open_namespace(netd, before->id, &err);
+	if (ns < 0 || flowlog_flush(netd, before, ns, NULL, &err) < 0)
+		mc_log(MC_LOG_WARNING, "vpc", mc_err_msg(err), "vpc", before->id, NULL);
+}
+
 int vpc_delete(struct netd *netd, const char *vpc_id, mc_err **err)
 {
 	auto_netd_lock(netd);
 	auto_wanted struct wanted *before = state_load(netd, vpc_id, NULL, NULL);
-	int r = tear_down(netd, vpc_id, err);
+	int r;
 
+	write_flows(netd, before, NULL);
+	r = tear_down(netd, vpc_id, err);
 	watch_tell(netd, vpc_id);
 	tell_peers(netd, before, NULL);
 	if (state_remove(netd, vpc_id, r < 0 ? NULL : err) < 0)
@@ -116,7 +136,8 @@ struct run {
 
 static int apply_rules(const struct run *run, mc_err **err)
 {
-	auto_ruleset struct ruleset *rules = vpcrules_build(run->wanted);
+	auto_ruleset struct ruleset *rules = vpcrules_build(
+		run->wanted, flowlog_sides(run->netd->flows, run->wanted->id));
 	struct nft_cache *cache = rulecache_of(run->netd->rules, run->wanted->id);
 	bool shrank;
 
@@ -189,7 +210,11 @@ static int apply(const struct netd *netd, const struct wanted *before, const str
 	tell_peers(netd, before, w);
 	if (r < 0)
 		return mc_err_wrap(err, "%s", w->id);
-	return state_finish(netd, w->id, doc, err);
+	if (state_finish(netd, w->id, doc, err) < 0)
+		return -1;
+	if (w->n_enis > 0)
+		flowlog_applied(netd, w);
+	return 0;
 }
 
 static int check_generation(const struct wanted *last, const struct wanted *w, mc_err **err)
@@ -230,6 +255,7 @@ int vpc_put(struct netd *netd, const char *vpc_id, const json_t *doc, json_t **r
 		r = check_public(w, err);
 	if (r != MC_IPC_OK)
 		return r;
+	write_flows(netd, before, w);
 	r = apply(netd, before, w, doc, err);
 	watch_tell(netd, vpc_id);
 	if (r < 0)
@@ -237,6 +263,13 @@ int vpc_put(struct netd *netd, const char *vpc_id, const json_t *doc, json_t **r
 	mc_logf(MC_LOG_INFO, "vpc", "applied vpc=%s generation=%lld enis=%zu", vpc_id,
 		(long long)w->generation, w->n_enis);
 	return vpc_describe(netd, vpc_id, w, ret, err);
+}
+
+static int end_flows(const struct netd *netd, const char *vpc_id, mc_err **err)
+{
+	mc_auto_fd int ns = vpc_open_namespace(netd, vpc_id, err);
+
+	return ns < 0 ? -1 : flowlog_recover(netd, vpc_id, ns, err);
 }
 
 void vpc_restore(struct netd *netd, const char *vpc_id)
@@ -247,7 +280,8 @@ void vpc_restore(struct netd *netd, const char *vpc_id)
 	auto_wanted struct wanted *w = state_load(netd, vpc_id, &doc, &err);
 
 	/* Without its namespace there is nothing to keep alive; the next PUT makes it. */
-	if (w && vpc_is_active(netd, vpc_id) && apply(netd, w, w, doc, &err) == 0)
+	if (w && vpc_is_active(netd, vpc_id) && end_flows(netd, vpc_id, &err) == 0 &&
+	    apply(netd, w, w, doc, &err) == 0)
 		mc_log(MC_LOG_INFO, "vpc", "put in line", "vpc", vpc_id, NULL);
 	if (err)
 		mc_log(MC_LOG_ERROR, "vpc", mc_err_msg(err), "vpc", vpc_id, NULL);

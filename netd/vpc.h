@@ -19,6 +19,9 @@ int vpc_plug(struct netd *netd, const char *vpc_id, const char *eni_id, json_t *
 	     mc_err **err);
 int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err);
 
+/* Write what the VPC's flow logs saw so far. */
+int vpc_flush_flow_logs(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err);
+
 /* A listening TCP socket on 169.254.169.254:80 of the VPC; the caller closes *ret_fd. */
 int vpc_metadata_socket(struct netd *netd, const char *vpc_id, int *ret_fd, mc_err **err);
 /* The same on that port, 80 or 443, of an address of the endpoint; eni_id NULL: it has but one. */

@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "netd/appliance.h"
+#include "netd/flowlog.h"
 #include "netd/natgw.h"
 #include "netd/netns.h"
 #include "netd/nftread.h"
@@ -220,5 +221,21 @@ int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **e
 	if (count_nats(netd, w, nats, err) < 0)
 		return -1;
 	*ret = json_pack("{s:s, s:O, s:O}", "epoch", epoch, "enis", rows, "nat_gateways", nats);
+	return MC_IPC_OK;
+}
+
+int vpc_flush_flow_logs(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err)
+{
+	auto_wanted struct wanted *w = NULL;
+	mc_auto_fd int ns = -1;
+	auto_netd_lock(netd);
+	size_t n = 0;
+	int r = vpc_load_active(netd, vpc_id, &w, &ns, err);
+
+	if (r != MC_IPC_OK)
+		return r;
+	if (flowlog_flush(netd, w, ns, &n, err) < 0)
+		return -1;
+	*ret = json_pack("{s:I}", "records", (json_int_t)n);
 	return MC_IPC_OK;
 }

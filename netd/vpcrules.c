@@ -155,18 +155,28 @@ static void add_edge(struct ruleset *rs, const struct wanted *w)
 	text_to_chain(&t, rs, "path_edge");
 }
 
+static void add_drop(struct ruleset *rs, const struct wanted *w, enum wanted_direction d)
+{
+	mc_autofree char *name = mc_strf("path_drop_%s", suffixes[d]);
+	mc_autofree char *rules = mc_strf("%sdrop\n", flowrules_jump(w, d, FLOW_REJECT));
+
+	ruleset_add_chain(rs, name, "", rules);
+}
+
 static void add_paths(struct ruleset *rs, const struct wanted *w)
 {
 	const char *acl_out = acl_filters(w, WANTED_EGRESS) ? "jump path_acl_out\n" : "";
 	const char *acl_in = acl_filters(w, WANTED_INGRESS) ? "jump path_acl_in\n" : "";
-	mc_autofree char *known = mc_strf("%s%sgoto account\n", acl_out, acl_in);
-	mc_autofree char *fresh = mc_strf("iifgroup 0 jump leave\n%s%soifgroup 0 jump enter\n"
-					  "goto account\n", acl_out, acl_in);
+	const char *log_out = flowrules_jump(w, WANTED_EGRESS, FLOW_ACCEPT);
+	const char *log_in = flowrules_jump(w, WANTED_INGRESS, FLOW_ACCEPT);
+	mc_autofree char *known = mc_strf("%s%s%s%sgoto account\n", acl_out, log_out, acl_in, log_in);
+	mc_autofree char *fresh = mc_strf("iifgroup 0 jump leave\n%s%s%soifgroup 0 jump enter\n%s"
+					  "goto account\n", acl_out, log_out, acl_in, log_in);
 
 	ruleset_add_chain(rs, "path_known", "", known);
 	ruleset_add_chain(rs, "path_new", "", fresh);
-	ruleset_add_chain(rs, "path_drop_out", "", "drop\n");
-	ruleset_add_chain(rs, "path_drop_in", "", "drop\n");
+	add_drop(rs, w, WANTED_INGRESS);
+	add_drop(rs, w, WANTED_EGRESS);
 }
 
 /* Connections of a VPC without public addresses do not pay for translation. */
@@ -185,7 +195,7 @@ static void add_translation(struct ruleset *rs, const struct wanted *w)
 			  "oifgroup 1 snat to ip saddr map @eip_out\n");
 }
 
-struct ruleset *vpcrules_build(const struct wanted *w)
+struct ruleset *vpcrules_build(const struct wanted *w, const struct flow_sides *sides)
 {
 	struct ruleset *rs = ruleset_new(vpcrules_tables, VPCRULES_HOME, skeleton_vpc);
 	char text[ADDR_TEXT_LEN];
@@ -200,6 +210,7 @@ struct ruleset *vpcrules_build(const struct wanted *w)
 		add_eni(rs, w, &w->enis[i]);
 	group_add_all(rs, w);
 	acl_add_all(rs, w);
+	flowrules_add_all(rs, w, sides);
 	add_edge(rs, w);
 	add_paths(rs, w);
 	add_translation(rs, w);

@@ -2,6 +2,7 @@
 #ifndef NETD_VPCRULES_H
 #define NETD_VPCRULES_H
 
+#include "netd/flowrules.h"
 #include "netd/ruleset.h"
 #include "netd/wanted.h"
 
@@ -9,7 +10,7 @@
 extern const char *const vpcrules_tables[];
 #define VPCRULES_HOME "ip vpc"
 
-/* New ruleset. */
-struct ruleset *vpcrules_build(const struct wanted *wanted);
+/* New ruleset; flow logs count on these sides. */
+struct ruleset *vpcrules_build(const struct wanted *wanted, const struct flow_sides *sides);
 
 #endif

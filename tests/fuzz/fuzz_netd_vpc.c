@@ -12,6 +12,7 @@
 #define MAX_CONF 65536
 
 static const struct cidr pool = { 0xcb007100, 24 };
+static const struct flow_sides sides = FLOW_SIDES_INIT;
 
 /* As many lines as there is room for by what was wanted: no value has brought a line of its own. */
 static size_t lines(const char *text)
@@ -25,7 +26,7 @@ static size_t lines(const char *text)
 
 static void build(const struct wanted *w)
 {
-	auto_ruleset struct ruleset *rules = vpcrules_build(w);
+	auto_ruleset struct ruleset *rules = vpcrules_build(w, &sides);
 	auto_rulediff struct rulediff diff = { .n_gone = 0 };
 	mc_autofree char *text = NULL;
 	const struct dnsmasq d = { .dir = "/run/minicloud/netd/" VPC, .pool = pool, .upstream = "" };

@@ -21,6 +21,7 @@
 #define VPC "vpc-0123456789abcdef0"
 
 static const struct cidr pool = { 0xcb007100, 24 };
+static const struct flow_sides sides = FLOW_SIDES_INIT;
 
 static json_t *document(const char *name)
 {
@@ -60,8 +61,8 @@ static void expect(const char *name, const char *suffix, const char *text)
 
 static char *transaction(const struct wanted *from, const struct wanted *to, bool *ret_shrinks)
 {
-	auto_ruleset struct ruleset *present = from ? vpcrules_build(from) : NULL;
-	auto_ruleset struct ruleset *wanted = vpcrules_build(to);
+	auto_ruleset struct ruleset *present = from ? vpcrules_build(from, &sides) : NULL;
+	auto_ruleset struct ruleset *wanted = vpcrules_build(to, &sides);
 	auto_rulediff struct rulediff diff = { .n_gone = 0 };
 
 	if (present)

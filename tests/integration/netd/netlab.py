@@ -123,6 +123,8 @@ class World:
         self.uid, self.gid = self.user_ids()
         os.chmod(self.dir, 0o755)
         os.chown(self.run, self.uid, self.gid)
+        os.mkdir(os.path.join(self.dir, "flow-logs"))
+        os.chown(os.path.join(self.dir, "flow-logs"), self.uid, self.gid)
         self.holder = subprocess.Popen(
             ["unshare", "-n", "-m", "--propagation", "private", "sleep", "infinity"])
         wait_for(lambda: self.ns_of(self.holder.pid) != self.ns_of(os.getpid()))

@@ -1,8 +1,12 @@
 """What a VPC's guests are told: DHCP options and names. Flow logs of what they do."""
+import contextlib
+import http.client
+import os
 import socket
+import threading
 
 import netlab
-from netlab import Vpc, all_, dhcp, dns, wait_for
+from netlab import Vpc, all_, dhcp, dns, icmp, udp, wait_for
 
 RESOLVER, LINK_RESOLVER = "172.31.0.2", "169.254.169.253"
 PUBLIC = "compute-1.amazonaws.com"
@@ -61,6 +65,7 @@ def test_names(world):
         "ec2.us-east-1.amazonaws.com": ["172.31.0.20"], "any.api.aws": ["172.31.0.20"],
         "example.com": [], "ip-172-31-0-99.ec2.internal": [],
     }
+    assert wait_for(lambda: dns(a, "ec2.us-east-1.amazonaws.com", RESOLVER))
     for server in (RESOLVER, LINK_RESOLVER):
         assert {name: dns(a, name, server) for name in expected} == expected
     assert dns(a, "10.0.31.172.in-addr.arpa", RESOLVER, 12) == ["ip-172-31-0-10.ec2.internal"]
@@ -73,7 +78,7 @@ def test_dns_attributes(world):
     vpc, _, a = one_guest(world)
     vpc.doc["dns"] = {"hostnames": False}
     vpc.put()
-    assert dns(a, "ip-172-31-0-10.ec2.internal", RESOLVER) == []
+    assert wait_for(lambda: dns(a, "ip-172-31-0-10.ec2.internal", RESOLVER) == [])
     assert dns(a, "instance-data.ec2.internal", RESOLVER) == ["169.254.169.254"]
     vpc.doc["dns"] = {"support": False}
     vpc.put()
@@ -84,3 +89,157 @@ def test_dns_attributes(world):
     vpc.put()
     assert wait_for(lambda: dns(a, "ip-172-31-0-10.ec2.internal", RESOLVER) == [a.ip])
     finish(vpc, a)
+
+
+# --- flow logs -----------------------------------------------------------------------------------
+
+
+ACCOUNT = "123456789012"
+
+
+def flow_log(vpc, *enis, traffic="all", interval=60):
+    log = {"id": netlab.new_id("fl"), "enis": [e["id"] for e in enis], "traffic": traffic, "interval": interval,
+           "account": ACCOUNT}
+    log["file"] = log["id"] + ".log"
+    vpc.doc.setdefault("flow_logs", []).append(log)
+    return log
+
+
+def lines(world, log):
+    try:
+        with open(os.path.join(world.dir, "flow-logs", log["file"])) as f:
+            return [line.split() for line in f]
+    except FileNotFoundError:
+        return []
+
+
+def flush(world, vpc):
+    return world.ok("POST", "/v1/vpcs/%s/flow-logs/flush" % vpc.id, {})["records"]
+
+
+def records(world, log):
+    """{(eni, src, dst, sport, dport, protocol, action): (packets, bytes)} of all lines that hold data."""
+    found = {}
+    for line in lines(world, log):
+        assert len(line) == 14 and line[:2] == ["2", ACCOUNT] and int(line[10]) <= int(line[11])
+        if line[13] == "OK":
+            key = (*line[2:8], line[12])
+            packets, size = found.get(key, (0, 0))
+            found[key] = (packets + int(line[8]), size + int(line[9]))
+    return found
+
+
+def test_flow_logs_tell_what_passed_and_what_did_not(world):
+    vpc, group, a = one_guest(world)
+    group["ingress"] = [udp(53), icmp()]
+    other = vpc.eni(11, group)
+    log = flow_log(vpc, a.eni, other)
+    rejects = flow_log(vpc, other, traffic="reject", interval=600)
+    vpc.put()
+    b = vpc.guest(other)
+    server, sender = b.udp(53), a.udp(4444)
+    for _ in range(3):
+        sender.sendto(b"12345", (b.ip, 53))
+        server.recv(10)
+    server.sendto(b"1", (a.ip, 4444))
+    sender.recv(10)
+    sender.sendto(b"", (b.ip, 54))
+    assert a.ping(b.ip) and not a.connect(b.ip, 22, 0.1)
+    assert flush(world, vpc) == len(lines(world, log)) + len(lines(world, rejects))
+    at_a, at_b, flow = a.eni["id"], other["id"], records(world, log)
+    there, back = (a.ip, b.ip, "4444", "53", "17"), (b.ip, a.ip, "53", "4444", "17")
+    assert flow[(at_a, *there, "ACCEPT")] == flow[(at_b, *there, "ACCEPT")] == (3, 3 * 33)
+    assert flow[(at_b, *back, "ACCEPT")] == flow[(at_a, *back, "ACCEPT")] == (1, 29)
+    refused = (a.ip, b.ip, "4444", "54", "17")
+    assert flow[(at_a, *refused, "ACCEPT")] == (1, 28), "the sender's side let it out"
+    assert flow[(at_b, *refused, "REJECT")] == (1, 28)
+    assert flow[(at_b, a.ip, b.ip, "0", "0", "1", "ACCEPT")] == (1, 28)
+    (tcp22,) = [k for k in flow if k[4:] == ("22", "6", "REJECT")]
+    assert tcp22[0] == at_b
+    assert set(records(world, rejects)) == {(at_b, *refused, "REJECT"), tcp22}
+    assert flush(world, vpc) == 0, "written once"
+    finish(vpc, a, b)
+
+
+def test_flow_logs_of_acls_secondary_addresses_and_nat(world):
+    vpc = Vpc(world, "10.0.0.0/16", "10.0.0.0/24")
+    group = vpc.group([all_()])
+    private = vpc.add_subnet("10.0.1.0/24")
+    one = vpc.add_eni(private, "10.0.1.10", group, secondary=[{"ip": "10.0.1.12"}])
+    nat = vpc.add_nat(vpc.doc["subnets"][0], "10.0.0.9", public_ip="203.0.113.9")
+    private["routes"] = [{"destination": "0.0.0.0/0", "target": nat["id"]}]
+    two = vpc.add_eni(vpc.doc["subnets"][0], "10.0.0.10", group)
+    log = flow_log(vpc, one, {"id": nat["eni"]}, two, {"id": "eni-00000000000000000"})
+    vpc.put()
+    a, b = vpc.guest(one), vpc.guest(two)
+    a.ip_cmd("addr", "add", "10.0.1.12/32", "dev", "eth0")
+    assert b.ping("10.0.1.12") and b.ping("10.0.1.10")
+    a.udp(5000).sendto(b"", ("203.0.113.200", 53))
+    private["acl"] = vpc.add_acl(ingress=[(1, "allow", "all", "10.0.0.0/16")],
+                                 egress=[(1, "allow", "icmp", "203.0.113.0/24", 8, -1)])["id"]
+    vpc.put()
+    assert not b.ping("10.0.1.10", 0.1)
+    a.ping("203.0.113.200", 0.1)
+    flush(world, vpc)
+    flow = records(world, log)
+    assert flow[(one["id"], "10.0.0.10", "10.0.1.10", "0", "0", "1", "ACCEPT")] == (3, 84), "one, by its first address"
+    assert flow[(one["id"], "10.0.1.10", "10.0.0.10", "0", "0", "1", "REJECT")] == (1, 28), "the answer"
+    assert flow[(one["id"], "10.0.1.10", "203.0.113.200", "0", "0", "1", "ACCEPT")] == (1, 28)
+    assert (two["id"], "10.0.0.10", "10.0.1.10", "0", "0", "1", "ACCEPT") in flow
+    # A NAT gateway's traffic is its own, in and out.
+    assert flow[(nat["eni"], "10.0.1.10", "10.0.0.9", "5000", "53", "17", "ACCEPT")] == (1, 28)
+    assert flow[(nat["eni"], "10.0.0.9", "203.0.113.200", "5000", "53", "17", "ACCEPT")] == (1, 28)
+    finish(vpc, a, b)
+
+
+def test_flow_logs_in_time_and_at_the_end(world):
+    vpc, group, a = one_guest(world)
+    log, slow = flow_log(vpc, a.eni), flow_log(vpc, a.eni, interval=600)
+    vpc.put()
+    since = "%s/netd/%s/flow-60.since" % (world.run, vpc.id)
+    world.stop()
+    with open(since) as f:
+        began = int(f.read()) - 60
+    with open(since, "w") as f:
+        f.write("%d\n" % began)
+    world.start()
+    assert wait_for(lambda: lines(world, log)), "a minute had passed"
+    ((*_, start, end, action, status),) = lines(world, log)
+    assert int(start) == began and int(end) >= began + 60 and (action, status) == ("-", "NODATA")
+    assert lines(world, slow) == []
+    a.udp(5000).sendto(b"", ("172.31.0.99", 1))
+    vpc.doc["flow_logs"] = []
+    vpc.put()
+    key = (a.eni["id"], a.ip, "172.31.0.99", "5000", "1", "17", "ACCEPT")
+    assert records(world, log)[key] == records(world, slow)[key] == (1, 28), "what was seen before it was deleted"
+    assert "flow_" not in world.in_vpc(vpc.id, "nft", "list", "ruleset")
+    finish(vpc, a)
+
+
+def test_killed_netd_writes_every_packet_once(world):
+    vpc, group, a = one_guest(world)
+    other = vpc.eni(11, group)
+    log = flow_log(vpc, other)
+    vpc.put()
+    b = vpc.guest(other)
+    server, sender = b.udp(53), a.udp(4444)
+    sent = 0
+    for n in range(12):
+        for _ in range(20):
+            sender.sendto(b"x", (b.ip, 53))
+            assert server.recv(10)
+            sent += 1
+        asking = threading.Thread(target=ask_in_vain, args=(world, vpc))
+        asking.start()
+        asking.join(n * 0.0015)
+        world.stop(9)
+        asking.join()
+        world.start()
+    flush(world, vpc)
+    assert records(world, log)[(other["id"], a.ip, b.ip, "4444", "53", "17", "ACCEPT")] == (sent, sent * 29)
+    finish(vpc, a, b)
+
+
+def ask_in_vain(world, vpc):
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        world.call("POST", "/v1/vpcs/%s/flow-logs/flush" % vpc.id, {})
