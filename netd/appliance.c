@@ -155,7 +155,7 @@ static int make_veth(const struct wanted_eni *e, struct nl_sock *inside, int own
 }
 
 static int attach(const struct wanted *w, const struct wanted_eni *e, struct nl_sock *inside,
-		  mc_err **err)
+		  int ns_fd, mc_err **err)
 {
 	char port[MC_IFNAME_LEN], bridge[MC_IFNAME_LEN];
 	struct link_info p, b;
@@ -167,11 +167,11 @@ static int attach(const struct wanted *w, const struct wanted_eni *e, struct nl_
 		r = link_find(inside, bridge, &b, err);
 	if (r <= 0)
 		return r < 0 ? -1 : mc_err_set(err, ENODEV, "%s or %s is not there", port, bridge);
-	return port_attach(inside, &p, b.index, e, err);
+	return port_attach(inside, ns_fd, &p, &b, e, err);
 }
 
 static int make(const struct netd *netd, const struct wanted *w, const struct wanted_eni *e,
-		struct nl_sock *inside, mc_err **err)
+		struct nl_sock *inside, int ns_fd, mc_err **err)
 {
 	mc_autofree char *path = path_of(netd, w, e);
 	mc_auto_fd int own_ns = -1;
@@ -183,7 +183,7 @@ static int make(const struct netd *netd, const struct wanted *w, const struct wa
 	    (e->kind == WANTED_NAT && natgw_apply(own_ns, e->ip, err) < 0) ||
 	    make_veth(e, inside, own_ns, err) < 0 || finish_nic(w, e, own_ns, err) < 0)
 		return -1;
-	return attach(w, e, inside, err);
+	return attach(w, e, inside, ns_fd, err);
 }
 
 int appliance_sync(const struct netd *netd, const struct wanted *w, int ns_fd, mc_err **err)
@@ -194,7 +194,7 @@ int appliance_sync(const struct netd *netd, const struct wanted *w, int ns_fd, m
 		return -1;
 	for (size_t i = 0; i < w->n_enis; i++)
 		if (w->enis[i].kind != WANTED_INSTANCE &&
-		    make(netd, w, &w->enis[i], inside, err) < 0)
+		    make(netd, w, &w->enis[i], inside, ns_fd, err) < 0)
 			return mc_err_wrap(err, "%s", w->enis[i].id);
 	return 0;
 }

@@ -2,11 +2,12 @@
 
 #include <errno.h>
 #include <linux/if_bridge.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
-#include <net/if.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,17 @@ struct link_array {
 	struct link_info *links;
 	size_t n;
 };
+
+static bool port_forwards(struct nlattr *info)
+{
+	struct nlattr *tb[IFLA_INFO_MAX + 1], *port[IFLA_BRPORT_MAX + 1];
+
+	return info && nla_parse_nested(tb, IFLA_INFO_MAX, info, NULL) == 0 &&
+	       tb[IFLA_INFO_SLAVE_DATA] &&
+	       nla_parse_nested(port, IFLA_BRPORT_MAX, tb[IFLA_INFO_SLAVE_DATA], NULL) == 0 &&
+	       port[IFLA_BRPORT_STATE] &&
+	       nla_get_u8(port[IFLA_BRPORT_STATE]) == BR_STATE_FORWARDING;
+}
 
 static void read_link(const struct nlmsghdr *h, struct link_info *out)
 {
@@ -33,6 +45,9 @@ static void read_link(const struct nlmsghdr *h, struct link_info *out)
 		nla_strlcpy(out->name, tb[IFLA_IFNAME], sizeof(out->name));
 	if (tb[IFLA_MASTER])
 		out->master = (int)nla_get_u32(tb[IFLA_MASTER]);
+	out->carrier = tb[IFLA_CARRIER] && nla_get_u8(tb[IFLA_CARRIER]);
+	out->running = tb[IFLA_OPERSTATE] && nla_get_u8(tb[IFLA_OPERSTATE]) == IF_OPER_UP;
+	out->forwarding = port_forwards(tb[IFLA_LINKINFO]);
 	if (tb[IFLA_ADDRESS] && nla_len(tb[IFLA_ADDRESS]) == ADDR_MAC_LEN)
 		memcpy(out->mac, nla_data(tb[IFLA_ADDRESS]), ADDR_MAC_LEN);
 }
@@ -86,6 +101,30 @@ int link_list(struct nl_sock *sk, struct link_info **ret_links, size_t *ret_n, m
 	*ret_links = a.links;
 	*ret_n = a.n;
 	return 0;
+}
+
+struct nl_sock *link_events(int ns_fd, mc_err **err)
+{
+	struct nl_sock *sk = netlink_open(NETLINK_ROUTE, ns_fd, err);
+
+	if (!sk)
+		return NULL;
+	nl_socket_disable_seq_check(sk);
+	nl_socket_set_nonblocking(sk);
+	if (nl_socket_add_memberships(sk, RTNLGRP_LINK, 0) == 0)
+		return sk;
+	nl_socket_free(sk);
+	mc_err_set(err, 0, "cannot hear of the links' changes");
+	return NULL;
+}
+
+void link_events_wait(struct nl_sock *events, int timeout_ms)
+{
+	struct pollfd p = { .fd = nl_socket_get_fd(events), .events = POLLIN };
+
+	if (poll(&p, 1, timeout_ms) > 0)
+		while (nl_recvmsgs_default(events) >= 0)
+			;
 }
 
 /* --- making --------------------------------------------------------------- */

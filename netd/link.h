@@ -16,6 +16,9 @@ struct link_info {
 	int index;
 	int master; /* 0: none */
 	bool up;
+	bool carrier;    /* somebody is at the other end */
+	bool running;    /* the kernel has taken notice of that: packets pass */
+	bool forwarding; /* a bridge's port that is more than running */
 	char name[MC_IFNAME_LEN];
 	unsigned char mac[ADDR_MAC_LEN];
 };
@@ -33,6 +36,11 @@ int link_add_bridge(struct nl_sock *sk, const char *name, const unsigned char ma
 int link_add_veth(struct nl_sock *sk, const char *name, const unsigned char mac[ADDR_MAC_LEN],
 		  const char *peer, const unsigned char peer_mac[ADDR_MAC_LEN], int peer_ns,
 		  mc_err **err);
+
+/* A socket that becomes readable when any link of the namespace ns_fd changes. NULL and *err. */
+struct nl_sock *link_events(int ns_fd, mc_err **err);
+/* Wait for the next change, at most that long, and drop it. */
+void link_events_wait(struct nl_sock *events, int timeout_ms);
 
 int link_set_up(struct nl_sock *sk, int index, bool up, mc_err **err);
 /* Device groups of a VPC's namespace, by which its rules tell the outside. */

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "netd/netns.h"
 
+#define PASSING_WAIT_MS 1000
 #define TAP_PREFIX "mt"
 #define APPLIANCE_PREFIX "ma"
 #define SELF_NS "/proc/thread-self/ns/net"
@@ -71,21 +73,45 @@ static int fetch(const struct sides *s, const char *tap, mc_err **err)
 	return 0;
 }
 
-/* The order is the point: nothing passes until the port is isolated; up comes last. */
-int port_attach(struct nl_sock *sk, const struct link_info *tap, int bridge,
-		const struct wanted_eni *eni, mc_err **err)
+/* The kernel takes notice of a link that is up in its own time; the first packet shall pass. What
+ * is not so by then is as it may. */
+static void wait_passing(struct nl_sock *sk, struct nl_sock *events, const char *port,
+			 const char *bridge)
 {
+	int64_t end = mc_clock_boot() + PASSING_WAIT_MS * MC_MS;
+	struct link_info p, b;
+
+	for (;;) {
+		int64_t left = (end - mc_clock_boot()) / MC_MS;
+
+		if (link_find(sk, port, &p, NULL) <= 0 || link_find(sk, bridge, &b, NULL) <= 0 ||
+		    !p.carrier || (p.forwarding && b.running) || left <= 0)
+			return;
+		link_events_wait(events, (int)left);
+	}
+}
+
+/* The order is the point: nothing passes until the port is isolated; up comes last. */
+int port_attach(struct nl_sock *sk, int ns_fd, const struct link_info *link,
+		const struct link_info *bridge, const struct wanted_eni *eni, mc_err **err)
+{
+	auto_netlink struct nl_sock *events = NULL;
 	unsigned char mac[ADDR_MAC_LEN];
 
-	if (tap->master == bridge && tap->up)
+	if (link->master == bridge->index && link->up)
 		return 0;
+	events = link_events(ns_fd, err);
 	mac_parse(eni->mac, mac);
-	if (tap->up && link_set_up(sk, tap->index, false, err) < 0)
+	if (!events || (link->up && link_set_up(sk, link->index, false, err) < 0))
 		return -1;
-	if ((tap->master != bridge && link_set_master(sk, tap->index, bridge, err) < 0) ||
-	    link_set_guest_port(sk, tap->index, err) < 0 || link_add_fdb(sk, tap->index, mac, err) < 0)
+	if ((link->master != bridge->index &&
+	     link_set_master(sk, link->index, bridge->index, err) < 0) ||
+	    link_set_guest_port(sk, link->index, err) < 0 ||
+	    link_add_fdb(sk, link->index, mac, err) < 0 ||
+	    link_set_up(sk, link->index, true, err) < 0)
 		return -1;
-	return link_set_up(sk, tap->index, true, err);
+	wait_passing(sk, events, link->name, bridge->name);
+	return 0;
 }
 
 static int plug(const struct sides *s, const struct wanted *w, const struct wanted_eni *eni,
@@ -105,7 +131,7 @@ static int plug(const struct sides *s, const struct wanted *w, const struct want
 	r = link_find(s->inside, bridge_name, &bridge, err);
 	if (r == 0)
 		return mc_err_set(err, ENODEV, "%s: bridge %s", eni->id, bridge_name);
-	if (r < 0 || port_attach(s->inside, &tap, bridge.index, eni, err) < 0)
+	if (r < 0 || port_attach(s->inside, s->ns_fd, &tap, &bridge, eni, err) < 0)
 		return vanished(s->inside, &tap, err) ? 0 : mc_err_wrap(err, "%s", eni->id);
 	*ret_plugged = true;
 	return 0;

@@ -20,10 +20,10 @@ int port_plug_all(const struct wanted *wanted, int ns_fd, mc_err **err);
 int port_plug(const struct wanted *wanted, const struct wanted_eni *eni, int ns_fd,
 	      bool *ret_plugged, mc_err **err);
 
-/* Make a link of the namespace sk is in the interface's port of that bridge: isolated, guarded, up
- * last. 0 or -1 and *err. */
-int port_attach(struct nl_sock *sk, const struct link_info *link, int bridge,
-		const struct wanted_eni *eni, mc_err **err);
+/* Make a link of the namespace (sk, ns_fd) the interface's port of that bridge: isolated, guarded,
+ * up last; with somebody at the other end packets pass when it returns. 0 or -1 and *err. */
+int port_attach(struct nl_sock *sk, int ns_fd, const struct link_info *link,
+		const struct link_info *bridge, const struct wanted_eni *eni, mc_err **err);
 
 /* Taps in the namespace that belong to no ENI of wanted (NULL: all taps) go down, leave
  * their bridge and return to the root namespace. Goes on past failures, reports the first. */
