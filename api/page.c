@@ -6,6 +6,7 @@
 
 #include "api/console_session.h"
 #include "api/counters.h"
+#include "api/doctor.h"
 #include "api/feed.h"
 #include "api/state.h"
 #include "api/stats.h"
@@ -108,6 +109,7 @@ static const struct page {
 	{ "/metrics", LOCAL, "text/plain; version=0.0.4", metrics_page, NULL, GATEWAY_TEXT },
 	{ "/v1/events", ANYWHERE, "text/event-stream", NULL, &page_events, GATEWAY_EVENTS },
 	{ "/v1/why", ANYWHERE, "application/json", NULL, &page_why, GATEWAY_ANSWER },
+	{ "/v1/findings", ANYWHERE, "application/json", NULL, &page_findings, GATEWAY_ANSWER },
 	{ "/v1/stats", ANYWHERE, "application/json", NULL, &page_stats, GATEWAY_ANSWER },
 	{ "/v1/instances/{}/console", ANYWHERE, CONSOLE_PROTOCOL, NULL, &page_console, GATEWAY_UPGRADE },
 };

@@ -25,6 +25,7 @@ struct item {
 	int64_t due;               /* boot clock */
 	bool busy, again;
 	unsigned failures;
+	char *reason; /* of the last failure; NULL: the last step did not fail */
 	UT_hash_handle hh;
 };
 
@@ -80,11 +81,21 @@ static struct item *next_item(struct reconciler *r, int64_t now, int64_t *ret_du
 	return best;
 }
 
-static void settle(struct reconciler *r, struct item *i, int result, int64_t delay)
+static void forget_item(struct reconciler *r, struct item *i)
+{
+	HASH_DEL(r->items, i);
+	free(i->reason);
+	free(i);
+}
+
+/* reason: of a failure, taken over. */
+static void settle(struct reconciler *r, struct item *i, int result, int64_t delay, char *reason)
 {
 	int64_t now = mc_clock_boot();
 
 	i->busy = false;
+	free(i->reason);
+	i->reason = reason;
 	if (result < 0) {
 		delay = FIRST_PAUSE << (i->failures < 10 ? i->failures : 10);
 		i->failures++;
@@ -97,8 +108,7 @@ static void settle(struct reconciler *r, struct item *i, int result, int64_t del
 		i->again = false;
 		i->due = now;
 	} else if (result == STEP_DONE) {
-		HASH_DEL(r->items, i);
-		free(i);
+		forget_item(r, i);
 	} else {
 		i->due = now + delay;
 	}
@@ -119,7 +129,7 @@ static void wait_until(struct reconciler *r, int64_t due, int64_t now)
 /* --- the workers ------------------------------------------------------------ */
 
 /* What is done for a request bears its id, in this log and in those of the backends. */
-static int run_step(struct reconciler *r, const char *id, const char *request, int64_t *ret_delay)
+static int run_step(struct reconciler *r, const char *id, const char *request, int64_t *ret_delay, char **ret_reason)
 {
 	mc_err *err = NULL;
 	int result;
@@ -128,6 +138,7 @@ static int run_step(struct reconciler *r, const char *id, const char *request, i
 	result = step_of(id)(r->api, id, ret_delay, &err);
 	if (result < 0)
 		mc_log(MC_LOG_WARNING, AREA, "step failed, will be tried again", "id", id, "reason", mc_err_msg(err), NULL);
+	*ret_reason = result < 0 ? mc_strdup(mc_err_msg(err)) : NULL;
 	mc_err_free(err);
 	mc_log_set_request_id(NULL);
 	return result;
@@ -149,7 +160,7 @@ static void run_job(struct reconciler *r)
 
 static void run_item(struct reconciler *r, struct item *i)
 {
-	char request[MC_UUID_LEN];
+	char request[MC_UUID_LEN], *reason;
 	int64_t delay = 0;
 	int result;
 
@@ -157,9 +168,9 @@ static void run_item(struct reconciler *r, struct item *i)
 	i->again = false;
 	memcpy(request, i->request, sizeof(request));
 	pthread_mutex_unlock(&r->mutex);
-	result = run_step(r, i->id, request, &delay);
+	result = run_step(r, i->id, request, &delay, &reason);
 	pthread_mutex_lock(&r->mutex);
-	settle(r, i, result, delay);
+	settle(r, i, result, delay, reason);
 }
 
 static void *worker(void *arg)
@@ -238,6 +249,16 @@ void reconciler_wake_all(struct reconciler *r)
 			wake_kind(r, (enum kind)k);
 }
 
+void reconciler_failing(struct reconciler *r, unsigned times, void (*fn)(void *ctx, const char *id, unsigned n, const char *reason),
+			void *ctx)
+{
+	pthread_mutex_lock(&r->mutex);
+	for (struct item *i = r->items; i; i = i->hh.next)
+		if (i->failures >= times && i->reason)
+			fn(ctx, i->id, i->failures, i->reason);
+	pthread_mutex_unlock(&r->mutex);
+}
+
 void reconciler_call(struct reconciler *r, void (*fn)(void *ctx), void *ctx)
 {
 	struct job *job = mc_alloc(sizeof(*job));
@@ -293,10 +314,8 @@ void reconciler_stop(struct reconciler *r)
 	for (unsigned n = 0; n < r->n; n++)
 		pthread_join(r->threads[n], NULL);
 	store_on_change(r->api->store, NULL, NULL);
-	HASH_ITER(hh, r->items, i, tmp) {
-		HASH_DEL(r->items, i);
-		free(i);
-	}
+	HASH_ITER(hh, r->items, i, tmp)
+		forget_item(r, i);
 	while (r->first) {
 		struct job *next = r->first->next;
 

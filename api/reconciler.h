@@ -24,6 +24,9 @@ void reconciler_stop(struct reconciler *r);
 void reconciler_wake(struct reconciler *r, const char *id, int64_t delay);
 /* Look at everything that has a step. */
 void reconciler_wake_all(struct reconciler *r);
+/* fn for each resource whose steps have failed at least `times` times in a row, with the last reason. */
+void reconciler_failing(struct reconciler *r, unsigned times, void (*fn)(void *ctx, const char *id, unsigned n, const char *reason),
+			void *ctx);
 /* Run fn(ctx) on a worker. */
 void reconciler_call(struct reconciler *r, void (*fn)(void *ctx), void *ctx);
 

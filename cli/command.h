@@ -14,6 +14,7 @@ struct command {
 };
 
 int command_console(struct cli *cli, int argc, char **argv);
+int command_doctor(struct cli *cli, int argc, char **argv);
 int command_env(struct cli *cli, int argc, char **argv);
 int command_ssh(struct cli *cli, int argc, char **argv);
 int command_top(struct cli *cli, int argc, char **argv);

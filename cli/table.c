@@ -25,6 +25,7 @@ static const struct {
 	{ "associated", "\033[32m" },	{ "pending-acceptance", "\033[33m" }, { "provisioning", "\033[33m" },
 	{ "detaching", "\033[33m" },	{ "deregistered", "\033[31m" }, { "rejected", "\033[31m" },
 	{ "expired", "\033[31m" },	{ "blackhole", "\033[31m" },  { "warning", "\033[33m" },
+	{ "info", "\033[36m" },
 	{ "error", "\033[31m" },	{ "impaired", "\033[31m" },   { "deleted", "\033[31m" },
 };
 

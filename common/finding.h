@@ -23,4 +23,7 @@ enum mc_severity mc_severity_parse(const char *word);
 void mc_finding_add(json_t *list, const char *what, enum mc_severity severity, const char *remedy, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* Is the clock set and synchronized (adjtimex(2))? */
+void mc_finding_clock(json_t *list);
+
 #endif

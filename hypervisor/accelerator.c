@@ -201,16 +201,16 @@ int accelerator_choose(const char *option, struct accelerator *ret, mc_err **err
 	enum accelerator_verdict v;
 
 	if (strcmp(option, "kvm") == 0) {
-		*ret = (struct accelerator){ true, mc_strdup("KVM: the configuration says so") };
+		*ret = (struct accelerator){ .kvm = true, .reason = mc_strdup("KVM: the configuration says so") };
 		return 0;
 	}
 	if (strcmp(option, "tcg") == 0) {
-		*ret = (struct accelerator){ false, mc_strdup("emulation (TCG): the configuration says so") };
+		*ret = (struct accelerator){ .reason = mc_strdup("emulation (TCG): the configuration says so") };
 		return 0;
 	}
 	if (strcmp(option, "auto") != 0)
 		return mc_err_set(err, 0, "accelerator: \"%s\" is none of auto, kvm, tcg", option);
 	v = accelerator_probe("/dev/kvm");
-	*ret = (struct accelerator){ v == ACCELERATOR_KVM, mc_strdup(accelerator_text(v)) };
+	*ret = (struct accelerator){ v == ACCELERATOR_KVM, mc_strdup(accelerator_text(v)), v };
 	return 0;
 }

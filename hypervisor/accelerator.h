@@ -25,6 +25,7 @@ enum accelerator_verdict accelerator_probe(const char *device);
 struct accelerator {
 	bool kvm;     /* else TCG */
 	char *reason; /* owned */
+	enum accelerator_verdict verdict; /* of the probe; ACCELERATOR_KVM where it was not asked */
 };
 
 /* By the option's word: "auto" probes, "kvm" and "tcg" are taken as they are. 0 or -1 and *err. */

@@ -1,8 +1,10 @@
 /* minicloud-hypervisor: instances as libvirt domains. Unprivileged; what it may do to
  * the host is what libvirtd lets it. */
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,18 +14,21 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "hypervisor/console.h"
+#include "hypervisor/doctor.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/routes.h"
 #include "hypervisor/serial.h"
 
 #define AREA "hypervisor"
 #define THREADS 8
+#define GLANCE_MS 3000 /* for libvirtd, where only findings are asked for */
 
 struct options {
 	char *socket, *allow, *log_level;
 	char *libvirt_uri, *disk_roots, *console_dir, *accelerator;
 	char *qemu_user, *qemu_group;
 	long reserve_memory_mib, hotplug_slots, connect_timeout;
+	bool findings;
 };
 
 #define OPTION(field, kind, fallback, ...) \
@@ -46,6 +51,7 @@ static const struct mc_option option_table[] = {
 	OPTION(hotplug_slots, MC_OPT_INT, "8", .min = 0, .max = 32, .help = "free PCIe ports per instance"),
 	OPTION(qemu_user, MC_OPT_STRING, "minicloud-qemu", .help = "user that QEMU runs as"),
 	OPTION(qemu_group, MC_OPT_STRING, "minicloud-disk", .help = "group that QEMU runs as"),
+	OPTION(findings, MC_OPT_BOOL, "no", .help = "print what is wrong with this host, as JSON, and exit"),
 	{ 0 },
 };
 
@@ -135,6 +141,16 @@ static char *dac_label(const struct options *o, mc_err **err)
 	return user && group ? mc_strf("+%u:+%u", (unsigned)user->pw_uid, (unsigned)group->gr_gid) : NULL;
 }
 
+static int connect_libvirt(struct hypervisor *h, const struct options *o, int timeout_ms, mc_err **err)
+{
+	h->events = events_new();
+	h->serials = serials_new();
+	h->locks = mc_keylock_new();
+	h->watch = watch_new(h->events);
+	h->connection = connection_start(o->libvirt_uri, &watcher, h, err);
+	return h->connection ? connection_wait(h->connection, timeout_ms, err) : -1;
+}
+
 static int setup(struct hypervisor *h, const struct options *o, mc_err **err)
 {
 	int level = mc_log_level_parse(o->log_level);
@@ -152,12 +168,21 @@ static int setup(struct hypervisor *h, const struct options *o, mc_err **err)
 		return -1;
 	mc_log(h->accelerator.kvm ? MC_LOG_INFO : MC_LOG_WARNING, AREA, h->accelerator.reason, "accelerator",
 	       h->accelerator.kvm ? "kvm" : "qemu", NULL);
-	h->events = events_new();
-	h->serials = serials_new();
-	h->locks = mc_keylock_new();
-	h->watch = watch_new(h->events);
-	h->connection = connection_start(o->libvirt_uri, &watcher, h, err);
-	return h->connection ? connection_wait(h->connection, (int)o->connect_timeout * 1000, err) : -1;
+	return connect_libvirt(h, o, (int)o->connect_timeout * 1000, err);
+}
+
+/* For `minicloud doctor` while no daemon serves: the same report on standard output. */
+static int print_findings(struct hypervisor *h, const struct options *o, mc_err **err)
+{
+	mc_auto_json json_t *report = NULL;
+
+	h->reserve_memory_mib = o->reserve_memory_mib;
+	if (accelerator_choose(o->accelerator, &h->accelerator, err) < 0)
+		return -1;
+	connect_libvirt(h, o, GLANCE_MS, NULL);
+	report = doctor_report(h);
+	json_dumpf(report, stdout, JSON_COMPACT);
+	return putchar('\n') < 0 || fflush(stdout) ? mc_err_set(err, errno, "cannot write") : 0;
 }
 
 static int serve(struct hypervisor *h, const struct options *o, const uid_t *allowed, mc_err **err)
@@ -183,8 +208,10 @@ static int serve(struct hypervisor *h, const struct options *o, const uid_t *all
 
 static int run(struct hypervisor *h, const struct options *o, mc_err **err)
 {
-	mc_autofree uid_t *allowed = mc_daemon_uids(o->allow, err);
+	mc_autofree uid_t *allowed = o->findings ? NULL : mc_daemon_uids(o->allow, err);
 
+	if (o->findings)
+		return print_findings(h, o, err);
 	return allowed && setup(h, o, err) == 0 ? serve(h, o, allowed, err) : -1;
 }
 

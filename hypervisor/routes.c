@@ -8,6 +8,7 @@
 #include "hypervisor/attachment.h"
 #include "hypervisor/console.h"
 #include "hypervisor/disk.h"
+#include "hypervisor/doctor.h"
 #include "hypervisor/domain.h"
 #include "hypervisor/host.h"
 #include "hypervisor/hypervisor.h"
@@ -145,6 +146,13 @@ static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret, m
 	return MC_IPC_OK;
 }
 
+static int get_findings(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	(void)req, (void)err;
+	*ret = doctor_report(ctx);
+	return MC_IPC_OK;
+}
+
 char *hypervisor_metrics(void *ctx)
 {
 	struct hypervisor *h = ctx;
@@ -199,6 +207,7 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	{ "GET", "/v1/instances/{}/stats", INSTANCE, .handler = get_stats, .help = "what it uses, while it runs" },
 	{ "GET", "/v1/stats", .handler = get_stats, .help = "what those that run use" },
 	{ "GET", "/v1/events", .stream = stream_events, .help = "what happens, a JSON line each" },
+	{ "GET", "/v1/findings", .handler = get_findings, .help = "what was looked at on this host, and what is wrong" },
 	{ "GET", "/v1/host", .handler = get_host, .help = "accelerator, versions, processors, memory" },
 	{ 0 },
 };

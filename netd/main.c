@@ -42,7 +42,8 @@ static int check_config(struct netd *netd, mc_err **err)
 	netd->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (netd->changed_fd < 0)
 		return mc_err_set(err, errno, "cannot make an eventfd");
-	return state_init(netd, err);
+	/* Only to look around is no reason to make directories, and maybe as another user. */
+	return c->findings ? 0 : state_init(netd, err);
 }
 
 static gid_t socket_group(void)

@@ -65,6 +65,7 @@ const struct mc_ipc_route netd_routes[] = {
 	{ "GET", "/v1/vpcs/{}/counters", { "vpc" }, NULL, get_counters, NULL, "bytes by ENI" },
 	{ "POST", "/v1/vpcs/{}/flow-logs/flush", { "vpc" }, no_fields, flush_flow_logs, NULL,
 	  "write what flow logs saw" },
+	{ "GET", "/v1/findings", { NULL }, NULL, get_host, NULL, "the same, under the name that all daemons have" },
 	{ "GET", "/v1/host", { NULL }, NULL, get_host, NULL, "forwarding, pool, findings" },
 	{ .method = NULL },
 };

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "storaged/doctor.h"
 #include "storaged/image.h"
 #include "storaged/snapshot.h"
 #include "storaged/storage.h"
@@ -177,6 +178,13 @@ static int abandon_snapshot(void *ctx, const struct mc_ipc_request *req, json_t 
 	return snapshot_abandon(ctx, req->vars[0], err);
 }
 
+static int get_findings(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)req;
+	*ret_body = doctor_report(ctx, err);
+	return *ret_body ? MC_IPC_OK : -1;
+}
+
 static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
 	struct storage *storage = ctx;
@@ -209,6 +217,7 @@ const struct mc_ipc_route storaged_routes[] = {
 	{"DELETE", "/v1/snapshots/{}", {"snap"}, NULL, delete_snapshot, NULL, "forget a snapshot, free what nothing needs"},
 	{"POST", "/v1/snapshots/{}/take", {"snap"}, no_fields, take_snapshot, NULL, "its QEMU has switched"},
 	{"POST", "/v1/snapshots/{}/abandon", {"snap"}, no_fields, abandon_snapshot, NULL, "its QEMU never will"},
+	{"GET", "/v1/findings", {NULL}, NULL, get_findings, NULL, "what was looked at on this host, and what is wrong"},
 	{"GET", "/v1/host", {NULL}, NULL, get_host, NULL, "room in the store"},
 	{NULL, NULL, {NULL}, NULL, NULL, NULL, NULL},
 };

@@ -210,3 +210,38 @@ def test_progress_on_a_terminal(cloud, launched):
         launched.append(t.expect(r"(i-[0-9a-f]{17}) ")[1])
         t.expect(launched[-1] + r" +\S+running\S* +172\.31\.\d+\.\d+ +203\.0\.113\.\d+ +\d+s")
         assert t.end() == 0
+
+
+def doctor(cloud, status):
+    done = run(MINICLOUD, "doctor", "--output", "json", env=cloud.environment(), check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    findings = json.loads(done.stdout)["Findings"]
+    assert all(f["text"] and f["daemon"] and (f["severity"] in ("ok", "info") or "remedy" in f) for f in findings)
+    return {(f["daemon"], f["what"]): f for f in findings}
+
+
+def test_doctor_of_a_healthy_cloud(cloud, pair):  # pylint: disable=unused-argument
+    found = doctor(cloud, 0)
+    good = {what for what, f in found.items() if f["severity"] == "ok"}
+    assert good >= {("api", "daemon"), ("api", "images"), ("api", "stuck"), ("hypervisor", "libvirt"), ("hypervisor", "memory"),
+                    ("netd", "kernel-feature"), ("netd", "forwarding"), ("netd", "foreign-firewall"), ("netd", "nft-rules"),
+                    ("netd", "pool-clash"), ("netd", "bridge-ports"), ("storaged", "qemu-img")}
+    assert {("hypervisor", "kvm"), ("api", "clock"), ("storaged", "disk-space")} <= set(found)
+    shown = run(MINICLOUD, "doctor", "--output", "table", env=cloud.environment(AWS_ENDPOINT_URL=cloud.endpoint)).stdout
+    assert "0 errors" in shown and "\x1b" not in shown
+
+
+def test_doctor_of_a_cloud_that_lacks_daemons(cloud):
+    """What does not answer is named, with what to do; what it would have said of the host is found out without it."""
+    cloud.launcher("stop-one", "netd")
+    try:
+        found = doctor(cloud, 1)
+        assert "minicloud-netd does not answer" in found["netd", "daemon"]["text"]
+        cloud.launcher("stop-one", "api")
+        found = doctor(cloud, 1)
+        assert found["api", "daemon"]["severity"] == "error" and found["netd", "kernel-feature"]["severity"] == "ok"
+        assert found["hypervisor", "libvirt"]["severity"] == "ok"
+    finally:
+        cloud.launcher("start-one", "netd")
+        cloud.launcher("start-one", "api")
+    doctor(cloud, 0)
