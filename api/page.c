@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/billing/page_bill.h"
 #include "api/console_session.h"
 #include "api/counters.h"
 #include "api/doctor.h"
@@ -96,22 +97,27 @@ const struct action page_events = { .service = "minicloud", .name = "events", .f
 enum reach { LOCAL, ANYWHERE }; /* the unix socket alone, or TCP too, signed */
 
 static const struct page {
-	const char *pattern; /* one {} stands for an id */
+	const char *method, *pattern; /* one {} stands for an id */
 	enum reach reach;
 	const char *type; /* of the answer; the protocol of an upgrade */
 	char *(*make)(struct gateway_request *req); /* or */
 	const struct action *action;
 	enum gateway_form form; /* of the answer */
 } pages[] = {
-	{ "/v1/credentials", LOCAL, "application/json", credentials_page, NULL, GATEWAY_TEXT },
-	{ "/v1/health", LOCAL, "application/json", health_page, NULL, GATEWAY_TEXT },
-	{ "/v1/counters", LOCAL, "application/json", counters_page, NULL, GATEWAY_TEXT },
-	{ "/metrics", LOCAL, "text/plain; version=0.0.4", metrics_page, NULL, GATEWAY_TEXT },
-	{ "/v1/events", ANYWHERE, "text/event-stream", NULL, &page_events, GATEWAY_EVENTS },
-	{ "/v1/why", ANYWHERE, "application/json", NULL, &page_why, GATEWAY_ANSWER },
-	{ "/v1/findings", ANYWHERE, "application/json", NULL, &page_findings, GATEWAY_ANSWER },
-	{ "/v1/stats", ANYWHERE, "application/json", NULL, &page_stats, GATEWAY_ANSWER },
-	{ "/v1/instances/{}/console", ANYWHERE, CONSOLE_PROTOCOL, NULL, &page_console, GATEWAY_UPGRADE },
+	{ "GET", "/v1/credentials", LOCAL, "application/json", credentials_page, NULL, GATEWAY_TEXT },
+	{ "GET", "/v1/health", LOCAL, "application/json", health_page, NULL, GATEWAY_TEXT },
+	{ "GET", "/v1/counters", LOCAL, "application/json", counters_page, NULL, GATEWAY_TEXT },
+	{ "GET", "/metrics", LOCAL, "text/plain; version=0.0.4", metrics_page, NULL, GATEWAY_TEXT },
+	{ "GET", "/v1/bill", ANYWHERE, "application/json", NULL, &page_bill, GATEWAY_ANSWER },
+	{ "GET", "/v1/bill/explain", ANYWHERE, "application/json", NULL, &page_bill_explain, GATEWAY_ANSWER },
+	{ "POST", "/v1/estimate", ANYWHERE, "application/json", NULL, &page_estimate, GATEWAY_ANSWER },
+	{ "POST", "/v1/bill/simulate", ANYWHERE, "application/json", NULL, &page_simulate, GATEWAY_ANSWER },
+	{ "POST", "/v1/bill/reprice", LOCAL, "application/json", NULL, &page_reprice, GATEWAY_ANSWER },
+	{ "GET", "/v1/events", ANYWHERE, "text/event-stream", NULL, &page_events, GATEWAY_EVENTS },
+	{ "GET", "/v1/why", ANYWHERE, "application/json", NULL, &page_why, GATEWAY_ANSWER },
+	{ "GET", "/v1/findings", ANYWHERE, "application/json", NULL, &page_findings, GATEWAY_ANSWER },
+	{ "GET", "/v1/stats", ANYWHERE, "application/json", NULL, &page_stats, GATEWAY_ANSWER },
+	{ "GET", "/v1/instances/{}/console", ANYWHERE, CONSOLE_PROTOCOL, NULL, &page_console, GATEWAY_UPGRADE },
 };
 
 /* The path against the pattern; what {} matched in *ret_id, allocated. */
@@ -133,10 +139,8 @@ static bool matches(const char *pattern, const char *path, char **ret_id)
 
 static const struct page *find(const struct gateway_request *req, char **ret_id)
 {
-	if (strcmp(req->method, "GET") != 0)
-		return NULL;
 	for (size_t i = 0; i < MC_ARRAY_SIZE(pages); i++)
-		if ((req->local || pages[i].reach == ANYWHERE) && matches(pages[i].pattern, req->path, ret_id))
+		if (strcmp(req->method, pages[i].method) == 0 && (req->local || pages[i].reach == ANYWHERE) && matches(pages[i].pattern, req->path, ret_id))
 			return &pages[i];
 	return NULL;
 }
@@ -148,9 +152,16 @@ bool page_at(const struct gateway_request *req)
 	return find(req, &id) != NULL;
 }
 
+/* The page's id, the URL's query and, of a POST, the body's members. NULL: the body is no JSON object. */
 static json_t *arguments(const struct gateway_request *req, const char *id)
 {
-	json_t *in = json_object();
+	json_t *in = strcmp(req->method, "POST") == 0 ? json_loadb(req->body ? req->body : "", req->body_len, JSON_REJECT_DUPLICATES, NULL)
+						      : json_object();
+
+	if (!json_is_object(in)) {
+		json_decref(in);
+		return NULL;
+	}
 
 	for (size_t i = 0; i < req->form.n; i++)
 		json_object_set_new(in, req->form.params[i].name, json_string(req->form.params[i].value));
@@ -186,7 +197,10 @@ bool page_run(struct gateway_request *req, struct engine_call *ec, enum engine_r
 		action_fail(&ec->call, API_UPGRADE_REQUIRED, page->type);
 	} else {
 		ec->in = arguments(req, id);
-		*ret = engine_run_page(ec, page->action);
+		if (ec->in)
+			*ret = engine_run_page(ec, page->action);
+		else
+			action_fail(&ec->call, API_INVALID_PARAMETER, "The body must be a JSON object.");
 	}
 	return true;
 }

@@ -455,6 +455,11 @@ struct resource *store_insert(struct store_tx *tx, enum kind kind, const char *a
 	return r;
 }
 
+struct resource *store_inserted(struct store_tx *tx, size_t i)
+{
+	return i < tx->n_inserted ? tx->inserted[i] : NULL;
+}
+
 static void note_edited(struct store_tx *tx, struct resource *r)
 {
 	tx->edited = realloc(tx->edited, (tx->n_edited + 1) * sizeof(*tx->edited));

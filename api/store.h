@@ -90,6 +90,8 @@ const struct resource *store_next_of(struct store_iter *it, const char *parent);
  * tags, az, parent in place. Owned by the transaction. */
 struct resource *store_insert(struct store_tx *tx, enum kind kind, const char *account,
 			      const char *region);
+/* The i-th resource that this transaction has inserted, while it holds; NULL behind the last one. */
+struct resource *store_inserted(struct store_tx *tx, size_t i);
 /* The changeable version of an existing resource. NULL where there is none. */
 struct resource *store_edit(struct store_tx *tx, const char *id);
 void store_delete(struct store_tx *tx, const char *id);

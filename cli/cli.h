@@ -14,7 +14,7 @@ enum cli_exit {
 	CLI_FAILURE = 255, /* anything else: no connection, a file, a wait in vain */
 };
 
-enum cli_output { CLI_JSON, CLI_TEXT, CLI_TABLE };
+enum cli_output { CLI_JSON, CLI_TEXT, CLI_TABLE, CLI_CSV };
 
 struct cli {
 	const char *region;

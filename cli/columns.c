@@ -4,6 +4,8 @@
 
 #include "common/cleanup.h"
 
+/* What bill_annotate() puts into rows. */
+#define COST_COLUMNS { "Cost/h", "?CostPerHour" }, { "Month", "?CostThisMonth" }
 #define INSTANCE_COLUMNS \
 	{ { "Name", "Tags:Name" }, { "InstanceId", "InstanceId" }, { "State", "State.Name" }, \
 	  { "Type", "InstanceType" }, { "PrivateIp", "PrivateIpAddress" }, \
@@ -19,7 +21,10 @@
 	  { "Description", "Description" } }
 
 static const struct columns rows[] = {
-	{ "DescribeInstances", "Reservations.Instances", INSTANCE_COLUMNS },
+	{ "DescribeInstances", "Reservations.Instances",
+	  { { "Name", "Tags:Name" }, { "InstanceId", "InstanceId" }, { "State", "State.Name" },
+	    { "Type", "InstanceType" }, { "PrivateIp", "PrivateIpAddress" }, { "PublicIp", "PublicIpAddress" },
+	    { "AZ", "Placement.AvailabilityZone" }, { "LaunchTime", "LaunchTime" }, COST_COLUMNS } },
 	{ "RunInstances", "Instances", INSTANCE_COLUMNS },
 	{ "StartInstances", CHANGE_COLUMNS("StartingInstances") },
 	{ "StopInstances", CHANGE_COLUMNS("StoppingInstances") },
@@ -62,7 +67,7 @@ static const struct columns rows[] = {
 	  { { "Name", "Tags:Name" }, { "VolumeId", "VolumeId" }, { "State", "State" },
 	    { "GiB", "Size" }, { "Type", "VolumeType" }, { "AZ", "AvailabilityZone" },
 	    { "Instance", "Attachments.InstanceId" }, { "Device", "Attachments.Device" },
-	    { "Created", "CreateTime" } } },
+	    { "Created", "CreateTime" }, COST_COLUMNS } },
 	{ "DescribeTags", "Tags",
 	  { { "Resource", "ResourceId" }, { "Type", "ResourceType" }, { "Key", "Key" },
 	    { "Value", "Value" } } },
@@ -70,14 +75,14 @@ static const struct columns rows[] = {
 	  { { "InterfaceId", "NetworkInterfaceId" }, { "State", "Status" },
 	    { "PrivateIp", "PrivateIpAddress" }, { "PublicIp", "Association.PublicIp" },
 	    { "SubnetId", "SubnetId" }, { "Instance", "Attachment.InstanceId" },
-	    { "Groups", "Groups.GroupId" } } },
+	    { "Groups", "Groups.GroupId" }, COST_COLUMNS } },
 	{ "DescribeAddresses", "Addresses",
 	  { { "PublicIp", "PublicIp" }, { "AllocationId", "AllocationId" },
-	    { "Instance", "InstanceId" }, { "PrivateIp", "PrivateIpAddress" } } },
+	    { "Instance", "InstanceId" }, { "PrivateIp", "PrivateIpAddress" }, COST_COLUMNS } },
 	{ "DescribeSnapshots", "Snapshots",
 	  { { "Name", "Tags:Name" }, { "SnapshotId", "SnapshotId" }, { "State", "State" },
 	    { "Progress", "Progress" }, { "GiB", "VolumeSize" }, { "VolumeId", "VolumeId" },
-	    { "Started", "StartTime" } } },
+	    { "Started", "StartTime" }, COST_COLUMNS } },
 	{ "DescribeRouteTables", "RouteTables",
 	  { { "Name", "Tags:Name" }, { "RouteTableId", "RouteTableId" }, { "VpcId", "VpcId" },
 	    { "Main", "Associations.Main" }, { "Subnets", "Associations.SubnetId" },

@@ -2,10 +2,10 @@
 #ifndef MC_CLI_COLUMNS_H
 #define MC_CLI_COLUMNS_H
 
-#define COLUMNS_MAX 10
+#define COLUMNS_MAX 12
 
 struct column {
-	const char *title, *path;
+	const char *title, *path; /* "?CostPerHour": a column that is left out where no row has it */
 };
 
 struct columns {

@@ -14,6 +14,10 @@ static const struct command rows[] = {
 	{ "console", "INSTANCE [--force]",
 	  "The instance's serial console on this terminal; Ctrl-] leaves it. One session has it; --force takes it over.",
 	  command_console, false },
+	{ "bill", "[--by WHAT] [--month YYYY-MM] [--watch | --explain] | simulate PLAN.json | invoice FILE",
+	  "What this month has cost so far, what it costs now and will cost; \"bill --help\" says more.", command_bill, false },
+	{ "billing", "reprice --month YYYY-MM [--prices FILE] [--dry-run]",
+	  "What another price list would have billed.", command_billing, false },
 	{ "env", "", "Print the settings for aws, boto3 and others: eval \"$(minicloud env)\"",
 	  command_env, false },
 	{ "wait", "CONDITION [options]", "Wait until something is so: wait instance-running ...",
@@ -100,7 +104,7 @@ int command_help(struct cli *cli, int argc, char **argv)
 		print_overview();
 	else if (strcmp(argv[0], "operations") == 0)
 		print_operations();
-	else if (c && c->run == command_wait)
+	else if (c && (c->run == command_wait || c->run == command_bill || c->run == command_billing))
 		return c->run(cli, 1, ask);
 	else if (c)
 		printf("minicloud %s %s\n\n%s\n", c->name, c->arguments, c->help);

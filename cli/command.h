@@ -13,6 +13,8 @@ struct command {
 	bool own_options; /* global options only before its first word (ssh) */
 };
 
+int command_bill(struct cli *cli, int argc, char **argv);
+int command_billing(struct cli *cli, int argc, char **argv);
 int command_console(struct cli *cli, int argc, char **argv);
 int command_doctor(struct cli *cli, int argc, char **argv);
 int command_env(struct cli *cli, int argc, char **argv);

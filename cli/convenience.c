@@ -186,6 +186,15 @@ static int set_save(struct request *r, char *const *words, size_t n, mc_err **er
 	return 0;
 }
 
+static int set_estimate(struct request *r, char *const *words, size_t n, mc_err **err)
+{
+	(void)words;
+	(void)n;
+	(void)err;
+	r->estimate = true;
+	return 0;
+}
+
 static int set_no_wait(struct request *r, char *const *words, size_t n, mc_err **err)
 {
 	(void)words;
@@ -217,6 +226,8 @@ static const struct convenience rows[] = {
 	  "ADDRESS ...", "Further private addresses." },
 	{ "run-instances", "secondary-private-ip-address-count", 1, 1, set_secondary_count,
 	  "N", "How many further private addresses." },
+	{ "run-instances", "estimate", 0, 0, set_estimate, "",
+	  "Launch nothing: say what it would cost per hour and per month." },
 	{ "run-instances", "no-wait", 0, 0, set_no_wait, "",
 	  "Do not show on a terminal how the instances come up." },
 	GROUP_OPTIONS("authorize-security-group-*"),

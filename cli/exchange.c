@@ -175,6 +175,10 @@ int exchange_page(struct exchange *x, const struct cli *cli, const char *page, c
 
 	for (; more && *more; more += 2)
 		add_header(x, more[0], more[1]);
+	if (x->body) {
+		add_header(x, "Expect", "");
+		add_header(x, "Content-Type", "application/json");
+	}
 	if (cli->endpoint)
 		return address_endpoint(x, cli, page, err) < 0 ? -1 : sign(x, cli, "ec2", headers, 0, err);
 	address_socket(x, cli, page);

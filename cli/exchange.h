@@ -21,7 +21,7 @@ struct exchange {
 int exchange_operation(struct exchange *x, const struct cli *cli, const char *service, const char *target,
 		       char *body, mc_err **err);
 
-/* GET a page ("/v1/events?kind=volume", escaped by the caller), with further headers: pairs of
+/* GET a page, or POST x->body to it ("/v1/events?kind=volume", escaped by the caller), with further headers: pairs of
  * name and value, ended by NULL; may be NULL. 0, or -1 and *err. */
 int exchange_page(struct exchange *x, const struct cli *cli, const char *page, const char *const *more,
 		  mc_err **err);

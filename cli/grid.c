@@ -10,7 +10,7 @@
 
 #define GENERIC_COLUMNS 8
 
-static void print_rows(const struct column *columns, size_t n, const json_t *rows, bool color,
+static void print_rows(const struct column *columns, size_t n, const json_t *rows, enum table_style style,
 		       FILE *out)
 {
 	const char *titles[COLUMNS_MAX];
@@ -33,18 +33,30 @@ static void print_rows(const struct column *columns, size_t n, const json_t *row
 		for (size_t k = 0; k < n; k++)
 			free(cells[k]);
 	}
-	table_print(table, color, out);
+	table_print(table, style, out);
 	table_free(table);
 }
 
-static void print_chosen(const struct columns *c, const json_t *doc, bool color, FILE *out)
+static bool any_has(const json_t *rows, const char *path)
+{
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		if (json_object_get(json_array_get(rows, i), path))
+			return true;
+	return false;
+}
+
+static void print_chosen(const struct columns *c, const json_t *doc, enum table_style style, FILE *out)
 {
 	mc_auto_json json_t *rows = path_all(doc, c->rows);
+	struct column shown[COLUMNS_MAX];
 	size_t n = 0;
 
-	while (c->columns[n].title)
-		n++;
-	print_rows(c->columns, n, rows, color, out);
+	for (const struct column *column = c->columns; column->title; column++)
+		if (*column->path != '?')
+			shown[n++] = *column;
+		else if (any_has(rows, column->path + 1))
+			shown[n++] = (struct column){ column->title, column->path + 1 };
+	print_rows(shown, n, rows, style, out);
 }
 
 /* Is the value one that fits in a cell: a scalar, or a list of them? */
@@ -75,7 +87,7 @@ static const json_t *only_list(const json_t *doc)
 }
 
 /* Rows of unknown objects: their plain members, the first few that any row has. */
-static void print_objects(const json_t *rows, bool color, FILE *out)
+static void print_objects(const json_t *rows, enum table_style style, FILE *out)
 {
 	struct column columns[GENERIC_COLUMNS];
 	mc_auto_json json_t *seen = json_object();
@@ -92,7 +104,7 @@ static void print_objects(const json_t *rows, bool color, FILE *out)
 			columns[n++] = (struct column){ key, key };
 		}
 	if (n)
-		print_rows(columns, n, rows, color, out);
+		print_rows(columns, n, rows, style, out);
 }
 
 /* Lists of lists, as --query 'X[].[A,B]' makes them: a line each. */
@@ -125,12 +137,12 @@ static void add_members(struct table *table, const json_t *doc, const char *pref
 	}
 }
 
-static void print_object(const json_t *doc, bool color, FILE *out)
+static void print_object(const json_t *doc, enum table_style style, FILE *out)
 {
 	struct table *table = table_new((const char *const[]){ "Key", "Value" }, 2);
 
 	add_members(table, doc, "");
-	table_print(table, color, out);
+	table_print(table, style, out);
 	table_free(table);
 }
 
@@ -152,19 +164,19 @@ static bool print_document(const json_t *doc, FILE *out)
 	return false;
 }
 
-void output_table(const char *operation, const json_t *doc, bool color, FILE *out)
+void output_table(const char *operation, const json_t *doc, enum table_style style, FILE *out)
 {
 	const struct columns *chosen = operation ? columns_find(operation) : NULL;
 	const json_t *list = only_list(doc);
 
 	if (chosen)
-		print_chosen(chosen, doc, color, out);
+		print_chosen(chosen, doc, style, out);
 	else if (list && json_is_object(json_array_get(list, 0)))
-		print_objects(list, color, out);
+		print_objects(list, style, out);
 	else if (list && json_is_array(json_array_get(list, 0)))
 		print_lists(list, out);
 	else if (!json_is_object(doc))
 		output_text(doc, out);
 	else if (!print_document(doc, out))
-		print_object(doc, color, out);
+		print_object(doc, style, out);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/bill.h"
 #include "cli/key_file.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -130,6 +131,8 @@ static int finish(struct cli *cli, struct request *r, json_t *doc)
 	for (size_t i = 0; i < MC_ARRAY_SIZE(amendments); i++)
 		if (strcmp(amendments[i].name, r->name) == 0)
 			amendments[i].amend(r, doc);
+	if ((cli->output == CLI_TABLE || cli->output == CLI_CSV) && !cli->query)
+		bill_annotate(cli, model_operation_name(r->op), doc);
 	code = output_print(cli, model_operation_name(r->op), doc);
 	return code ? code : follow(cli, r, doc);
 }
@@ -146,6 +149,8 @@ int operation_run(struct cli *cli, const struct model_operation *op, int argc, c
 		request_help(op, stdout);
 		return CLI_OK;
 	}
+	if (r.estimate)
+		return bill_estimate(cli, r.doc);
 	code = operation_ask(cli, op, r.doc, &doc);
 	return code ? code : finish(cli, &r, doc);
 }

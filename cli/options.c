@@ -9,7 +9,7 @@
 #include "common/cleanup.h"
 
 const char cli_options_help[] =
-	"  --output json|text|table  form of the answer (table on a terminal, else json)\n"
+	"  --output json|text|table|csv  form of the answer (table on a terminal, else json)\n"
 	"  --query EXPRESSION        pick from the answer with JMESPath (needs Debian's jp)\n"
 	"  --region NAME             one of the cloud's regions (AWS_DEFAULT_REGION, us-east-1)\n"
 	"  --endpoint-url URL        ask over the network with AWS keys (AWS_ENDPOINT_URL)\n"
@@ -47,14 +47,14 @@ static const char *environment(const char *name)
 
 static int set_output(struct cli *cli, const char *value)
 {
-	static const char *const names[] = { "json", "text", "table" };
+	static const char *const names[] = { "json", "text", "table", "csv" };
 
 	for (size_t i = 0; i < MC_ARRAY_SIZE(names); i++)
 		if (strcmp(value, names[i]) == 0) {
 			cli->output = (enum cli_output)i;
 			return 0;
 		}
-	return cli_usage(NULL, "--output is json, text or table, not '%s'", value);
+	return cli_usage(NULL, "--output is json, text, table or csv, not '%s'", value);
 }
 
 static int set_color(struct cli *cli, const char *value)

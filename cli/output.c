@@ -66,7 +66,8 @@ static void print_as(const struct cli *cli, const char *operation, const json_t 
 	switch (cli->output) {
 	case CLI_JSON: print_json(doc, stdout); break;
 	case CLI_TEXT: output_text(doc, stdout); break;
-	case CLI_TABLE: output_table(operation, doc, cli->color, stdout); break;
+	case CLI_TABLE: output_table(operation, doc, cli->color ? TABLE_COLOR : TABLE_PLAIN, stdout); break;
+	case CLI_CSV: output_table(operation, doc, TABLE_CSV, stdout); break;
 	}
 }
 

@@ -15,6 +15,7 @@ struct request {
 	char name[NAME_MAX_LEN]; /* "run-instances" */
 	json_t *doc;
 	bool save;               /* create-key-pair --save */
+	bool estimate;           /* run-instances --estimate */
 	bool no_wait;            /* run-instances --no-wait */
 	bool help;               /* --help was asked for: nothing else counts */
 };

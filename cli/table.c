@@ -129,10 +129,35 @@ static void print_row(const struct table *t, size_t row, const size_t *widths, b
 	fputc('\n', out);
 }
 
-void table_print(const struct table *table, bool color, FILE *out)
+static void print_csv_cell(const char *text, FILE *out)
 {
+	if (!strpbrk(text, ",\"\r\n")) {
+		fputs(strcmp(text, "-") == 0 ? "" : text, out);
+		return;
+	}
+	fputc('"', out);
+	for (; *text; text++)
+		fprintf(out, "%s%c", *text == '"' ? "\"" : "", *text);
+	fputc('"', out);
+}
+
+static void print_csv(const struct table *t, FILE *out)
+{
+	for (size_t i = 0; i < t->rows * t->columns; i++) {
+		print_csv_cell(t->cells[i], out);
+		fputs((i + 1) % t->columns ? "," : "\r\n", out);
+	}
+}
+
+void table_print(const struct table *table, enum table_style style, FILE *out)
+{
+	bool color = style == TABLE_COLOR;
 	mc_autofree size_t *widths = mc_alloc((table->columns + 1) * sizeof(*widths));
 
+	if (style == TABLE_CSV) {
+		print_csv(table, out);
+		return;
+	}
 	for (size_t i = 0; i < table->rows * table->columns; i++) {
 		size_t width = display_width(table->cells[i]), column = i % table->columns;
 

@@ -88,7 +88,7 @@ static void print_rows(const struct top *t, const json_t *rows, FILE *out)
 		table_right(table, i);
 	for (size_t i = 0; i < json_array_size(rows); i++)
 		add_row(table, json_array_get(rows, i));
-	table_print(table, t->cli->color, out);
+	table_print(table, t->cli->color ? TABLE_COLOR : TABLE_PLAIN, out);
 	table_free(table);
 }
 

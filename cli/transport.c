@@ -92,9 +92,10 @@ int transport_call(const struct cli *cli, const struct model_operation *op, cons
 	return exchange_operation(&x, cli, service, target, body, err) < 0 ? -1 : call(&x, ret_doc, err);
 }
 
-int transport_page(const struct cli *cli, const char *page, json_t **ret_doc, mc_err **err)
+/* body is taken over; NULL: a GET. */
+static int ask_page(const struct cli *cli, const char *page, char *body, json_t **ret_doc, mc_err **err)
 {
-	auto_exchange struct exchange x = { 0 };
+	auto_exchange struct exchange x = { .body = body };
 	mc_auto_json json_t *doc = NULL;
 	int r = exchange_page(&x, cli, page, NULL, err);
 
@@ -106,6 +107,18 @@ int transport_page(const struct cli *cli, const char *page, json_t **ret_doc, mc
 		mc_err_set(err, 0, "%s: %s", x.socket ? x.socket : x.url,
 			   mc_json_str(doc, "message", "the API refused"));
 	return r ? -1 : 0;
+}
+
+int transport_page(const struct cli *cli, const char *page, json_t **ret_doc, mc_err **err)
+{
+	return ask_page(cli, page, NULL, ret_doc, err);
+}
+
+int transport_post(const struct cli *cli, const char *page, const json_t *doc, json_t **ret_doc, mc_err **err)
+{
+	char *body = json_dumps(doc, JSON_COMPACT);
+
+	return body ? ask_page(cli, page, body, ret_doc, err) : mc_err_set(err, 0, "the request cannot be written as JSON");
 }
 
 int transport_ask(const struct cli *cli, const struct model_operation *op, const json_t *doc,

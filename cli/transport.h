@@ -18,6 +18,9 @@ int transport_call(const struct cli *cli, const struct model_operation *op, cons
 /* GET one of the daemon's own pages (docs/pages.md). 0 and *ret_doc, or -1 and *err. */
 int transport_page(const struct cli *cli, const char *page, json_t **ret_doc, mc_err **err);
 
+/* POST a document to one of them. The same. */
+int transport_post(const struct cli *cli, const char *page, const json_t *doc, json_t **ret_doc, mc_err **err);
+
 /* Call and print an error as the AWS CLI does. 0 and *ret_doc, or an exit code. */
 int transport_ask(const struct cli *cli, const struct model_operation *op, const json_t *doc,
 		  json_t **ret_doc);

@@ -172,6 +172,16 @@ void billing_set_prices(struct billing *b, struct prices *prices)
 	prices_unref(old);
 }
 
+static int reopen(void *ctx, sqlite3 *db, mc_err **err)
+{
+	return ledger_reopen(db, calendar_month_start(*(const int *)ctx), 0, err);
+}
+
+int billing_rate_anew(struct billing *b, int month, mc_err **err)
+{
+	return store_sql(b->store, reopen, &month, err) < 0 ? -1 : billing_beat(b, err);
+}
+
 int billing_read(struct billing *b, struct bill *ret, mc_err **err)
 {
 	struct rater_config config = rating(b);

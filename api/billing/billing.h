@@ -39,6 +39,9 @@ void billing_confirm(struct billing *b, const char *id);
 /* Another price list for what is not rated yet. Taken over. */
 void billing_set_prices(struct billing *b, struct prices *prices);
 
+/* Rate the days from this month on once more, by the list in force. 0, or -1 and *err. */
+int billing_rate_anew(struct billing *b, int month, mc_err **err);
+
 /* A moment's bills; release with bill_end(). 0, or -1 and *err. */
 int billing_read(struct billing *b, struct bill *ret, mc_err **err);
 

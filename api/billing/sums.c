@@ -52,14 +52,19 @@ static money_wide price_of(const struct price *p, int64_t quantity)
 	return nano;
 }
 
-int64_t sums_rate(const struct prices *prices, const struct bill_item *item)
+money_wide sums_price(const struct prices *prices, const struct bill_item *item)
 {
 	const struct meter *m = item->meter;
 	const struct price *p = prices_find(prices, m->price, item->region, item->type, m->option, item->day);
 
-	if (!p || !meter_unit_info(m->unit)->timed)
+	return p ? price_of(p, item->quantity) : 0;
+}
+
+int64_t sums_rate(const struct prices *prices, const struct bill_item *item)
+{
+	if (!meter_unit_info(item->meter->unit)->timed)
 		return 0;
-	return money_round(price_of(p, item->quantity) * CALENDAR_HOUR, meter_denominator(m, calendar_month(item->day)));
+	return money_round(sums_price(prices, item) * CALENDAR_HOUR, meter_denominator(item->meter, calendar_month(item->day)));
 }
 
 void sums_add(struct sums *s, const struct sums_key *keys, size_t n, const struct prices *prices, const struct bill_item *item)

@@ -43,6 +43,10 @@ void sums_sort_by_key(struct sums *s);
 /* The parts of a key as JSON texts. */
 json_t *sum_keys(const struct sum *s);
 
+/* What the item's quantity costs a priced unit long (an hour, a month), by the first price or the
+ * brackets; 0 where it has no price. */
+money_wide sums_price(const struct prices *prices, const struct bill_item *item);
+
 /* What is open costs so much an hour by its first price or its brackets, whatever is free of it. */
 int64_t sums_rate(const struct prices *prices, const struct bill_item *item);
 

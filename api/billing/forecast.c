@@ -1,0 +1,109 @@
+#include "api/billing/forecast.h"
+
+#include "api/billing/calendar.h"
+#include "api/billing/dimension.h"
+#include "api/billing/sums.h"
+
+#define DAYS 14       /* whose totals make the spread */
+#define COUNTED_DAYS 7
+
+struct looking {
+	struct bill *bill;
+	const json_t *expression;
+	int64_t today;
+	int64_t rate;               /* an hour, of what is open */
+	int64_t counted;            /* in the last days */
+	int64_t totals[DAYS + 1];   /* the last one is today's */
+	int first;                  /* the first with anything in it */
+};
+
+static int look(void *ctx, const struct bill_item *item)
+{
+	struct looking *l = ctx;
+	int at = (int)(item->day - (l->today - DAYS));
+
+	if (!dimension_match(l->expression, l->bill->rating.prices, item) || at < 0 || at > DAYS)
+		return 0;
+	if (item->open)
+		l->rate += sums_rate(l->bill->rating.prices, item);
+	if (!meter_unit_info(item->meter->unit)->timed && at >= DAYS - COUNTED_DAYS)
+		l->counted += item->cost;
+	l->totals[at] += item->cost;
+	if (at < l->first)
+		l->first = at;
+	return 0;
+}
+
+static int64_t root(money_wide n)
+{
+	money_wide at = 0;
+
+	for (money_wide bit = (money_wide)1 << 62; bit; bit >>= 1)
+		if ((at | bit) * (at | bit) <= n)
+			at |= bit;
+	return (int64_t)at;
+}
+
+/* Of the whole days since there is anything; two make no spread. */
+static int64_t spread(const struct looking *l)
+{
+	int n = DAYS - l->first;
+	money_wide sum = 0, squares = 0;
+
+	if (n < 3)
+		return 0;
+	for (int i = l->first; i < DAYS; i++)
+		sum += l->totals[i];
+	for (int i = l->first; i < DAYS; i++) {
+		money_wide off = l->totals[i] - sum / n;
+
+		squares += off * off / (n - 1);
+	}
+	return root(squares);
+}
+
+int forecast_read(struct bill *b, const char *account, const json_t *expression, struct forecast *ret, mc_err **err)
+{
+	int64_t today = calendar_day(b->now.label), counted_ns;
+	struct looking l = { .bill = b, .expression = expression, .today = today, .first = DAYS };
+	const struct bill_query q = { .account = account, .from = today - DAYS, .to = today + 1 };
+
+	if (bill_each(b, &q, look, &l, err) < 0)
+		return -1;
+	counted_ns = b->now.label - (today - (DAYS - l.first < COUNTED_DAYS ? DAYS - l.first : COUNTED_DAYS)) * CALENDAR_DAY;
+	ret->per_day = l.rate * 24;
+	if (counted_ns > 0)
+		ret->per_day += money_round((money_wide)l.counted * CALENDAR_DAY, counted_ns);
+	ret->spread = spread(&l);
+	return 0;
+}
+
+int64_t forecast_mean(const struct forecast *f, int64_t ns)
+{
+	return ns > 0 ? money_round((money_wide)f->per_day * ns, CALENDAR_DAY) : 0;
+}
+
+/* The normal distribution's two-sided quantiles, in thousandths, at each level of five per cent. */
+static int64_t quantile(int level)
+{
+	static const struct {
+		int level, thousandths;
+	} points[] = {
+		{ 51, 690 }, { 55, 755 }, { 60, 842 }, { 65, 935 }, { 70, 1036 }, { 75, 1150 }, { 80, 1282 },
+		{ 85, 1440 }, { 90, 1645 }, { 95, 1960 }, { 97, 2170 }, { 98, 2326 }, { 99, 2576 },
+	};
+	size_t i = 1;
+
+	while (i + 1 < sizeof(points) / sizeof(points[0]) && points[i].level < level)
+		i++;
+	return points[i - 1].thousandths + (int64_t)(points[i].thousandths - points[i - 1].thousandths) *
+						  (level - points[i - 1].level) / (points[i].level - points[i - 1].level);
+}
+
+int64_t forecast_margin(const struct forecast *f, int64_t ns, int level)
+{
+	/* Days are taken as independent of each other. */
+	int64_t root_days = root((money_wide)1000000 * (ns > 0 ? ns : 0) / CALENDAR_DAY); /* in thousandths */
+
+	return money_round((money_wide)f->spread * quantile(level) * root_days, 1000000);
+}

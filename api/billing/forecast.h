@@ -1,0 +1,24 @@
+/* What is to come, if nothing changes: what is open now goes on, what is counted goes on as in the last
+ * week. What is free is not foreseen. */
+#ifndef MC_API_BILLING_FORECAST_H
+#define MC_API_BILLING_FORECAST_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "api/billing/bill.h"
+
+struct forecast {
+	int64_t per_day; /* nano-units */
+	int64_t spread;  /* standard deviation of the last days' totals */
+};
+
+/* expression filters as Cost Explorer's do; NULL: all. 0, or -1 and *err. */
+int forecast_read(struct bill *b, const char *account, const json_t *expression, struct forecast *ret, mc_err **err);
+
+/* The mean of so many ns of time. */
+int64_t forecast_mean(const struct forecast *f, int64_t ns);
+/* How far from the mean the sum of so many ns lies with this probability (51 to 99 per cent). */
+int64_t forecast_margin(const struct forecast *f, int64_t ns, int level);
+
+#endif
