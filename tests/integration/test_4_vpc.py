@@ -1,10 +1,14 @@
 """A VPC of one's own from its creation to its end, with packets on its way in and out."""
 
 import json
+import re
 
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 import pytest
 
-from cloud import Guest, can_connect, error_of, wait_until
+from cloud import SHORT_S, Guest, can_connect, error_of, wait_until
 
 AT_ONCE_S = 0.9  # a lost first SYN is sent again after one second
 
@@ -128,6 +132,194 @@ def test_same_block_twice(ec2, place):
     ec2.delete_subnet(SubnetId=subnet)
     ec2.delete_vpc(VpcId=vpc)
     assert error_of(ec2.describe_vpcs, VpcIds=[vpc])[0] == "InvalidVpcID.NotFound"
+
+
+# --- network ACLs
+
+@pytest.fixture
+def acl(ec2, place, guest):  # pylint: disable=unused-argument
+    """An ACL of the guest's subnet that lets nothing pass; put back afterwards."""
+    def association():
+        shown = ec2.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [place.subnet]}])
+        return shown["NetworkAcls"][0]["NetworkAclId"], next(
+            a["NetworkAclAssociationId"] for a in shown["NetworkAcls"][0]["Associations"] if a["SubnetId"] == place.subnet)
+    before, id_before = association()
+    acl_id = ec2.create_network_acl(VpcId=place.vpc)["NetworkAcl"]["NetworkAclId"]
+    ec2.replace_network_acl_association(AssociationId=id_before, NetworkAclId=acl_id)
+    yield acl_id
+    ec2.replace_network_acl_association(AssociationId=association()[1], NetworkAclId=before)
+    ec2.delete_network_acl(NetworkAclId=acl_id)
+
+
+def entry(acl_id, number, egress, action, ports):
+    return {"NetworkAclId": acl_id, "RuleNumber": number, "Egress": egress, "Protocol": "tcp", "RuleAction": action,
+            "CidrBlock": "0.0.0.0/0", "PortRange": {"From": ports[0], "To": ports[1]}}
+
+
+def test_acl_has_no_memory(ec2, guest, acl):
+    """Both directions must be let pass, an answer's own port too; the lowest number that fits decides, at once."""
+    assert not reaches(guest)
+    ec2.create_network_acl_entry(**entry(acl, 100, False, "allow", (22, 22)))
+    assert not reaches(guest)
+    ec2.create_network_acl_entry(**entry(acl, 100, True, "allow", (1024, 65535)))
+    assert reaches(guest)
+    ec2.create_network_acl_entry(**entry(acl, 50, False, "deny", (20, 30)))
+    assert not reaches(guest)
+    ec2.replace_network_acl_entry(**entry(acl, 50, False, "deny", (23, 30)))
+    assert reaches(guest)
+    ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=100, Egress=True)
+    assert not reaches(guest)
+
+
+# --- prefix lists
+
+def test_route_by_prefix_list(ec2, place, guest):
+    """A route to a list leads where its present version says."""
+    made = ec2.create_managed_prefix_list(PrefixListName="way", AddressFamily="IPv4", MaxEntries=3,
+                                          Entries=[{"Cidr": "198.51.100.0/24"}])["PrefixList"]["PrefixListId"]
+    ec2.create_route(RouteTableId=place.table, DestinationPrefixListId=made, GatewayId=place.igw)
+    place.route(False)
+    try:
+        assert not reaches(guest)
+        ec2.modify_managed_prefix_list(PrefixListId=made, CurrentVersion=1,
+                                       AddEntries=[{"Cidr": "0.0.0.0/1"}, {"Cidr": "128.0.0.0/1"}])
+        assert reaches(guest)
+        ec2.restore_managed_prefix_list_version(PrefixListId=made, CurrentVersion=2, PreviousVersion=1)
+        assert not reaches(guest)
+    finally:
+        place.route(True)
+    assert error_of(ec2.delete_managed_prefix_list, PrefixListId=made)[0] == "DependencyViolation"
+    ec2.delete_route(RouteTableId=place.table, DestinationPrefixListId=made)
+    ec2.delete_managed_prefix_list(PrefixListId=made)
+
+
+# --- peering
+
+def banner(guest, address):
+    """Does the other one's SSH server answer at this address?"""
+    return "SSH" in guest.ssh(f"timeout 3 nc {address} 22 </dev/null | head -n 1")
+
+
+@pytest.fixture
+def peering(ec2, place, pair):
+    """The default VPC asks for a connection with the place; deleted at the end."""
+    default = pair[0].described["VpcId"]
+    made = ec2.create_vpc_peering_connection(VpcId=default, PeerVpcId=place.vpc)["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+
+    def status():
+        return ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[made])["VpcPeeringConnections"][0]["Status"]["Code"]
+    wait_until("the request waits for its answer", lambda: status() == "pending-acceptance", SHORT_S)
+    yield made, default
+    if status() == "active":
+        ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=made)
+    assert status() == "deleted"
+
+
+def test_peering(ec2, place, pair, guest, peering):
+    """Packets pass between peers once it is accepted and both sides have routes, and no longer."""
+    made, default = peering
+    one = pair[0]
+    there = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [default]}, {"Name": "association.main", "Values": ["true"]}])
+    tables = {there["RouteTables"][0]["RouteTableId"]: "10.20.0.0/16", place.table: "172.31.0.0/16"}
+    for table, block in tables.items():
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock=block, VpcPeeringConnectionId=made)
+    try:
+        assert not banner(one, guest.private_ip)
+        ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=made)
+        assert banner(one, guest.private_ip)
+        assert banner(guest, one.private_ip)
+        assert not banner(one, "10.20.1.2")
+        # The other's group as a source: its members come in by their private addresses.
+        group = one.described["SecurityGroups"][0]["GroupId"]
+        ec2.revoke_security_group_ingress(GroupId=place.group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+        assert not banner(one, guest.private_ip)
+        rule = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": [{"GroupId": group}]}]
+        ec2.authorize_security_group_ingress(GroupId=place.group, IpPermissions=rule)
+        assert banner(one, guest.private_ip) and not reaches(guest)
+        ec2.revoke_security_group_ingress(GroupId=place.group, IpPermissions=rule)
+        ec2.authorize_security_group_ingress(GroupId=place.group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
+        ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=made)
+        assert not banner(one, guest.private_ip)
+    finally:
+        for table, block in tables.items():
+            ec2.delete_route(RouteTableId=table, DestinationCidrBlock=block)
+
+
+# --- names
+
+def asked(guest, name, server="169.254.169.253"):
+    """The addresses that the guest gets for a name."""
+    text = guest.ssh(f"timeout 5 nslookup -type=a {name} {server} 2>&1 || true")
+    return re.findall(r"^Address(?: \d+)?: (\d+\.\d+\.\d+\.\d+)$", text, flags=re.M)
+
+
+def test_dns_attributes(ec2, place, guest):
+    """Names of hosts are a matter of the VPC's attributes; so is what DescribeInstances shows."""
+    name = f"ip-{guest.private_ip.replace('.', '-')}.ec2.internal"
+    public = f"ec2-{guest.public_ip.replace('.', '-')}.compute-1.amazonaws.com"
+    assert guest.described["PublicDnsName"] == "" and asked(guest, public) != [guest.private_ip]
+    ec2.modify_vpc_attribute(VpcId=place.vpc, EnableDnsHostnames={"Value": True})
+    assert guest.described["PublicDnsName"] == public
+    assert asked(guest, public) == [guest.private_ip] and asked(guest, name, "10.20.0.2") == [guest.private_ip]
+    ec2.modify_vpc_attribute(VpcId=place.vpc, EnableDnsHostnames={"Value": False})
+    assert not asked(guest, name)
+    ec2.modify_vpc_attribute(VpcId=place.vpc, EnableDnsHostnames={"Value": True})
+    assert asked(guest, name) == [guest.private_ip]
+
+
+def test_dhcp_options(ec2, place, guest):
+    """A set of one's own reaches a running guest with its next lease."""
+    made = ec2.create_dhcp_options(DhcpConfigurations=[
+        {"Key": "domain-name", "Values": ["example.org"]},
+        {"Key": "domain-name-servers", "Values": ["10.20.1.77", "AmazonProvidedDNS"]}])["DhcpOptions"]["DhcpOptionsId"]
+    before = ec2.describe_vpcs(VpcIds=[place.vpc])["Vpcs"][0]["DhcpOptionsId"]
+    assert "search ec2.internal" in guest.ssh("cat /etc/resolv.conf")
+    ec2.associate_dhcp_options(DhcpOptionsId=made, VpcId=place.vpc)
+    renew = "sudo kill -USR1 $(pidof udhcpc)"
+    guest.ssh(renew)
+    wait_until("the guest has the new options", lambda: guest.ssh("cat /etc/resolv.conf").split() == [
+        "search", "example.org", "nameserver", "10.20.1.77", "nameserver", "10.20.0.2"], SHORT_S)
+    assert error_of(ec2.delete_dhcp_options, DhcpOptionsId=made)[0] == "DependencyViolation"
+    ec2.associate_dhcp_options(DhcpOptionsId=before, VpcId=place.vpc)
+    ec2.delete_dhcp_options(DhcpOptionsId=made)
+    guest.ssh(renew)
+    wait_until("the guest has the old options", lambda: "ec2.internal" in guest.ssh("cat /etc/resolv.conf"), SHORT_S)
+
+
+# --- endpoints
+
+def presigned(cloud, host, action, service="ec2", version="2016-11-15"):
+    """An address that asks the API at this host by its mere being fetched."""
+    request = botocore.awsrequest.AWSRequest("GET", f"http://{host}/", params={"Action": action, "Version": version})
+    credentials = botocore.credentials.Credentials(cloud.key_id, cloud.secret)
+    botocore.auth.SigV4QueryAuth(credentials, service, "us-east-1").add_auth(request)
+    return request.prepare().url
+
+
+def test_interface_endpoint(cloud, ec2, place, guest):
+    """The API at an address of the VPC, without any way out: for whom the endpoint's groups let in, and for its service."""
+    group = ec2.create_security_group(GroupName="endpoint", Description="x", VpcId=place.vpc)["GroupId"]
+    private = ec2.create_subnet(VpcId=place.vpc, CidrBlock="10.20.2.0/24", AvailabilityZone="us-east-1a")["Subnet"]["SubnetId"]
+    made = cloud.aws("ec2", "create-vpc-endpoint", "--vpc-id", place.vpc, "--vpc-endpoint-type", "Interface", "--service-name",
+                     "com.amazonaws.us-east-1.ec2", "--subnet-ids", private, "--security-group-ids", group)["VpcEndpoint"]
+    assert made["State"] == "available" and made["PrivateDnsEnabled"]
+    shown = ec2.describe_network_interfaces(NetworkInterfaceIds=made["NetworkInterfaceIds"])["NetworkInterfaces"][0]
+    assert shown["InterfaceType"] == "vpc_endpoint" and shown["RequesterManaged"]
+    host = "ec2.us-east-1.amazonaws.com"
+
+    def fetch(url):
+        return guest.ssh(f"timeout 3 wget -q -O - '{url}' 2>&1 || true")
+    assert asked(guest, host) == [shown["PrivateIpAddress"]]
+    assert place.vpc not in fetch(presigned(cloud, host, "DescribeVpcs"))
+    ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=80, ToPort=80, CidrIp="10.20.0.0/16")
+    for name in (host, made["DnsEntries"][0]["DnsName"], shown["PrivateIpAddress"]):
+        assert place.vpc in fetch(presigned(cloud, name, "DescribeVpcs"))
+    assert "403" in fetch(presigned(cloud, host, "GetCallerIdentity", "sts", "2011-06-15"))
+    assert error_of(ec2.delete_network_interface, NetworkInterfaceId=shown["NetworkInterfaceId"])[0] == "OperationNotPermitted"
+    assert not ec2.delete_vpc_endpoints(VpcEndpointIds=[made["VpcEndpointId"]])["Unsuccessful"]
+    assert not asked(guest, host)
+    ec2.delete_subnet(SubnetId=private)
+    ec2.delete_security_group(GroupId=group)
 
 
 def test_end(cloud, ec2, place, guest):

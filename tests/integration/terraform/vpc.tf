@@ -91,7 +91,7 @@ resource "aws_network_acl" "rules" {
 }
 resource "aws_default_network_acl" "default" {
   default_network_acl_id = aws_vpc.main.default_network_acl_id
-  subnet_ids             = [aws_subnet.public.id]
+  subnet_ids             = [aws_subnet.public.id, aws_subnet.private.id]
   ingress {
     rule_no    = 50
     protocol   = "-1"
@@ -145,4 +145,32 @@ resource "aws_route" "peer" {
 }
 data "aws_vpc_endpoint_service" "ec2" {
   service = "ec2"
+}
+resource "aws_subnet" "private" {
+  vpc_id            = aws_vpc.main.id
+  cidr_block        = "10.40.2.0/24"
+  availability_zone = "us-east-1a"
+}
+resource "aws_vpc_endpoint" "ec2" {
+  vpc_id              = aws_vpc.main.id
+  service_name        = data.aws_vpc_endpoint_service.ec2.service_name
+  vpc_endpoint_type   = "Interface"
+  subnet_ids          = [aws_subnet.private.id]
+  private_dns_enabled = true
+  tags                = { Name = "terraform-endpoint" }
+}
+resource "aws_security_group" "office" {
+  name        = "office"
+  description = "what the office may ask"
+  vpc_id      = aws_vpc.main.id
+  ingress {
+    from_port       = 443
+    to_port         = 443
+    protocol        = "tcp"
+    prefix_list_ids = [aws_ec2_managed_prefix_list.office.id]
+  }
+}
+resource "aws_vpc_endpoint_security_group_association" "office" {
+  vpc_endpoint_id   = aws_vpc_endpoint.ec2.id
+  security_group_id = aws_security_group.office.id
 }
