@@ -137,10 +137,17 @@ static bool matches(const char *pattern, const char *path, char **ret_id)
 	return true;
 }
 
+/* An endpoint is its service's door and none to what is our own. */
+static bool reaches(const struct gateway_request *req, const struct page *page)
+{
+	return req->local || (page->reach == ANYWHERE && !req->only_service);
+}
+
 static const struct page *find(const struct gateway_request *req, char **ret_id)
 {
 	for (size_t i = 0; i < MC_ARRAY_SIZE(pages); i++)
-		if (strcmp(req->method, pages[i].method) == 0 && (req->local || pages[i].reach == ANYWHERE) && matches(pages[i].pattern, req->path, ret_id))
+		if (strcmp(req->method, pages[i].method) == 0 && reaches(req, &pages[i]) &&
+		    matches(pages[i].pattern, req->path, ret_id))
 			return &pages[i];
 	return NULL;
 }

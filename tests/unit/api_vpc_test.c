@@ -2,6 +2,7 @@
 #include "tests/unit/api_vpc_fixture.h"
 
 #include "api/cidr.h"
+#include "api/state.h"
 
 /* --- blocks ------------------------------------------------------------------- */
 
@@ -373,6 +374,67 @@ static void routes(void **state)
 	}
 }
 
+/* A running instance with one interface, as a route's target. Allocated ids. */
+static void add_instance(struct fixture *f, const char *vpc, const char *subnet, char **ret_instance, char **ret_eni)
+{
+	struct store_tx *tx = store_write(f->api.store);
+	struct resource *eni = store_insert(tx, KIND_NETWORK_INTERFACE, FIXTURE_ACCOUNT, FIXTURE_REGION);
+	struct resource *inst = store_insert(tx, KIND_INSTANCE, FIXTURE_ACCOUNT, FIXTURE_REGION);
+
+	eni->parent = mc_strdup(vpc);
+	inst->parent = mc_strdup(vpc);
+	json_object_update_new(eni->spec, json_pack("{s:s, s:s, s:[], s:s}", "subnet", subnet, "ip", "10.0.1.4", "groups", "instance", inst->id));
+	json_object_update_new(inst->spec, json_pack("{s:[s]}", "enis", eni->id));
+	state_init(inst, INSTANCE_RUNNING);
+	*ret_instance = mc_strdup(inst->id);
+	*ret_eni = mc_strdup(eni->id);
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+static void set_state(struct fixture *f, const char *instance, int state)
+{
+	struct store_tx *tx = store_write(f->api.store);
+
+	assert_int_equal(state_set(tx, store_edit(tx, instance), state), 0);
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+/* An instance as router: by its interface, also of traffic inside the VPC; it leads
+ * nowhere while the instance is off. */
+static void route_to_instance(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *subnet = create_subnet(f, vpc, "10.0.1.0/24");
+	mc_autofree char *second = create_subnet(f, vpc, "10.0.2.0/24");
+	mc_autofree char *table = main_table(f, vpc);
+	mc_autofree char *instance = NULL;
+	mc_autofree char *eni = NULL;
+	mc_autofree char *by_instance = NULL;
+	mc_autofree char *inside = NULL;
+	mc_autofree char *in = NULL;
+	mc_auto_json json_t *doc = NULL;
+	const json_t *route;
+
+	add_instance(f, vpc, subnet, &instance, &eni);
+	by_instance = mc_strf("{'RouteTableId': '%s', 'DestinationCidrBlock': '0.0.0.0/0', 'InstanceId': '%s'}", table, instance);
+	inside = mc_strf("{'RouteTableId': '%s', 'DestinationCidrBlock': '10.0.2.0/24', 'NetworkInterfaceId': '%s'}", table, eni);
+	in = mc_strf("{'RouteTableIds': ['%s']}", table);
+	fixture_ok(f, "CreateRoute", by_instance);
+	fixture_ok(f, "CreateRoute", inside);
+	fixture_ok(f, "DescribeRouteTables", in);
+	route = json_array_get(mc_json_arr(json_array_get(fixture_list(f, "RouteTables"), 0), "Routes"), 1);
+	assert_string_equal(mc_json_str(route, "InstanceId", ""), instance);
+	assert_string_equal(mc_json_str(route, "InstanceOwnerId", ""), FIXTURE_ACCOUNT);
+	assert_string_equal(mc_json_str(route, "NetworkInterfaceId", ""), eni);
+	assert_string_equal(route_state(f, table, "0.0.0.0/0"), "active");
+	set_state(f, instance, INSTANCE_STOPPING);
+	assert_string_equal(route_state(f, table, "0.0.0.0/0"), "blackhole");
+	doc = wanted_vpc(f, vpc);
+	route = json_array_get(mc_json_arr(json_array_get(mc_json_arr(doc, "subnets"), 0), "routes"), 0);
+	assert_string_equal(mc_json_str(route, "target", ""), eni);
+}
+
 /* What netd gets for the subnet: how many routes. */
 static size_t wanted_routes(struct fixture *f, const char *vpc)
 {
@@ -458,7 +520,7 @@ int main(void)
 		cmocka_unit_test(blocks),
 #define T(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 		T(born_with), T(bad_vpcs), T(vpc_attributes), T(further_blocks), T(subnets), T(subnet_attributes), T(defaults),
-		T(gateways), T(retries_join), T(routes), T(associations), T(deletion),
+		T(gateways), T(retries_join), T(routes), T(route_to_instance), T(associations), T(deletion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
