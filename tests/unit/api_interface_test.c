@@ -138,6 +138,7 @@ static void bad_creates(void **state)
 	struct net *n = *state;
 	mc_autofree char *taken = make(n, ", 'PrivateIpAddresses': [{'PrivateIpAddress': '172.31.0.9', 'Primary': true}, {'PrivateIpAddress': '172.31.0.10'}]");
 
+	assert_non_null(taken);
 	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
 		mc_autofree char *in = mc_strf("{'SubnetId': '%s', %s}", n->subnet, rows[i].rest);
 

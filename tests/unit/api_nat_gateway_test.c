@@ -83,6 +83,7 @@ static void life(void **state)
 	mc_auto_json json_t *before = NULL, *after = NULL;
 	const json_t *v = look(n, id), *address;
 
+	assert_non_null(igw);
 	assert_string_equal(mc_json_str(v, "State", ""), "available");
 	address = json_array_get(mc_json_arr(v, "NatGatewayAddresses"), 0);
 	assert_string_equal(mc_json_str(address, "AllocationId", ""), n->eip);

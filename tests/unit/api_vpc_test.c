@@ -14,7 +14,7 @@ static void blocks(void **state)
 		{ "10.0.0/8", NULL }, { "10.0.0.0/-1", NULL }, { "10.0.0.0/016", NULL }, { "10.0.0.256/8", NULL }, { "/8", NULL },
 		{ "", NULL }, { "::/0", NULL }, { "10.0.0.0/1 ", NULL }, { "1111.2222.3333.4444.5/8", NULL },
 	};
-	struct cidr a, b, c = { 0, 0 };
+	struct cidr a = { 0, 0 }, b = { 0, 0 }, c = { 0, 0 };
 
 	(void)state;
 	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
@@ -416,6 +416,7 @@ static void route_to_instance(void **state)
 	mc_auto_json json_t *doc = NULL;
 	const json_t *route;
 
+	assert_non_null(second);
 	add_instance(f, vpc, subnet, &instance, &eni);
 	by_instance = mc_strf("{'RouteTableId': '%s', 'DestinationCidrBlock': '0.0.0.0/0', 'InstanceId': '%s'}", table, instance);
 	inside = mc_strf("{'RouteTableId': '%s', 'DestinationCidrBlock': '10.0.2.0/24', 'NetworkInterfaceId': '%s'}", table, eni);
