@@ -19,11 +19,11 @@ ROOMS := common $(DAEMONS) cli
 pc = $(shell $(PKG_CONFIG) --$(1) $(2))
 PKGS_common := jansson libmicrohttpd libcurl sqlite3 inih libcrypto
 PKGS_api := $(PKGS_common)
-PKGS_cli := $(PKGS_common)
+PKGS_cli := $(PKGS_common) yaml-0.1
 PKGS_hypervisor := $(PKGS_common) libvirt libvirt-qemu
 PKGS_netd := $(PKGS_common) libnl-3.0 libnl-route-3.0 libnftnl libnftables
 PKGS_storaged := $(PKGS_common) libseccomp
-ALL_PKGS := $(sort $(PKGS_common) $(PKGS_hypervisor) $(PKGS_netd) $(PKGS_storaged))
+ALL_PKGS := $(sort $(PKGS_common) $(PKGS_cli) $(PKGS_hypervisor) $(PKGS_netd) $(PKGS_storaged))
 PKG_CFLAGS := $(call pc,cflags,$(ALL_PKGS))
 
 # api/model (generated tables and their readers) and api/protocol are shared with the client.
@@ -150,26 +150,32 @@ bench: all $(B)/bench/load
 crash-build:
 	$(Q)$(MAKE) --no-print-directory B=build-crash CRASH_POINTS=1 $(BINS:$(B)/%=build-crash/%) $(TOOLS:$(B)/%=build-crash/%)
 
-# The pages say what --help says: both come from the option tables.
+# The pages say what --help says: both come from the option tables. The client writes a page for
+# each of its commands and for each operation that the API daemon has.
 MAN := $(DAEMONS:%=$(B)/man/minicloud-%.8) $(B)/man/minicloud.1
 man: $(MAN)
 $(B)/man/%.8: $(B)/% docs/man/daemon.h2m
 	@mkdir -p $(@D)
 	@echo "  MAN   $@"
 	$(Q)help2man -N -s 8 -n "$$($< --help | sed -n 2p)" -i docs/man/daemon.h2m -o $@ $<
-$(B)/man/%.1: $(B)/%
+$(B)/man/minicloud.1: $(B)/minicloud $(B)/minicloud-api
 	@mkdir -p $(@D)
-	@echo "  MAN   $@"
-	$(Q)help2man -N -s 1 -n "client of your own EC2 on one box" -o $@ $<
+	@echo "  MAN   $(@D)/*.1"
+	$(Q)rm -f $(@D)/*.1
+	$(Q)$(B)/minicloud-api --operations yes --config /dev/null > $(@D)/operations
+	$(Q)LC_ALL=C.UTF-8 $(B)/minicloud __man $(@D) < $(@D)/operations || { rm -f $@; false; }
 
 install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/minicloud $(DESTDIR)$(PREFIX)/share/minicloud \
-	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)/etc/minicloud
+	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)/etc/minicloud \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 	install -m 0755 $(BINS) $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(TOOLS) deploy/launcher deploy/private-libvirtd $(DESTDIR)$(PREFIX)/lib/minicloud
 	install -m 0644 deploy/instance-types.json deploy/ami-aliases.json deploy/prices.json $(DESTDIR)$(PREFIX)/share/minicloud
 	install -m 0644 $(B)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 0644 $(B)/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0644 deploy/completion/minicloud.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minicloud
+	install -m 0644 deploy/completion/_minicloud $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 	install -m 0644 deploy/minicloud.conf $(DESTDIR)/etc/minicloud
 
 deps:

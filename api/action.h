@@ -60,6 +60,9 @@ struct action {
 /* The row, or NULL. */
 const struct action *action_find(const char *service, const char *name);
 
+/* All of them, one after the other: NULL behind the last. */
+const struct action *action_at(size_t i);
+
 /* Every room of actions exports one table, actions_ROOM, ended by a NULL name. */
 #define ACTION_TABLES(X) \
 	X(instance) \

@@ -18,3 +18,12 @@ const struct action *action_find(const char *service, const char *name)
 				return a;
 	return NULL;
 }
+
+const struct action *action_at(size_t i)
+{
+	for (size_t t = 0; t < MC_ARRAY_SIZE(tables); t++)
+		for (const struct action *a = tables[t]; a->name; a++)
+			if (i-- == 0)
+				return a;
+	return NULL;
+}

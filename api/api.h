@@ -22,6 +22,7 @@ struct api_config {
 	long time_scale;              /* of the meters */
 	bool free_tier;
 	bool imds_v1;
+	bool operations; /* print them and exit */
 };
 
 struct billing;

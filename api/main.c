@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/action.h"
 #include "api/ami_alias.h"
 #include "api/api.h"
 #include "api/backend.h"
@@ -72,6 +73,7 @@ static const struct mc_option options[] = {
 	{ "api", "time_scale", MC_OPT_INT, AT(time_scale), "1", 1, BILLING_MAX_SCALE, "how much faster the meters run than time, for demonstrations" },
 	{ "api", "imds_v1", MC_OPT_BOOL, AT(imds_v1), "no", 0, 0, "let instances use version 1 of the metadata service" },
 	{ "api", "log_level", MC_OPT_STRING, AT(log_level), "info", 0, 0, "error, warning, info or debug" },
+	{ "api", "operations", MC_OPT_BOOL, AT(operations), "no", 0, 0, "print the operations that are built, and exit" },
 	{ 0 },
 };
 
@@ -199,6 +201,16 @@ static void stop(struct api *api, struct doors *d)
 	billing_stop(api->billing);
 }
 
+/* For the manual pages: "ec2 RunInstances", one a line. */
+static int print_operations(void)
+{
+	const struct action *a;
+
+	for (size_t i = 0; (a = action_at(i)); i++)
+		printf("%s %s\n", a->service, a->name);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct api api;
@@ -211,6 +223,8 @@ int main(int argc, char **argv)
 	mode = mc_config_load(&program, argc, argv, &api.config, &err);
 	if (mode == MC_CONFIG_EXIT)
 		return 0;
+	if (mode == MC_CONFIG_RUN && api.config.operations)
+		return print_operations();
 	if (mode < 0 || start(&api, &doors, &err) < 0)
 		return mc_daemon_fail(AREA, err);
 	mc_log(MC_LOG_INFO, AREA, "ready", "listen", api.config.listen, "socket", api.config.socket, NULL);

@@ -45,6 +45,21 @@ static char *counters_page(struct gateway_request *req)
 	return json_dumps(doc, JSON_COMPACT);
 }
 
+/* What is built, by service: clients know every operation that AWS has. */
+static char *operations_page(struct gateway_request *req)
+{
+	mc_auto_json json_t *doc = json_object();
+	const struct action *a;
+
+	(void)req;
+	for (size_t i = 0; (a = action_at(i)); i++) {
+		if (!json_object_get(doc, a->service))
+			json_object_set_new(doc, a->service, json_array());
+		json_array_append_new(json_object_get(doc, a->service), json_string(a->name));
+	}
+	return json_dumps(doc, JSON_COMPACT);
+}
+
 static void count_instances(struct api *api, unsigned long counts[INSTANCE_STATE_MAX])
 {
 	struct store_tx *tx = store_read(api->store);
@@ -107,6 +122,7 @@ static const struct page {
 	{ "GET", "/v1/credentials", LOCAL, "application/json", credentials_page, NULL, GATEWAY_TEXT },
 	{ "GET", "/v1/health", LOCAL, "application/json", health_page, NULL, GATEWAY_TEXT },
 	{ "GET", "/v1/counters", LOCAL, "application/json", counters_page, NULL, GATEWAY_TEXT },
+	{ "GET", "/v1/operations", ANYWHERE, "application/json", operations_page, NULL, GATEWAY_TEXT },
 	{ "GET", "/metrics", LOCAL, "text/plain; version=0.0.4", metrics_page, NULL, GATEWAY_TEXT },
 	{ "GET", "/v1/bill", ANYWHERE, "application/json", NULL, &page_bill, GATEWAY_ANSWER },
 	{ "GET", "/v1/bill/explain", ANYWHERE, "application/json", NULL, &page_bill_explain, GATEWAY_ANSWER },

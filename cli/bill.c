@@ -28,17 +28,6 @@ struct options {
 	long rounds; /* of --watch; 0: until it is left */
 };
 
-static const char usage[] =
-	"minicloud bill [--by WHAT] [--month YYYY-MM] [--resource ID] [--watch | --explain]\n"
-	"minicloud bill simulate PLAN.json    a month of a described fleet, without running it\n"
-	"minicloud bill invoice FILE          as a page (FILE.html) or for printing (FILE.pdf, needs weasyprint)\n\n"
-	"  --by WHAT          service, resource, usage, type, region, zone, account, or tag:KEY\n"
-	"  --month YYYY-MM    another month than this\n"
-	"  --resource ID      of this resource alone\n"
-	"  --watch            again every second; --count N ends it after N times\n"
-	"  --explain          line by line: quantity x time x price\n\n"
-	"--output csv and json work, too.\n";
-
 /* --- the table ----------------------------------------------------------------------- */
 
 static void add_row(struct table *table, const json_t *g)
@@ -254,10 +243,6 @@ int command_bill(struct cli *cli, int argc, char **argv)
 		return argc == 2 ? bill_simulate(cli, argv[1]) : cli_usage("bill", "bill simulate PLAN.json");
 	if (argc > 0 && strcmp(argv[0], "invoice") == 0)
 		return invoice(cli, argc - 1, argv + 1);
-	if (argc > 0 && strcmp(argv[0], "--help") == 0) {
-		fputs(usage, stdout);
-		return CLI_OK;
-	}
 	code = parse(argc, argv, &o);
 	if (code)
 		return code;

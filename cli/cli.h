@@ -3,6 +3,7 @@
 #define MC_CLI_CLI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/error.h"
 
@@ -14,7 +15,11 @@ enum cli_exit {
 	CLI_FAILURE = 255, /* anything else: no connection, a file, a wait in vain */
 };
 
-enum cli_output { CLI_JSON, CLI_TEXT, CLI_TABLE, CLI_CSV };
+enum cli_output { CLI_JSON, CLI_TEXT, CLI_TABLE, CLI_CSV, CLI_YAML };
+#define CLI_OUTPUTS 5
+
+/* "json", "text", "table", "csv", "yaml". */
+const char *cli_output_name(enum cli_output output);
 
 struct cli {
 	const char *region;
@@ -36,7 +41,10 @@ int cli_usage(const char *hint, const char *fmt, ...) __attribute__((format(prin
 /* Print an internal failure; CLI_FAILURE. */
 int cli_failed(const mc_err *err);
 
-/* The global options for help texts. */
-extern const char cli_options_help[];
+/* The i-th global option, for help and completion. False: there are no more. */
+struct cli_global {
+	const char *name, *value, *help;
+};
+bool cli_global_at(size_t i, struct cli_global *ret);
 
 #endif

@@ -1,61 +1,16 @@
+/* help and version. */
 #include "cli/command.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/help.h"
 #include "cli/name.h"
-#include "cli/request.h"
+#include "cli/transport.h"
+#include "cli/waiter.h"
 #include "common/cleanup.h"
 #include "common/daemon.h"
-
-static const struct command rows[] = {
-	{ "ssh", "INSTANCE [-l USER] [-i KEYFILE] [COMMAND ...]",
-	  "Log in to an instance, with the key file of its key pair.", command_ssh, true },
-	{ "console", "INSTANCE [--force]",
-	  "The instance's serial console on this terminal; Ctrl-] leaves it. One session has it; --force takes it over.",
-	  command_console, false },
-	{ "bill", "[--by WHAT] [--month YYYY-MM] [--watch | --explain] | simulate PLAN.json | invoice FILE",
-	  "What this month has cost so far, what it costs now and will cost; \"bill --help\" says more.", command_bill, false },
-	{ "billing", "reprice --month YYYY-MM [--prices FILE] [--dry-run]",
-	  "What another price list would have billed.", command_billing, false },
-	{ "env", "", "Print the settings for aws, boto3 and others: eval \"$(minicloud env)\"",
-	  command_env, false },
-	{ "wait", "CONDITION [options]", "Wait until something is so: wait instance-running ...",
-	  command_wait, false },
-	{ "top", "[--once | --batch [--count N]] [--delay SECONDS]",
-	  "What the instances do just now: state, processor, memory, network, disk. Keys: q, c, m, n, d, a.",
-	  command_top, false },
-	{ "why", "SOURCE DEST[:PORT[/udp]]",
-	  "May SOURCE reach DEST, and if not, why not? Each is an instance's id or Name tag, an address, or \"internet\".", command_why, false },
-	{ "doctor", "",
-	  "Look for what is wrong with the cloud's host: KVM, libvirt, kernel, firewalls, disk, clock. Ends with 1 where something does not work.",
-	  command_doctor, false },
-	{ "version", "", "Print the version.", command_version, false },
-	{ "help", "[COMMAND]", "Explain a command.", command_help, false },
-	{ 0 },
-};
-
-/* What people start with, in the order they need it. */
-static const char *const everyday[] = {
-	"run-instances", "describe-instances", "stop-instances", "start-instances",
-	"reboot-instances", "terminate-instances", "get-console-output", "describe-images",
-	"describe-instance-types", "create-key-pair", "describe-key-pairs",
-	"describe-security-groups", "authorize-security-group-ingress", "describe-volumes",
-	"describe-vpcs", "describe-subnets", "create-tags",
-};
-
-const struct command *command_rows(void)
-{
-	return rows;
-}
-
-const struct command *command_find(const char *name)
-{
-	for (const struct command *c = rows; c->name; c++)
-		if (strcmp(c->name, name) == 0)
-			return c;
-	return NULL;
-}
+#include "common/json.h"
 
 int command_version(struct cli *cli, int argc, char **argv)
 {
@@ -67,50 +22,75 @@ int command_version(struct cli *cli, int argc, char **argv)
 	return CLI_OK;
 }
 
-static void print_overview(void)
+/* The operations of a service, but those that the list (NULL: nobody knows) does not have. How many are left out. */
+static size_t print_service(const struct model_service *service, const json_t *built)
 {
-	printf("minicloud COMMAND [options]        your own EC2\n\n");
-	for (const struct command *c = rows; c->name; c++)
-		printf("  %s %s\n      %s\n", c->name, c->arguments, c->help);
-	printf("\nand all operations of EC2, named and used as in \"aws ec2\":\n");
-	for (size_t i = 0; i < MC_ARRAY_SIZE(everyday); i++)
-		printf("  %s\n", everyday[i]);
-	printf("\n\"minicloud help operations\" lists them all, \"minicloud COMMAND --help\" "
-	       "explains one.\n\nFor all commands:\n%s", cli_options_help);
+	size_t left_out = 0;
+
+	printf("%s\n", model_service_name(service));
+	for (size_t i = 0; i < model_service_operations(service); i++) {
+		const char *operation = model_operation_name(model_operation_at(service, i));
+		char name[NAME_MAX_LEN];
+
+		if (built && !mc_json_has_str(built, operation)) {
+			left_out++;
+			continue;
+		}
+		name_kebab(operation, name);
+		printf("  %s\n", name);
+	}
+	return left_out;
 }
 
-static void print_operations(void)
+/* What the running cloud has; without one, all that AWS's model knows. */
+static void print_operations(const struct cli *cli, const struct model_service *only)
 {
+	mc_auto_json json_t *built = NULL;
+	size_t left_out = 0;
+
+	if (transport_page(cli, "/v1/operations", &built, NULL) < 0)
+		built = NULL;
 	for (size_t s = 0; s < model_service_count(); s++) {
 		const struct model_service *service = model_service_at(s);
+		mc_auto_json json_t *none = json_array();
+		const json_t *list = mc_json_arr(built, model_service_name(service));
 
-		printf("%s\n", model_service_name(service));
-		for (size_t i = 0; i < model_service_operations(service); i++) {
-			char name[NAME_MAX_LEN];
-
-			name_kebab(model_operation_name(model_operation_at(service, i)), name);
-			printf("  %s\n", name);
-		}
+		if (!only || only == service)
+			left_out += print_service(service, !built ? NULL : list ? list : none);
 	}
+	if (left_out)
+		printf("\n%zu more are known and answer UnsupportedOperation: this cloud has not built them.\n", left_out);
+}
+
+static int explain(struct cli *cli, const char *name)
+{
+	const struct manual m = { .out = stdout };
+	const struct command *c = command_find(name);
+	const struct model_operation *op = name_any_operation(name);
+
+	if (c && c->help)
+		help_command(&m, c);
+	else if (strcmp(name, "operations") == 0)
+		print_operations(cli, NULL);
+	else if (model_service(name))
+		print_operations(cli, model_service(name));
+	else if (op)
+		help_operation(&m, op);
+	else if (waiter_find(name))
+		help_waiter(&m, waiter_find(name));
+	else
+		return cli_usage(NULL, "there is no command '%s'", name);
+	return CLI_OK;
 }
 
 int command_help(struct cli *cli, int argc, char **argv)
 {
-	const struct model_operation *op = argc ? name_any_operation(argv[0]) : NULL;
-	const struct command *c = argc ? command_find(argv[0]) : NULL;
-	char *ask[] = { (char *)"--help", NULL };
+	bool wait = argc == 2 && strcmp(argv[0], "wait") == 0;
 
-	if (argc == 0 || (c && c->run == command_help))
-		print_overview();
-	else if (strcmp(argv[0], "operations") == 0)
-		print_operations();
-	else if (c && (c->run == command_wait || c->run == command_bill || c->run == command_billing))
-		return c->run(cli, 1, ask);
-	else if (c)
-		printf("minicloud %s %s\n\n%s\n", c->name, c->arguments, c->help);
-	else if (op)
-		request_help(op, stdout);
-	else
-		return cli_usage(NULL, "there is no command '%s'", argv[0]);
+	if (argc > 1 && !wait && !model_service(argv[0]))
+		return cli_usage(NULL, "one command at a time");
+	if (argc)
+		return explain(cli, argv[argc - 1]);
+	help_overview(&(struct manual){ .out = stdout });
 	return CLI_OK;
 }

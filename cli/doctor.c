@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/help.h"
+#include "cli/manual.h"
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/transport.h"
@@ -195,11 +195,11 @@ static void show(const struct cli *cli, const json_t *f)
 	columns = columns < WIDTH_MIN ? WIDTH_MIN : columns > WIDTH_MAX ? WIDTH_MAX : columns;
 	printf("%s%s%s%*s%s (%s)\n", color ? color : "", severity, color ? "\033[0m" : "", INDENT - (int)strlen(severity), "",
 	       mc_json_str(f, "what", ""), mc_json_str(f, "daemon", ""));
-	help_wrap(stdout, mc_json_str(f, "text", ""), INDENT, (unsigned)columns);
+	manual_wrap(stdout, mc_json_str(f, "text", ""), INDENT, (unsigned)columns);
 	if (remedy) {
 		mc_autofree char *line = mc_strf("-> %s", remedy);
 
-		help_wrap(stdout, line, INDENT, (unsigned)columns);
+		manual_wrap(stdout, line, INDENT, (unsigned)columns);
 	}
 }
 

@@ -41,6 +41,18 @@ static const struct model_operation *find_operation(int *argc, char ***argv)
 	return name_operation(service, (*argv)[0]);
 }
 
+/* Not what the program that ssh starts is told, nor what `wait` leaves to its condition. */
+static bool asks_help(const struct command *command, int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+		if ((command->own_options && *argv[i] != '-') || command->run == command_wait)
+			return strcmp(argv[i], "help") == 0;
+	}
+	return false;
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
 	const struct command *command;
@@ -57,10 +69,12 @@ static int run(struct cli *cli, int argc, char **argv)
 	if (code)
 		return code;
 	argc = rest + 1;
-	if (command && argc > 1 && strcmp(argv[1], "--help") == 0)
+	if (command && asks_help(command, argc - 1, argv + 1))
 		return command_help(cli, 1, argv);
 	if (command)
 		return command->run(cli, argc - 1, argv + 1);
+	if (model_service(argv[0]) && (argc == 1 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))
+		return command_help(cli, 1, argv);
 	op = find_operation(&argc, &argv);
 	if (!op)
 		return unknown_command(argv[0]);

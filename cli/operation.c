@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/bill.h"
+#include "cli/help.h"
 #include "cli/key_file.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -146,7 +147,7 @@ int operation_run(struct cli *cli, const struct model_operation *op, int argc, c
 	if (code)
 		return code;
 	if (r.help) {
-		request_help(op, stdout);
+		help_operation(&(struct manual){ .out = stdout }, op);
 		return CLI_OK;
 	}
 	if (r.estimate)

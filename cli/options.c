@@ -8,14 +8,6 @@
 #include "cli/cli.h"
 #include "common/cleanup.h"
 
-const char cli_options_help[] =
-	"  --output json|text|table|csv  form of the answer (table on a terminal, else json)\n"
-	"  --query EXPRESSION        pick from the answer with JMESPath (needs Debian's jp)\n"
-	"  --region NAME             one of the cloud's regions (AWS_DEFAULT_REGION, us-east-1)\n"
-	"  --endpoint-url URL        ask over the network with AWS keys (AWS_ENDPOINT_URL)\n"
-	"  --no-paginate             only the first page of a long answer\n"
-	"  --color on|off|auto       colours in tables (NO_COLOR switches them off)\n";
-
 int cli_usage(const char *hint, const char *fmt, ...)
 {
 	va_list args;
@@ -45,16 +37,23 @@ static const char *environment(const char *name)
 	return value && *value ? value : NULL;
 }
 
+const char *cli_output_name(enum cli_output output)
+{
+	static const char *const names[CLI_OUTPUTS] = {
+		[CLI_JSON] = "json", [CLI_TEXT] = "text", [CLI_TABLE] = "table", [CLI_CSV] = "csv", [CLI_YAML] = "yaml",
+	};
+
+	return names[output];
+}
+
 static int set_output(struct cli *cli, const char *value)
 {
-	static const char *const names[] = { "json", "text", "table", "csv" };
-
-	for (size_t i = 0; i < MC_ARRAY_SIZE(names); i++)
-		if (strcmp(value, names[i]) == 0) {
+	for (int i = 0; i < CLI_OUTPUTS; i++)
+		if (strcmp(value, cli_output_name((enum cli_output)i)) == 0) {
 			cli->output = (enum cli_output)i;
 			return 0;
 		}
-	return cli_usage(NULL, "--output is json, text, table or csv, not '%s'", value);
+	return cli_usage(NULL, "--output is json, text, table, csv or yaml, not '%s'", value);
 }
 
 static int set_color(struct cli *cli, const char *value)
@@ -110,15 +109,27 @@ static const struct global {
 	const char *name;
 	bool takes_value;
 	int (*set)(struct cli *cli, const char *value);
+	const char *value, *help; /* help NULL: for scripts written for the AWS CLI */
 } globals[] = {
-	{ "--output", true, set_output },
-	{ "--query", true, set_query },
-	{ "--region", true, set_region },
-	{ "--endpoint-url", true, set_endpoint },
-	{ "--color", true, set_color },
-	{ "--no-paginate", false, set_no_paginate },
-	{ "--no-cli-pager", false, ignore }, /* for scripts written for the AWS CLI */
+	{ "--output", true, set_output, "json|text|table|csv|yaml", "The form of the answer: a table on a terminal, else JSON." },
+	{ "--query", true, set_query, "EXPRESSION", "Pick from the answer with JMESPath; needs Debian's jp." },
+	{ "--region", true, set_region, "NAME", "One of the cloud's regions; AWS_REGION, AWS_DEFAULT_REGION, or us-east-1." },
+	{ "--endpoint-url", true, set_endpoint, "URL",
+	  "Ask over the network with AWS keys instead of the unix socket; AWS_ENDPOINT_URL." },
+	{ "--no-paginate", false, set_no_paginate, "", "Only the first page of a long answer." },
+	{ "--color", true, set_color, "on|off|auto", "Colours in tables; NO_COLOR switches them off." },
+	{ "--no-cli-pager", false, ignore, "", NULL },
 };
+
+bool cli_global_at(size_t i, struct cli_global *ret)
+{
+	for (size_t k = 0; k < MC_ARRAY_SIZE(globals); k++)
+		if (globals[k].help && i-- == 0) {
+			*ret = (struct cli_global){ globals[k].name, globals[k].value, globals[k].help };
+			return true;
+		}
+	return false;
+}
 
 static const struct global *find_global(const char *word, const char **ret_value)
 {

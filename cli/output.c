@@ -68,6 +68,7 @@ static void print_as(const struct cli *cli, const char *operation, const json_t 
 	case CLI_TEXT: output_text(doc, stdout); break;
 	case CLI_TABLE: output_table(operation, doc, cli->color ? TABLE_COLOR : TABLE_PLAIN, stdout); break;
 	case CLI_CSV: output_table(operation, doc, TABLE_CSV, stdout); break;
+	case CLI_YAML: output_yaml(doc, stdout); break;
 	}
 }
 

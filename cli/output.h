@@ -1,4 +1,4 @@
-/* Print an answer: JSON, the AWS CLI's text form, a table, or the table's cells as CSV. */
+/* Print an answer: JSON, YAML, the AWS CLI's text form, a table, or the table's cells as CSV. */
 #ifndef MC_CLI_OUTPUT_H
 #define MC_CLI_OUTPUT_H
 
@@ -16,6 +16,9 @@ int output_print(const struct cli *cli, const char *operation, const json_t *doc
 
 /* The AWS CLI's text form: tab-separated lines, keys in alphabetical order. */
 void output_text(const json_t *value, FILE *out);
+
+/* YAML 1.1. */
+void output_yaml(const json_t *value, FILE *out);
 
 /* A table: chosen columns where the operation has some, else what the answer holds. */
 void output_table(const char *operation, const json_t *doc, enum table_style style, FILE *out);

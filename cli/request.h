@@ -4,7 +4,6 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "api/model/model.h"
 #include "cli/name.h"
@@ -24,8 +23,5 @@ struct request {
  * message printed. Release with request_deinit(). */
 int request_parse(const struct model_operation *op, int argc, char **argv, struct request *ret);
 void request_deinit(struct request *request);
-
-/* The help text of an operation, from the model. */
-void request_help(const struct model_operation *op, FILE *out);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/name.h"
+#include "cli/help.h"
 #include "cli/request.h"
 #include "cli/stream.h"
 #include "cli/transport.h"
@@ -17,44 +17,6 @@
 #include "common/json.h"
 
 #define RECONNECT_MS 1000
-
-/* Any one's name and its operation's, in the AWS CLI's spelling. */
-static void names_of(const struct model_waiter *w, char name[NAME_MAX_LEN], char operation[NAME_MAX_LEN])
-{
-	name_kebab(model_waiter_name(w), name);
-	name_kebab(model_operation_name(model_waiter_operation(w)), operation);
-}
-
-static void print_conditions(const struct model_service *service)
-{
-	for (size_t i = 0; i < model_service_waiters(service); i++) {
-		char name[NAME_MAX_LEN], operation[NAME_MAX_LEN];
-
-		names_of(model_waiter_at(service, i), name, operation);
-		printf("  %-32s options of %s\n", name, operation);
-	}
-}
-
-static void print_help(void)
-{
-	puts("minicloud wait CONDITION [options of the operation it asks]\n\n"
-	     "Wait until something is so: at once when it becomes so, not at the next look.\n\nConditions:");
-	for (size_t s = 0; s < model_service_count(); s++)
-		print_conditions(model_service_at(s));
-	printf("\nIt ends with 0 when the condition holds, and with 255 when it cannot come about any more or\n"
-	       "did not in the time that the AWS CLI would wait.\n\nFor all commands:\n%s", cli_options_help);
-}
-
-static void print_condition_help(const struct model_waiter *w)
-{
-	char name[NAME_MAX_LEN], operation[NAME_MAX_LEN];
-
-	names_of(w, name, operation);
-	printf("minicloud wait %s [options of %s]\n\nWaits for up to %u seconds. It ends with 0 when it is so, "
-	       "with 255\nwhen it cannot come about any more or did not in that time. The options:\n\n", name,
-	       operation, model_waiter_delay(w) * model_waiter_attempts(w));
-	request_help(model_waiter_operation(w), stdout);
-}
 
 static int in_vain(const struct model_waiter *w, const char *why)
 {
@@ -133,10 +95,6 @@ int command_wait(struct cli *cli, int argc, char **argv)
 	const struct model_waiter *w = argc ? waiter_find(argv[0]) : NULL;
 	int code;
 
-	if (argc && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "help") == 0)) {
-		print_help();
-		return CLI_OK;
-	}
 	if (!w)
 		return cli_usage("wait", argc ? "wait for what? '%s' is no condition" : "wait for what?%s",
 				 argc ? argv[0] : "");
@@ -145,6 +103,6 @@ int command_wait(struct cli *cli, int argc, char **argv)
 		return code;
 	if (!r.help)
 		return follow(cli, w, &r);
-	print_condition_help(w);
+	help_waiter(&(struct manual){ .out = stdout }, w);
 	return CLI_OK;
 }

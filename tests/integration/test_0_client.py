@@ -9,6 +9,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
+import yaml
 
 from standin import (Handler, INSTANCE, KEY, OnNetwork, ROOT, SECRET, api, event, instances, run,  # noqa: F401
                      script, serve, with_events)
@@ -57,6 +58,18 @@ def test_a_service_that_never_ends(api, run):
     assert run("describe-vpcs")[0] == 255
 
 
+def test_yaml(api, run):
+    """What a YAML reader makes of it is what the API answered."""
+    doc = {"Vpcs": [{"VpcId": "vpc-1", "IsDefault": True, "Text": ["yes", "No", "null", "~", "", "1", "1.5", "0x1f", "1e3",
+                                                                "2026-11-21", "10.0.0.0/16", "a: b", "# c", "- d", "{e}", "'",
+                                                                '"', "ü\n two\nlines", "=", "\t", "12:30:45", ".5", "<<"],
+                     "Number": 12, "Real": 1.5, "Nothing": None, "Empty": [], "None": {}}]}
+    api.answers["ec2.DescribeVpcs"] = [(200, doc)]
+    status, out, _ = run("describe-vpcs", "--output", "yaml")
+    assert status == 0 and yaml.safe_load(out) == doc and "VpcId: vpc-1" in out
+    assert run("describe-vpcs", "--output", "yaml", "--query", "Vpcs[0].VpcId")[1] == "vpc-1\n"
+
+
 def test_error(api, run):
     api.answers["ec2.TerminateInstances"] = [(400, {"__type": "InvalidInstanceID.NotFound", "message": "gone"})]
     status, out, err = run("terminate-instances", "--instance-ids", INSTANCE)
@@ -78,7 +91,7 @@ def test_no_cloud(run):
 
 
 @pytest.mark.parametrize("words", [("nonsense",), ("describe-vpcs", "--nonsense"), ("describe-vpcs", "x"),
-                                   ("describe-vpcs", "--output", "yaml"), ("describe-vpcs", "--region"),
+                                   ("describe-vpcs", "--output", "xml"), ("describe-vpcs", "--region"),
                                    ("describe-vpcs", "--region", "../x"), ("wait",), ("wait", "nonsense"),
                                    ("ssh",), ("ssh", "vol-1"), ("env", "x"), ("help", "nonsense"),
                                    ("describe-vpcs", "--endpoint-url", "ftp://x"), ()])

@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 CONF = ROOT / "deploy" / "minicloud.conf"
 DAEMONS = ("api", "hypervisor", "netd", "storaged")
-ACTIONS = {"teardown", "findings"}  # flags that say what to do now, no settings
+ACTIONS = {"teardown", "findings", "operations"}  # flags that say what to do now, no settings
 
 
 def parse(text):
