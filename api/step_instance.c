@@ -414,17 +414,40 @@ static int step_devices(struct view *v, int64_t *ret_delay, mc_err **err)
 	return disks == STEP_DONE ? nics : disks;
 }
 
+/* What was to run again cannot be started; why is noted already. */
+static int given_up(struct view *v, mc_err **err)
+{
+	struct store_tx *tx;
+	struct resource *r = edit_in_state(v, INSTANCE_RUNNING, &tx);
+
+	if (!r)
+		return STEP_AGAIN;
+	transition_text(r, mc_json_str(mc_json_obj(r->spec, "state_reason"), "Code", "Server.InternalError"));
+	state_set(tx, r, INSTANCE_STOPPING);
+	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
+}
+
+/* QEMU died: while it ran, or at its very start, which was not one of ours now. */
+static bool has_crashed(const struct view *v, const char *state, const char *reason)
+{
+	return strcmp(state, "crashed") == 0 ||
+	       (strcmp(state, "stopped") == 0 && strcmp(reason, "start-failed") == 0 &&
+		mc_json_int(v->inst->spec, "attempts", 0) == 0);
+}
+
 static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 {
 	char state[16], reason[48];
 
+	if (mc_json_bool(v->inst->spec, "failed", false))
+		return given_up(v, err);
 	if (observe(v, state, reason, err) < 0)
 		return -1;
 	if (strcmp(state, "running") == 0) {
 		billing_confirm(v->api->billing, v->inst->id);
 		return step_devices(v, ret_delay, err);
 	}
-	if (strcmp(state, "crashed") == 0)
+	if (has_crashed(v, state, reason))
 		return guest_crashed(v, err);
 	if (strcmp(state, "stopped") == 0 && strcmp(reason, "guest-shutdown") == 0)
 		return guest_ended(v, err);

@@ -21,6 +21,18 @@
 
 /* --- describing ------------------------------------------------------------ */
 
+/* An end that libvirtd, restarted since, knows nothing of: as it was noted; a guest that was
+ * last seen running has died meanwhile; without a note it was cut off by the host's end. */
+static enum state forgotten_end(const struct hypervisor *h, virDomainPtr domain, const char **ret_reason)
+{
+	enum state state;
+
+	if (!watch_noted(h->watch, virDomainGetName(domain), &state, ret_reason))
+		return STATE_STOPPED;
+	return state == STATE_RUNNING ? state_of_domain(VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_DAEMON, ret_reason)
+				      : state;
+}
+
 static enum state state_of(const struct hypervisor *h, virDomainPtr domain, const char **ret_reason)
 {
 	int vir_state, vir_reason;
@@ -29,9 +41,11 @@ static enum state state_of(const struct hypervisor *h, virDomainPtr domain, cons
 	if (virDomainGetState(domain, &vir_state, &vir_reason, 0) < 0)
 		return STATE_INVALID;
 	state = state_of_domain(vir_state, vir_reason, ret_reason);
+	if (vir_state == VIR_DOMAIN_SHUTOFF && vir_reason == VIR_DOMAIN_SHUTOFF_UNKNOWN)
+		return forgotten_end(h, domain, ret_reason);
 	if (vir_state == VIR_DOMAIN_SHUTOFF && vir_reason == VIR_DOMAIN_SHUTOFF_SHUTDOWN &&
 	    watch_host_ended(h->watch, virDomainGetName(domain)))
-		*ret_reason = "host-shutdown";
+		*ret_reason = STATE_HOST_SHUTDOWN;
 	return state;
 }
 
@@ -150,6 +164,7 @@ static int define_and_start(const struct work *w, virDomainPtr before, json_t **
 
 	if (outcome == MC_IPC_OK)
 		outcome = define(w, before, &domain, err);
+	watch_forget(w->h->watch, w->id);
 	if (outcome == MC_IPC_OK)
 		outcome = start(w, domain, err);
 	if (outcome == MC_IPC_OK) {
@@ -194,6 +209,8 @@ static int put_running(const struct work *w, json_t **ret, mc_err **err)
 		mc_err_set(err, 0, "%s is %s: start it paused first", w->id, state_name(state));
 		return MC_IPC_CONFLICT;
 	}
+	if (state == STATE_PAUSED)
+		watch_note_running(w->h->watch, w->id);
 	if (state == STATE_PAUSED && virDomainResume(domain) < 0)
 		return work_failed(w, err, "resume");
 	return answer(w, domain, ret, err);
@@ -314,6 +331,7 @@ static int delete(const struct work *w, json_t **ret, mc_err **err)
 	if (outcome != MC_IPC_OK && outcome != MC_IPC_NOT_FOUND)
 		return outcome;
 	mc_err_clear(err);
+	watch_forget(w->h->watch, w->id);
 	if (console_remove(w->h->console_dir, w->id, err) < 0)
 		return -1;
 	if (domain)

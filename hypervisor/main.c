@@ -25,7 +25,7 @@
 
 struct options {
 	char *socket, *allow, *log_level;
-	char *libvirt_uri, *disk_roots, *console_dir, *accelerator;
+	char *libvirt_uri, *disk_roots, *ended_dir, *console_dir, *accelerator;
 	char *qemu_user, *qemu_group;
 	long reserve_memory_mib, hotplug_slots, connect_timeout;
 	bool findings;
@@ -44,6 +44,7 @@ static const struct mc_option option_table[] = {
 	OPTION(connect_timeout, MC_OPT_INT, "45", .min = 1, .max = 600,
 	       .help = "seconds to wait for libvirtd at the start"),
 	OPTION(disk_roots, MC_OPT_STRING, "%H/store", .help = "directories that disks may lie under, comma-separated"),
+	OPTION(ended_dir, MC_OPT_PATH, "%R/hypervisor", .help = "how guests ended, until the next reboot"),
 	OPTION(console_dir, MC_OPT_PATH, "%H/hypervisor/console", .help = "serial consoles' logs"),
 	OPTION(accelerator, MC_OPT_STRING, "auto", .help = "auto (ask a test guest), kvm or tcg"),
 	OPTION(reserve_memory_mib, MC_OPT_INT, "256", .min = 0, .max = 1 << 20,
@@ -77,6 +78,7 @@ static void on_connected(void *ctx, virConnectPtr conn)
 	struct hypervisor *h = ctx;
 
 	mc_log(MC_LOG_INFO, AREA, "connected to libvirtd", NULL);
+	watch_sweep(h->watch, conn);
 	events_publish(h->events, NULL, "resync", "connected");
 	watch_settle(conn);
 	events_publish(h->events, NULL, "resync", "settled");
@@ -146,8 +148,8 @@ static int connect_libvirt(struct hypervisor *h, const struct options *o, int ti
 	h->events = events_new();
 	h->serials = serials_new();
 	h->locks = mc_keylock_new();
-	h->watch = watch_new(h->events);
-	h->connection = connection_start(o->libvirt_uri, &watcher, h, err);
+	h->watch = watch_new(h->events, o->ended_dir, err);
+	h->connection = h->watch ? connection_start(o->libvirt_uri, &watcher, h, err) : NULL;
 	return h->connection ? connection_wait(h->connection, timeout_ms, err) : -1;
 }
 

@@ -102,3 +102,14 @@ bool state_of_event(int vir_event, int vir_detail, const char **ret_event, const
 		}
 	return false;
 }
+
+const char *state_reason_parse(const char *word)
+{
+	for (size_t i = 0; i < MC_ARRAY_SIZE(domain_rows); i++)
+		if (strcmp(domain_rows[i].reason, word) == 0)
+			return domain_rows[i].reason;
+	for (size_t i = 0; i < MC_ARRAY_SIZE(event_rows); i++)
+		if (strcmp(event_rows[i].reason, word) == 0)
+			return event_rows[i].reason;
+	return strcmp(word, STATE_HOST_SHUTDOWN) == 0 ? STATE_HOST_SHUTDOWN : NULL;
+}

@@ -23,4 +23,11 @@ enum state state_of_domain(int vir_state, int vir_reason, const char **ret_reaso
 /* A virDomainEventType and its detail. False: of no interest to our callers. */
 bool state_of_event(int vir_event, int vir_detail, const char **ret_event, const char **ret_reason);
 
+/* A reason that libvirt has no number for: the host ended QEMU by a signal. */
+#define STATE_HOST_SHUTDOWN "host-shutdown"
+
+/* The static word equal to this one, which one of the two above gave, or STATE_HOST_SHUTDOWN;
+ * NULL where it is none. */
+const char *state_reason_parse(const char *word);
+
 #endif

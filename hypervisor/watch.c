@@ -1,37 +1,38 @@
 #include "hypervisor/watch.h"
 
-#include <pthread.h>
+#include <dirent.h>
+#include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/crash.h"
 #include "common/fs.h"
 #include "common/id.h"
 #include "common/log.h"
-#include "hypervisor/state.h"
+
+#define MAX_NOTE 64
 
 struct watch {
 	struct events *events;
-	pthread_mutex_t lock;
-	json_t *host_ended; /* set of instance ids */
+	const char *dir; /* a file for each instance: "STATE REASON" */
 };
 
-struct watch *watch_new(struct events *events)
+struct watch *watch_new(struct events *events, const char *dir, mc_err **err)
 {
-	struct watch *w = mc_alloc(sizeof(*w));
+	struct watch *w;
 
+	if (mc_fs_mkdirs(dir, 0750, err) < 0)
+		return NULL;
+	w = mc_alloc(sizeof(*w));
 	w->events = events;
-	w->host_ended = json_object();
-	pthread_mutex_init(&w->lock, NULL);
+	w->dir = dir;
 	return w;
 }
 
 void watch_free(struct watch *w)
 {
-	if (!w)
-		return;
-	json_decref(w->host_ended);
-	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
 
@@ -46,25 +47,84 @@ bool watch_is_ours(virDomainPtr domain)
 	return strcmp(uuid, wanted) == 0;
 }
 
-bool watch_host_ended(struct watch *w, const char *instance_id)
-{
-	bool found;
+/* --- notes ------------------------------------------------------------------- */
 
-	pthread_mutex_lock(&w->lock);
-	found = json_object_get(w->host_ended, instance_id) != NULL;
-	pthread_mutex_unlock(&w->lock);
-	return found;
+static void note(const struct watch *w, const char *id, const char *state, const char *reason)
+{
+	mc_autofree char *path = mc_strf("%s/%s", w->dir, id);
+	mc_autofree char *text = mc_strf("%s %s", state, reason);
+	mc_auto_err mc_err *err = NULL;
+
+	if (mc_fs_write(path, text, strlen(text), 0640, &err) < 0)
+		mc_log(MC_LOG_WARNING, "hypervisor", mc_err_msg(err), "instance", id, NULL);
 }
 
-/* QEMU says who ended it just before it ends. */
-static void note_who(struct watch *w, const char *id, int vir_event, int vir_detail)
+void watch_note_running(const struct watch *w, const char *instance_id)
 {
-	pthread_mutex_lock(&w->lock);
+	note(w, instance_id, state_name(STATE_RUNNING), "resumed");
+}
+
+void watch_forget(const struct watch *w, const char *instance_id)
+{
+	mc_autofree char *path = mc_strf("%s/%s", w->dir, instance_id);
+
+	MC_CRASH_AROUND(unlink(path));
+}
+
+bool watch_noted(const struct watch *w, const char *instance_id, enum state *ret_state, const char **ret_reason)
+{
+	mc_autofree char *path = mc_strf("%s/%s", w->dir, instance_id);
+	mc_autofree char *text = mc_fs_read(path, MAX_NOTE, NULL, NULL);
+	char *space = text ? strchr(text, ' ') : NULL;
+	const char *reason = space ? state_reason_parse(space + 1) : NULL;
+
+	if (!reason)
+		return false;
+	*space = '\0';
+	*ret_state = state_parse(text);
+	*ret_reason = reason;
+	return *ret_state != STATE_INVALID;
+}
+
+bool watch_host_ended(const struct watch *w, const char *instance_id)
+{
+	enum state state;
+	const char *reason;
+
+	return watch_noted(w, instance_id, &state, &reason) && strcmp(reason, STATE_HOST_SHUTDOWN) == 0;
+}
+
+static bool is_there(virConnectPtr conn, const char *id)
+{
+	virDomainPtr domain = virDomainLookupByName(conn, id);
+	bool there = domain || virGetLastErrorCode() != VIR_ERR_NO_DOMAIN;
+
+	if (domain)
+		virDomainFree(domain);
+	return there;
+}
+
+void watch_sweep(const struct watch *w, virConnectPtr conn)
+{
+	DIR *dir = opendir(w->dir);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (mc_id_valid("i", e->d_name) && !is_there(conn, e->d_name))
+			watch_forget(w, e->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+/* --- events ------------------------------------------------------------------ */
+
+/* QEMU says who ended it just before it ends. */
+static void note_who(const struct watch *w, const char *id, int vir_event, int vir_detail)
+{
 	if (vir_event == VIR_DOMAIN_EVENT_SHUTDOWN && vir_detail == VIR_DOMAIN_EVENT_SHUTDOWN_HOST)
-		json_object_set_new(w->host_ended, id, json_true());
+		note(w, id, state_name(STATE_STOPPED), STATE_HOST_SHUTDOWN);
 	else if (vir_event == VIR_DOMAIN_EVENT_STARTED || vir_event == VIR_DOMAIN_EVENT_UNDEFINED)
-		json_object_del(w->host_ended, id);
-	pthread_mutex_unlock(&w->lock);
+		watch_forget(w, id);
 }
 
 void watch_lifecycle(struct watch *w, const char *id, int vir_event, int vir_detail)
@@ -76,7 +136,9 @@ void watch_lifecycle(struct watch *w, const char *id, int vir_event, int vir_det
 		return;
 	if (vir_event == VIR_DOMAIN_EVENT_STOPPED && vir_detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN &&
 	    watch_host_ended(w, id))
-		reason = "host-shutdown";
+		reason = STATE_HOST_SHUTDOWN;
+	if (vir_event == VIR_DOMAIN_EVENT_STOPPED || vir_event == VIR_DOMAIN_EVENT_CRASHED)
+		note(w, id, event, reason);
 	mc_log(MC_LOG_INFO, "hypervisor", "instance event", "instance", id, "event", event, "reason", reason, NULL);
 	MC_CRASH_POINT();
 	events_publish(w->events, id, event, reason);

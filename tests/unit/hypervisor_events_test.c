@@ -169,7 +169,8 @@ static void test_listener_leaves(void **state)
 static void test_who_ended(void **state)
 {
 	struct fixture *f = *state;
-	struct watch *w = watch_new(f->events);
+	char dir[] = "/tmp/hypervisor-watch-XXXXXX";
+	struct watch *w = watch_new(f->events, mkdtemp(dir), NULL);
 	struct reader r;
 
 	reader_start(&r, f, "host-shutdown");
@@ -186,7 +187,41 @@ static void test_who_ended(void **state)
 	watch_lifecycle(w, ID, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
 	assert_false(watch_host_ended(w, ID));
 	json_decref(r.got);
+	watch_forget(w, ID);
 	watch_free(w);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void noted_is(const struct watch *w, enum state wanted, const char *wanted_reason)
+{
+	enum state state;
+	const char *reason;
+
+	assert_true(watch_noted(w, ID, &state, &reason));
+	assert_int_equal(state, wanted);
+	assert_string_equal(reason, wanted_reason);
+}
+
+/* Notes outlive the daemon. */
+static void test_notes(void **state)
+{
+	struct fixture *f = *state;
+	char dir[] = "/tmp/hypervisor-watch-XXXXXX";
+	struct watch *w = watch_new(f->events, mkdtemp(dir), NULL);
+	enum state ignored;
+	const char *reason;
+
+	assert_false(watch_noted(w, ID, &ignored, &reason));
+	watch_note_running(w, ID);
+	noted_is(w, STATE_RUNNING, "resumed");
+	watch_lifecycle(w, ID, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED);
+	watch_free(w);
+	w = watch_new(f->events, dir, NULL);
+	noted_is(w, STATE_CRASHED, "crashed");
+	watch_lifecycle(w, ID, VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED);
+	assert_false(watch_noted(w, ID, &ignored, &reason));
+	watch_free(w);
+	assert_int_equal(rmdir(dir), 0);
 }
 
 /* The last one: an open stream ends when the events are closed. */
@@ -207,7 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fan_out),   cmocka_unit_test(test_overflow), cmocka_unit_test(test_listener_leaves),
-		cmocka_unit_test(test_who_ended), cmocka_unit_test(test_close),
+		cmocka_unit_test(test_who_ended), cmocka_unit_test(test_notes),     cmocka_unit_test(test_close),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

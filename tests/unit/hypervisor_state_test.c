@@ -43,6 +43,16 @@ static void test_domains(void **state)
 	domain_is(VIR_DOMAIN_CRASHED, VIR_DOMAIN_CRASHED_PANICKED, STATE_CRASHED, "panicked");
 }
 
+static void test_reasons(void **state)
+{
+	(void)state;
+	assert_string_equal(state_reason_parse("vanished"), "vanished");
+	assert_string_equal(state_reason_parse("guest-suspended"), "guest-suspended");
+	assert_string_equal(state_reason_parse(STATE_HOST_SHUTDOWN), "host-shutdown");
+	assert_null(state_reason_parse("tired"));
+	assert_null(state_reason_parse(""));
+}
+
 static void event_is(int vir_event, int detail, const char *event, const char *reason)
 {
 	const char *got_event = NULL, *got_reason = NULL;
@@ -73,6 +83,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names), cmocka_unit_test(test_domains), cmocka_unit_test(test_events),
+		cmocka_unit_test(test_reasons),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

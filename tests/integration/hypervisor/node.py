@@ -107,6 +107,7 @@ class Node:
         self.dir.chmod(0o755)
         self.libvirt, self.store = self.dir / "libvirt", self.dir / "store"
         self.console, self.socket = self.dir / "own/console", self.dir / "run/hypervisor.sock"
+        self.ended = self.dir / "run/ended"
         self.daemon = None
         self.log = self.dir / "hypervisor.log"
         names = {user.pw_name for user in pwd.getpwall()}
@@ -164,7 +165,7 @@ class Node:
     def start_daemon(self, *options):
         uri = f"qemu+unix:///system?socket={self.libvirt}/run/libvirt-sock"
         command = [BUILD / "minicloud-hypervisor", "--libvirt-uri", uri, "--disk-roots", self.store, "--console-dir",
-                   self.console, "--socket", self.socket, *options]
+                   self.console, "--socket", self.socket, "--ended-dir", self.ended, *options]
         if self.users:
             ids = pwd.getpwnam("minicloud-hypervisor")
             command = ["setpriv", f"--reuid={ids.pw_uid}", f"--regid={ids.pw_gid}", "--init-groups", "--inh-caps=-all",

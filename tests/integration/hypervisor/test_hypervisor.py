@@ -276,8 +276,42 @@ def test_a_crash_that_nobody_saw(node, events, make):
     finally:
         os.kill(reaper, signal.SIGCONT)
     events.expect(event="resync", reason="settled")
-    assert instance.get()["state"] in ("crashed", "stopped")
+    assert instance.get()["state"] == "crashed"
     assert instance.run()["state"] == "running"
+
+
+@pytest.mark.parametrize("how,reason", [("button", "guest-shutdown"), (signal.SIGTERM, "host-shutdown"),
+                                        (signal.SIGKILL, "crashed")])
+def test_an_end_is_not_forgotten(node, events, make, how, reason):
+    """libvirtd forgets how a domain ended when it is restarted, and the daemon may be too."""
+    instance = make(obeys_button=True)
+    pid = instance.run()["pid"]
+    if how == "button":
+        prints(node, instance, "HELLO\r\n")
+        instance.put("stopped")
+    else:
+        os.kill(pid, how)
+    ended = events.expect(instance=instance.id, reason=reason)["event"]
+    os.kill(node.libvirtd_pid(), signal.SIGKILL)
+    events.expect(event="resync", reason="settled")
+    node.end_daemon(signal.SIGKILL)
+    node.start_daemon()
+    answer = instance.get()
+    assert (answer["state"], answer["reason"]) == (ended, reason)
+    assert instance.run()["state"] == "running"
+
+
+def test_an_end_with_the_host(node, make):
+    """After a reboot nothing is known of what ran: that tells it from what died."""
+    instance = make()
+    instance.run()
+    node.end_daemon(signal.SIGKILL)
+    node.stop_libvirtd()
+    shutil.rmtree(node.ended)
+    node.start_libvirtd()
+    node.start_daemon()
+    answer = instance.get()
+    assert (answer["state"], answer["reason"]) == ("stopped", "unknown")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
