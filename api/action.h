@@ -96,7 +96,10 @@ const struct action *action_at(size_t i);
 	X(tag) \
 	X(place) \
 	X(sts) \
-	X(ssm)
+	X(ssm) \
+	X(ce) \
+	X(budgets) \
+	X(pricing)
 
 #define X(room) extern const struct action actions_##room[];
 ACTION_TABLES(X)

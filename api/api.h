@@ -19,6 +19,9 @@ struct api_config {
 	long quota_prefix_lists, quota_peerings, quota_peering_requests, quota_endpoints;
 	long counters_interval;
 	char *prices;                 /* file of the price list */
+	char *sendmail, *mail_from;   /* program, and address of its mails */
+	char *webhook_allow;          /* URL prefixes, by commas */
+	long budget_interval;         /* s */
 	long time_scale;              /* of the meters */
 	bool free_tier;
 	bool imds_v1;
@@ -26,6 +29,7 @@ struct api_config {
 };
 
 struct billing;
+struct budget_watch;
 struct counters;
 struct describe_cache;
 struct endpoint_servers;
@@ -37,6 +41,7 @@ struct waiters;
 struct api {
 	struct api_config config;
 	struct store *store;
+	struct budget_watch *budgets;
 	struct billing *billing;      /* NULL: nothing is metered (tests) */
 	struct reconciler *reconciler;
 	struct metadata *metadata;

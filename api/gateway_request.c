@@ -146,12 +146,29 @@ static const struct model_operation *find_operation(struct gateway_request *req,
 	return op;
 }
 
+/* What JSON services call a request that does not fit their model. */
+static void name_refusal(const struct gateway_request *req, struct protocol_error *e)
+{
+	static const struct {
+		const char *service, *code;
+	} codes[] = {
+		{ "ce", "ValidationException" }, { "budgets", "InvalidParameterException" }, { "pricing", "InvalidParameterException" },
+		{ "ssm", "ValidationException" },
+	};
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(codes); i++)
+		if (strcmp(codes[i].service, req->service) == 0 && strcmp(e->code, "SerializationException") != 0)
+			snprintf(e->code, sizeof(e->code), "%s", codes[i].code);
+}
+
 static int decode(struct gateway_request *req, struct engine_call *ec, const struct model_operation *op)
 {
 	struct protocol_error e;
 	int r = req->json ? protocol_json_decode(op, req->body ? req->body : "", req->body_len, &ec->in, &e)
 			  : protocol_query_decode(op, req->form.params, req->form.n, &ec->in, &e);
 
+	if (r < 0)
+		name_refusal(req, &e);
 	return r < 0 ? refuse(ec, &e) : 0;
 }
 
@@ -193,13 +210,21 @@ static void answer_error(struct gateway_request *req, struct engine_call *ec, st
 	ret->len = strlen(ret->text);
 }
 
+/* Our own client asks EC2 in JSON, too, and reads times as texts. */
+static bool wants_numbers(const struct model_operation *op)
+{
+	return op && model_service_protocol(model_operation_service(op)) != MODEL_PROTOCOL_EC2;
+}
+
 static void answer_document(struct gateway_request *req, struct engine_call *ec, struct gateway_answer *ret)
 {
 	mc_auto_err mc_err *err = NULL;
 
 	ret->status = 200;
 	if (req->json) {
-		ret->text = ec->call.out ? json_dumps(ec->call.out, JSON_COMPACT) : mc_strdup("{}");
+		ret->text = wants_numbers(ec->call.op) ? protocol_json_encode(ec->call.op, ec->call.out)
+			    : ec->call.out		? json_dumps(ec->call.out, JSON_COMPACT)
+							: mc_strdup("{}");
 		ret->len = strlen(ret->text);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "api/backend.h"
 #include "api/counters.h"
 #include "api/billing/billing.h"
+#include "api/billing/budget.h"
 #include "api/billing/traffic.h"
 #include "api/describe_cache.h"
 #include "api/endpoint_server.h"
@@ -70,6 +71,10 @@ static const struct mc_option options[] = {
 	{ "api", "counters_interval", MC_OPT_INT, AT(counters_interval), "10", 1, 3600, "seconds between two readings of the interfaces' byte counters" },
 	{ "api", "prices", MC_OPT_PATH, AT(prices), "/usr/share/minicloud/prices.json", 0, 0, "file of the price list" },
 	{ "api", "free_tier", MC_OPT_BOOL, AT(free_tier), "no", 0, 0, "grant accounts what the price list has free for their first months" },
+	{ "api", "sendmail", MC_OPT_PATH, AT(sendmail), "/usr/sbin/sendmail", 0, 0, "program that budgets send mails by" },
+	{ "api", "mail_from", MC_OPT_STRING, AT(mail_from), "minicloud@localhost", 0, 0, "sender of these mails" },
+	{ "api", "webhook_allow", MC_OPT_STRING, AT(webhook_allow), "", 0, 0, "URLs under which budgets may call web hooks, by commas" },
+	{ "api", "budget_interval", MC_OPT_INT, AT(budget_interval), "10", 1, 86400, "seconds between two looks at the budgets" },
 	{ "api", "time_scale", MC_OPT_INT, AT(time_scale), "1", 1, BILLING_MAX_SCALE, "how much faster the meters run than time, for demonstrations" },
 	{ "api", "imds_v1", MC_OPT_BOOL, AT(imds_v1), "no", 0, 0, "let instances use version 1 of the metadata service" },
 	{ "api", "log_level", MC_OPT_STRING, AT(log_level), "info", 0, 0, "error, warning, info or debug" },
@@ -162,6 +167,9 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 	api->billing = open_billing(api, err);
 	if (!api->billing)
 		return -1;
+	api->budgets = budget_watch_start(api, err);
+	if (!api->budgets)
+		return -1;
 	look_at_host(api);
 	api->reconciler = reconciler_start(api, (unsigned)api->config.workers, err);
 	if (!api->reconciler || region_ensure(api, api->config.account, "us-east-1", err) < 0 ||
@@ -198,6 +206,7 @@ static void stop(struct api *api, struct doors *d)
 	gateway_stop(d->local);
 	unlink(api->config.socket);
 	reconciler_stop(api->reconciler);
+	budget_watch_stop(api->budgets);
 	billing_stop(api->billing);
 }
 

@@ -30,6 +30,7 @@ static const struct kind_info kinds[KIND_MAX] = {
 	[KIND_VPC_PEERING] = { "vpc-peering-connection", "pcx", "InvalidVpcPeeringConnectionId.Malformed", "InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID", &state_peering },
 	[KIND_VPC_ENDPOINT] = { "vpc-endpoint", "vpce", "InvalidVpcEndpointId.Malformed", "InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id", NULL },
 	[KIND_KEY_PAIR] = { "key-pair", "key", "InvalidKeyPair.Malformed", "InvalidKeyPair.NotFound", "key pair", NULL },
+	[KIND_BUDGET] = { "budget", "budget", "InvalidParameterException", "NotFoundException", "budget", NULL },
 };
 
 const struct kind_info *kind_info(enum kind kind)

@@ -17,6 +17,10 @@ SERVICES = [
     ("ec2", "ec2/2016-11-15"),
     ("ssm", "ssm/2014-11-06"),
     ("sts", "sts/2011-06-15"),
+    ("ce", "ce/2017-10-25"),
+    ("budgets", "budgets/2016-10-20"),
+    ("pricing", "pricing/2017-10-15"),
+    ("monitoring", "cloudwatch/2010-08-01"),
 ]
 
 PROTOCOLS = {"ec2": "MODEL_PROTOCOL_EC2", "query": "MODEL_PROTOCOL_QUERY",

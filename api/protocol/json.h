@@ -16,6 +16,9 @@ const char *protocol_json_target(const char *header);
 int protocol_json_decode(const struct model_operation *op, const char *body, size_t len,
 			 json_t **ret_doc, struct protocol_error *ret_error);
 
+/* The answer's text, allocated: times become seconds since 1970, as JSON clients want them. */
+char *protocol_json_encode(const struct model_operation *op, const json_t *doc);
+
 /* {"__type": code, "message": message}; allocated text. */
 char *protocol_json_error(const char *code, const char *message);
 

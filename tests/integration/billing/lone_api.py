@@ -87,7 +87,7 @@ class LoneApi:
             instance, volume, eni = f"i-{n:017x}", f"vol-{n:017x}", f"eni-{n:017x}"
             self.add_row("instance", instance, state, {"InstanceId": instance, "InstanceType": kind, "ImageId": "ami-00000000000000001",
                                                        "LaunchTime": "2026-01-01T00:00:00.000Z"},
-                         {"enis": [eni], "volumes": [{"id": volume, "device": "/dev/xvda"}]}, {"team": team, "Name": f"host{n}"})
+                         {"enis": [eni], "volumes": [{"id": volume, "device": "/dev/xvda", "attached": "2026-01-01T00:00:00.000Z"}]}, {"team": team, "Name": f"host{n}"})
             self.add_row("volume", volume, "in-use", {"Size": 8, "VolumeType": "gp3", "Iops": 3000, "Throughput": 125},
                          {"instance": instance, "device": "/dev/xvda"}, {"team": team})
             self.add_row("network-interface", eni, "", {}, {"ip": f"172.31.0.{n + 10}", "mac": f"06:00:00:00:00:{n:02x}",
