@@ -68,6 +68,9 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The page is within the program.
+$(B)/obj/api/billing/page_meters.o: api/billing/meters.html
+
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"

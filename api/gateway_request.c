@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/billing/page_meters.h"
 #include "api/page.h"
 #include "api/protocol/json.h"
 #include "api/protocol/query.h"
@@ -175,6 +176,7 @@ static int decode(struct gateway_request *req, struct engine_call *ec, const str
 enum engine_result gateway_request_run(struct gateway_request *req, struct engine_call *ec)
 {
 	enum engine_result result = ENGINE_DONE;
+	int status;
 	const struct model_operation *op;
 
 	mc_log_set_request_id(ec->request_id);
@@ -185,6 +187,11 @@ enum engine_result gateway_request_run(struct gateway_request *req, struct engin
 	}
 	if (strcmp(req->method, "GET") != 0 && strcmp(req->method, "POST") != 0) {
 		refuse_with(ec, 405, "MethodNotAllowed", "The method is not allowed here.");
+		return ENGINE_DONE;
+	}
+	if (!req->only_service && page_meters(req, &status)) {
+		if (status != 200)
+			refuse_with(ec, status, "AccessDenied", "This page needs the token that \"minicloud meters\" gives.");
 		return ENGINE_DONE;
 	}
 	if (authenticate(req, ec) || page_run(req, ec, &result))

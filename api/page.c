@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/billing/page_bill.h"
+#include "api/billing/page_meters.h"
 #include "api/console_session.h"
 #include "api/counters.h"
 #include "api/doctor.h"
@@ -22,11 +23,15 @@ static char *credentials_page(struct gateway_request *req)
 {
 	struct access_key key;
 	mc_autofree char *endpoint = mc_strf("http://%s", req->api->config.listen);
+	mc_autofree char *page = NULL;
+	char token[33];
 	mc_auto_json json_t *doc = NULL;
 
 	store_default_key(req->api->store, &key);
-	doc = json_pack("{s:s, s:s, s:s, s:s}", "access_key", key.id, "secret_key", key.secret, "region", DEFAULT_REGION,
-			"endpoint", endpoint);
+	page_meters_token(req->api, token);
+	page = mc_strf("%s/meters?token=%s", endpoint, token);
+	doc = json_pack("{s:s, s:s, s:s, s:s, s:s}", "access_key", key.id, "secret_key", key.secret, "region", DEFAULT_REGION,
+			"endpoint", endpoint, "meters", page);
 	return json_dumps(doc, JSON_COMPACT);
 }
 

@@ -143,6 +143,22 @@ int bill_estimate(const struct cli *cli, const json_t *request)
 	return CLI_OK;
 }
 
+/* --- meters -------------------------------------------------------------------------------------- */
+
+int command_meters(struct cli *cli, int argc, char **argv)
+{
+	mc_auto_err mc_err *err = NULL;
+	mc_auto_json json_t *doc = NULL;
+
+	(void)argv;
+	if (argc)
+		return cli_usage("meters", "meters takes no arguments");
+	if (transport_page(cli, "/v1/credentials", &doc, &err) < 0)
+		return cli_failed(err);
+	puts(mc_json_str(doc, "meters", ""));
+	return CLI_OK;
+}
+
 /* --- billing reprice ------------------------------------------------------------------------- */
 
 static const char reprice_usage[] =

@@ -30,6 +30,7 @@ int command_console(struct cli *cli, int argc, char **argv);
 int command_doctor(struct cli *cli, int argc, char **argv);
 int command_env(struct cli *cli, int argc, char **argv);
 int command_man(struct cli *cli, int argc, char **argv);
+int command_meters(struct cli *cli, int argc, char **argv);
 int command_ssh(struct cli *cli, int argc, char **argv);
 int command_top(struct cli *cli, int argc, char **argv);
 int command_wait(struct cli *cli, int argc, char **argv);

@@ -58,6 +58,8 @@ static const struct command rows[] = {
 	  .help = "What this month has cost so far, what it costs now and will cost.", .run = command_bill, .options = bill_options,
 	  .details = "\"bill simulate PLAN.json\" is a month of a described fleet, without running it. \"bill invoice FILE\" makes a page "
 		     "(FILE.html) or one for printing (FILE.pdf, needs weasyprint)." },
+	{ .name = "meters", .arguments = "", .help = "Print the address of the meters' page, for a browser or a projector.",
+	  .run = command_meters },
 	{ .name = "billing", .arguments = "reprice --month YYYY-MM [--prices FILE] [--dry-run]",
 	  .help = "What another price list would have billed.", .run = command_billing, .options = billing_options },
 	{ .name = "env", .arguments = "", .help = "Print the settings for aws, boto3 and others: eval \"$(minicloud env)\"",

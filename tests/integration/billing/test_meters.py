@@ -1,0 +1,71 @@
+"""The meters' page, in a browser without a screen."""
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+INSTANCES = [f"i-{n:017x}" for n in range(3)]
+
+
+def address(api):
+    return api.minicloud("meters").stdout.strip()
+
+
+def get(url):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return opener.open(url, timeout=30)
+
+
+def test_only_with_the_token(api):
+    url = address(api)
+    for bad in (url.split("?")[0], url[:-1], url + "x", url.replace("/meters", "/meters/events").split("?")[0]):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            get(bad)
+        assert refused.value.code == 403
+    assert "http" not in re.sub(r"http://www.w3.org/2000/svg", "", get(url).read().decode())  # nothing comes from elsewhere
+
+
+def test_events(api):
+    answer = get(address(api).replace("/meters", "/meters/events"))
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    lines = answer.read().decode().splitlines()
+    assert lines[0] == "retry: 1000"
+    data = json.loads(lines[1].removeprefix("data: "))
+    assert {i["id"]: (i["state"], i["billed"]) for i in data["instances"]} == {
+        INSTANCES[0]: ("running", True), INSTANCES[1]: ("running", True), INSTANCES[2]: ("stopped", False)}
+    bill = api.json("bill")
+    assert abs(data["rate"] - float(bill["rate"])) < 1e-9 and 0 < data["today"] <= float(bill["total"])
+
+
+def test_in_chromium(api):
+    browser = shutil.which("chromium")
+    if not browser:
+        pytest.skip("SKIPPED LOUDLY: no chromium on PATH, the meters' page is not tried in a browser")
+    done = subprocess.run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-proxy-server", "--virtual-time-budget=4000",
+                           f"--user-data-dir={api.own / 'browser'}", "--dump-dom", address(api)],
+                          capture_output=True, text=True, timeout=90, check=False)
+    page = done.stdout
+    assert 'data-ready="yes"' in page, done.stderr[-2000:]
+    for state in ("pending", "running", "stopping", "stopped", "shutting-down", "terminated"):
+        assert f">{state}</text>" in page
+    assert page.count('class="dot on"') == 2 and page.count('class="dot"') == 1
+    assert page.count("billed by the second") == 2  # the script's own and the diagram's
+    assert re.search(r'id="rate">0\.1\d+ USD', page) and re.search(r'<tr class="on" data-id="i-0+1">', page)
+
+
+def test_time_scale_is_seen_everywhere(api):
+    """Last: labels stay ahead of the clock for good."""
+    api.stop()
+    api.configure(time_scale=3600)
+    api.start()
+    bill = api.json("bill")
+    assert bill["time_scale"] == 3600
+    assert "the meters run 3600 times as fast as time" in api.minicloud("bill", "--output", "table").stdout
+    data = json.loads(get(address(api).replace("/meters", "/meters/events")).read().decode().splitlines()[1].removeprefix("data: "))
+    assert data["time_scale"] == 3600
+    assert "the meters run 3600 times as fast" in api.log()
