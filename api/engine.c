@@ -133,6 +133,32 @@ static char *token_scope(const struct engine_call *ec)
 	return mc_strf("%s/%s/%s", ec->caller.account, ec->caller.region, ec->action->name);
 }
 
+/* An answer that had to wait is noted with what it waited for: a client whose patience
+ * ended asks again, and that answer, too, promises that the change is in force. */
+#define WAITS "minicloud:waits"
+
+static json_t *noted(const struct call *call)
+{
+	json_t *answer = call->out ? json_incref(call->out) : json_null();
+
+	if (json_object_size(call->waits) == 0)
+		return answer;
+	return json_pack("{s:O, s:o}", WAITS, call->waits, "answer", answer);
+}
+
+/* Take the noted answer out of the job, and wait for what it waited for. */
+static void recall(struct call *call)
+{
+	mc_auto_json json_t *note = MC_STEAL(call->job);
+	json_t *waits = json_object_get(note, WAITS), *generation;
+	const char *vpc;
+
+	call->job = json_incref(waits ? json_object_get(note, "answer") : note);
+	json_object_foreach(waits, vpc, generation)
+		if (store_get(call->tx, vpc)) /* of one that is gone nobody can tell */
+			action_wait(call, vpc, json_integer_value(generation));
+}
+
 /* 1: this token was used and the call is answered (or failed); 0: it is new. */
 static int token_seen(struct engine_call *ec, const char *token)
 {
@@ -145,6 +171,7 @@ static int token_seen(struct engine_call *ec, const char *token)
 		return r;
 	if (strcmp(now, then) != 0)
 		return action_fail(&ec->call, API_IDEMPOTENT_MISMATCH, token);
+	recall(&ec->call);
 	if (ec->action->replay)
 		return ec->action->replay(&ec->call) < 0 ? -1 : 1;
 	ec->call.out = MC_STEAL(ec->call.job);
@@ -155,8 +182,9 @@ static void token_note(struct engine_call *ec, const char *token)
 {
 	mc_autofree char *scope = token_scope(ec);
 	mc_autofree char *digest = digest_of(ec->in);
+	mc_auto_json json_t *note = noted(&ec->call);
 
-	store_token_put(ec->call.tx, scope, token, digest, ec->call.out ? ec->call.out : json_null());
+	store_token_put(ec->call.tx, scope, token, digest, note);
 }
 
 /* --- running ------------------------------------------------------------ */

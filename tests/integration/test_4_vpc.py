@@ -197,7 +197,7 @@ def test_route_by_prefix_list(ec2, place, guest):
 
 def banner(guest, address):
     """Does the other one's SSH server answer at this address?"""
-    return "SSH" in guest.ssh(f"timeout 3 nc {address} 22 </dev/null | head -n 1")
+    return "SSH" in guest.ssh(f"timeout 2 nc {address} 22 </dev/null | head -n 1")
 
 
 @pytest.fixture
