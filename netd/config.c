@@ -16,6 +16,8 @@ static const struct mc_option options[] = {
 	       "network of all public addresses"),
 	OPTION("uplink", MC_OPT_STRING, uplink, "",
 	       "interface that guests may leave the host by; none: nothing leaves"),
+	OPTION("pool_routed", MC_OPT_BOOL, pool_routed, "no",
+	       "the uplink's network sends the pool to this host: guests leave in their own name"),
 	OPTION("netns_dir", MC_OPT_PATH, netns_dir, "%R/netns", "where namespaces are pinned"),
 	OPTION("state_dir", MC_OPT_PATH, state_dir, "%R/netd", "what outlives a restart of netd"),
 	OPTION("flow_log_dir", MC_OPT_PATH, flow_log_dir, "%H/flow-logs", "where flow logs are written"),

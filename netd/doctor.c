@@ -143,6 +143,9 @@ static void add_clash(struct clash *c, const struct cidr *dst, unsigned char typ
 	cidr_format(&c->host->pool, pool);
 	if (oif)
 		if_indextoname((unsigned)oif, name);
+	/* The uplink's network with the pool in it is how proxy ARP is wanted (uplink.h). */
+	if (type != RTN_LOCAL && strcmp(name, c->host->uplink) == 0 && dst->len < c->host->pool.len)
+		return;
 	c->any = true;
 	if (type == RTN_LOCAL)
 		mc_finding_add(c->findings, "pool-clash", MC_FINDING_ERROR,

@@ -16,6 +16,7 @@
 #include "netd/route.h"
 #include "netd/skeleton.h"
 #include "netd/sysctl.h"
+#include "netd/uplink.h"
 
 #define TRANSIT_PREFIX "mi"
 #define PREF_POOL 5000  /* to the pool: the main table decides */
@@ -69,16 +70,18 @@ static int list_transits(struct nl_sock *sk, const char *without, transit_name *
 	return 0;
 }
 
-struct ruleset *host_rules(const struct host *host, const char (*transits)[MC_IFNAME_LEN],
-			   size_t n)
+struct ruleset *host_rules(const struct host *host, bool masquerade,
+			   const char (*transits)[MC_IFNAME_LEN], size_t n)
 {
 	struct ruleset *r = ruleset_new(host_tables, host_tables[0], skeleton_host);
-	mc_autofree char *masquerade = NULL;
+	mc_autofree char *out = NULL, *source = NULL;
 	char pool[CIDR_TEXT_LEN];
 
 	cidr_format(&host->pool, pool);
-	masquerade = mc_strf("ip saddr %s masquerade\n", pool);
-	ruleset_add_chain(r, "path_uplink", "", masquerade);
+	out = mc_strf("ip saddr %s masquerade\n", pool);
+	source = mc_strf("ip saddr != %s ip saddr != 169.254.255.2 drop\n", pool);
+	ruleset_add_chain(r, "path_uplink", "", masquerade ? out : "");
+	ruleset_add_chain(r, "path_source", "", source);
 	if (*host->uplink)
 		ruleset_add_element(r, "inet minicloud uplink", host->uplink, NULL, NULL);
 	for (size_t i = 0; i < n; i++)
@@ -86,9 +89,11 @@ struct ruleset *host_rules(const struct host *host, const char (*transits)[MC_IF
 	return r;
 }
 
-static int apply_rules(const struct host *host, transit_name *names, size_t n, mc_err **err)
+static int apply_rules(struct nl_sock *sk, const struct host *host, transit_name *names, size_t n,
+		       mc_err **err)
 {
-	auto_ruleset struct ruleset *r = host_rules(host, (const char (*)[MC_IFNAME_LEN])names, n);
+	auto_ruleset struct ruleset *r = host_rules(host, uplink_masquerades(sk, host),
+						    (const char (*)[MC_IFNAME_LEN])names, n);
 	struct nft_cache cache = { .distrusted = host->distrusted };
 	auto_nft struct nft_ctx *nft = NULL;
 
@@ -150,7 +155,7 @@ static int sync_shared(struct nl_sock *sk, const struct host *host, const char *
 		snprintf(names[n++], sizeof(*names), "%s", plus);
 	if (n > 0 && route_add(sk, &blackhole, err) < 0)
 		return -1;
-	if (sync_guard_rules(sk, host, names, n, err) < 0 || apply_rules(host, names, n, err) < 0)
+	if (sync_guard_rules(sk, host, names, n, err) < 0 || apply_rules(sk, host, names, n, err) < 0)
 		return -1;
 	return n == 0 ? route_delete(sk, &blackhole, err) : 0;
 }

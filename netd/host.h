@@ -16,6 +16,7 @@
 struct host {
 	struct cidr pool;   /* all public addresses */
 	const char *uplink; /* the operator's way out, "" for none */
+	bool pool_routed;   /* its network sends the pool to this host */
 	bool distrusted;    /* somebody else was in our nft table: it is to be made anew */
 };
 
@@ -51,8 +52,9 @@ int host_restore(const struct host *host, mc_err **err);
 /* Is the root namespace's nft table there, or no transit that needs it? */
 bool host_tables_stand(void);
 
-/* The wanted ruleset of the root namespace for these transits, for tests too. */
-struct ruleset *host_rules(const struct host *host, const char (*transits)[MC_IFNAME_LEN],
+/* The wanted ruleset of the root namespace for these transits, for tests too. masquerade: guests
+ * leave in the host's name. */
+struct ruleset *host_rules(const struct host *host, bool masquerade, const char (*transits)[MC_IFNAME_LEN],
 			   size_t n);
 
 #endif

@@ -409,3 +409,61 @@ int neigh_sync(struct nl_sock *sk, const struct neigh *want, size_t n, mc_err **
 	free(have.rows);
 	return r;
 }
+
+/* --- addresses answered for ---------------------------------------------------------------- */
+
+static int change_proxy(struct nl_sock *sk, int type, int flags, const struct neigh *p, mc_err **err)
+{
+	struct ndmsg nd = { .ndm_family = AF_INET, .ndm_ifindex = p->index, .ndm_flags = NTF_PROXY };
+	struct nl_msg *msg = neigh_msg(type, flags, &nd);
+	uint32_t be = htobe32(p->addr);
+	char text[ADDR_TEXT_LEN];
+	int r;
+
+	netlink_put(msg, NDA_DST, &be, sizeof(be));
+	r = netlink_call(sk, msg, NULL, NULL);
+	if (r == 0 || r == -ENOENT)
+		return 0;
+	addr_format(p->addr, text);
+	return mc_err_set(err, -r, "cannot change the ARP proxy for %s", text);
+}
+
+int neigh_add_proxy(struct nl_sock *sk, const struct neigh *p, mc_err **err)
+{
+	return change_proxy(sk, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, p, err);
+}
+
+int neigh_delete_proxy(struct nl_sock *sk, const struct neigh *p, mc_err **err)
+{
+	return change_proxy(sk, RTM_DELNEIGH, 0, p, err);
+}
+
+static void collect_proxy(void *ctx, const struct nlmsghdr *h)
+{
+	struct neigh_array *a = ctx;
+	const struct ndmsg *nd = nlmsg_data(h);
+	struct nlattr *tb[NDA_MAX + 1];
+
+	if (h->nlmsg_type != RTM_NEWNEIGH || !(nd->ndm_flags & NTF_PROXY) ||
+	    nlmsg_parse((struct nlmsghdr *)h, sizeof(*nd), tb, NDA_MAX, NULL) < 0 || !tb[NDA_DST] ||
+	    nla_len(tb[NDA_DST]) != 4)
+		return;
+	a->rows = netlink_grow(a->rows, a->n, sizeof(*a->rows));
+	a->rows[a->n].index = nd->ndm_ifindex;
+	a->rows[a->n++].addr = be32toh(nla_get_u32(tb[NDA_DST]));
+}
+
+int neigh_list_proxies(struct nl_sock *sk, struct neigh **ret, size_t *ret_n, mc_err **err)
+{
+	struct ndmsg nd = { .ndm_family = AF_INET, .ndm_flags = NTF_PROXY };
+	struct neigh_array a = { .n = 0 };
+	int r = netlink_call(sk, neigh_msg(RTM_GETNEIGH, NLM_F_DUMP, &nd), collect_proxy, &a);
+
+	if (r < 0) {
+		free(a.rows);
+		return mc_err_set(err, -r, "cannot list the ARP proxies");
+	}
+	*ret = a.rows;
+	*ret_n = a.n;
+	return 0;
+}

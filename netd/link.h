@@ -69,6 +69,12 @@ struct neigh {
 /* Make the permanent IPv4 neighbours of all links of this namespace exactly these
  * (ordered as they come; duplicates harmless). 0 or -1 and *err. */
 int neigh_sync(struct nl_sock *sk, const struct neigh *want, size_t n, mc_err **err);
+/* Addresses that links of this namespace answer ARP for in others' name (MACs are 0); *ret is
+ * allocated. Add and delete are idempotent. 0 or -1 and *err. */
+int neigh_list_proxies(struct nl_sock *sk, struct neigh **ret, size_t *ret_n, mc_err **err);
+int neigh_add_proxy(struct nl_sock *sk, const struct neigh *proxy, mc_err **err);
+int neigh_delete_proxy(struct nl_sock *sk, const struct neigh *proxy, mc_err **err);
+
 /* Add or replace one permanent neighbour. */
 int neigh_set(struct nl_sock *sk, const struct neigh *neigh, mc_err **err);
 

@@ -38,6 +38,7 @@ static int check_config(struct netd *netd, mc_err **err)
 	if (*c->uplink && !mc_check_ifname(c->uplink))
 		return mc_err_set(err, 0, "uplink: %s is no interface name", c->uplink);
 	netd->host.uplink = c->uplink;
+	netd->host.pool_routed = c->pool_routed;
 	netd->changed = json_object();
 	netd->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (netd->changed_fd < 0)

@@ -19,7 +19,7 @@ struct netd_config {
 	char *socket, *fd_socket, *allow, *log_level;
 	char *public_pool, *uplink;
 	char *netns_dir, *state_dir, *flow_log_dir, *dnsmasq;
-	bool teardown, findings;
+	bool pool_routed, teardown, findings;
 };
 
 struct flowlog;

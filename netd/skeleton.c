@@ -92,13 +92,18 @@ const char skeleton_vpc[] =
 	"}\n";
 
 /* What guests may do to the host through an internet gateway: answer it, reach each other
- * by public address, and go out by the operator's uplink where there is one. Everything
- * that enters the host from a transit and is none of that is dropped. */
+ * by public address, and go out by the operator's uplink where there is one, all by public
+ * addresses. Everything that enters the host from a transit and is none of that is dropped. */
 const char skeleton_host[] =
 	"table inet minicloud {\n"
 	"  set transit { type ifname\n  }\n"
 	"  set uplink  { type ifname\n  }\n"
 	"  chain path_uplink {\n  }\n"
+	"  chain path_source {\n  }\n"
+	"  chain source {\n"
+	"    type filter hook prerouting priority raw;\n"
+	"    iifname @transit jump path_source\n"
+	"  }\n"
 	"  chain input {\n"
 	"    type filter hook input priority filter;\n"
 	"    iifname @transit ct state established,related accept\n"

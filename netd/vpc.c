@@ -18,6 +18,7 @@
 #include "netd/peering.h"
 #include "netd/port.h"
 #include "netd/state.h"
+#include "netd/uplink.h"
 #include "netd/vpc_parts.h"
 #include "netd/vpcnet.h"
 #include "netd/vpcroute.h"
@@ -53,6 +54,8 @@ static int tear_down(const struct netd *netd, const char *vpc_id, mc_err **err)
 	mc_auto_err mc_err *first = NULL;
 	int r = host_remove_transit(&netd->host, vpc_id, &first);
 
+	if (uplink_sync(&netd->host, first_only(&first)) < 0)
+		r = -1;
 	rulecache_forget(netd->rules, vpc_id);
 	flowlog_forget(netd->flows, vpc_id);
 	if (netns_pinned(path) && empty_namespace(netd, vpc_id, path, &first) < 0)
@@ -176,7 +179,7 @@ static int apply_inside(const struct run *run, mc_err **err)
 	    vpcnet_links(w, ns, err) < 0 || apply_gateway(run, err) < 0 ||
 	    peering_sync(run->netd, w, ns, err) < 0 || appliance_sync(run->netd, w, ns, err) < 0 ||
 	    vpcroute_sync(w, ns, err) < 0 || apply_dnsmasq(run, err) < 0 ||
-	    host_sync_public(w, true, err) < 0)
+	    host_sync_public(w, true, err) < 0 || uplink_sync(&run->netd->host, err) < 0)
 		return -1;
 	return port_plug_all(w, ns, err);
 }

@@ -326,6 +326,20 @@ class Vpc:
         return self.world.ok("DELETE", "/v1/vpcs/" + self.id)
 
 
+def attach_lan(world):
+    """A network outside: lan0 in netd's root namespace, eth0 in a namespace, returned."""
+    outside = new_namespace()
+    path = "/proc/%d/fd/%d" % (os.getpid(), outside)
+    world.sh("ip", "link", "add", "lan0", "type", "veth", "peer", "name", "eth0", "netns", path)
+    world.sh("ip", "addr", "add", "198.51.100.1/24", "dev", "lan0")
+    world.sh("ip", "link", "set", "lan0", "up")
+    for argv in (["addr", "add", "198.51.100.2/24", "dev", "eth0"], ["link", "set", "eth0", "up"],
+                 ["route", "add", "default", "via", "198.51.100.1"]):
+        world.sh("nsenter", "--net=" + path, "ip", *argv)
+    world.sh("ip", "route", "add", "default", "via", "198.51.100.2")
+    return outside
+
+
 class Guest:
     def __init__(self, world, eni, cidr="172.31.0.0/20"):
         network = ipaddress.ip_network(cidr)

@@ -345,42 +345,6 @@ def test_hairpin_through_the_own_gateway(world):
     finish(vpc, (a, b))
 
 
-def attach_lan(world):
-    """A network outside: lan0 in netd's root namespace, eth0 in a namespace, returned."""
-    outside = netlab.new_namespace()
-    path = "/proc/%d/fd/%d" % (os.getpid(), outside)
-    world.sh("ip", "link", "add", "lan0", "type", "veth", "peer", "name", "eth0", "netns", path)
-    world.sh("ip", "addr", "add", "198.51.100.1/24", "dev", "lan0")
-    world.sh("ip", "link", "set", "lan0", "up")
-    for argv in (["addr", "add", "198.51.100.2/24", "dev", "eth0"], ["link", "set", "eth0", "up"],
-                 ["route", "add", "default", "via", "198.51.100.1"]):
-        world.sh("nsenter", "--net=" + path, "ip", *argv)
-    world.sh("ip", "route", "add", "default", "via", "198.51.100.2")
-    return outside
-
-
-def test_uplink_lets_guests_out_masqueraded():
-    own = netlab.World()
-    try:
-        outside = attach_lan(own)
-        own.start("--uplink=lan0")
-        allow = {"protocol": "all", "cidr": ANY}
-        vpc, _, (a, b) = lab(own, allow)
-        vpc.doc["enis"][0]["public_ip"] = "203.0.113.9"
-        vpc.put()
-        with netlab.inside(outside):
-            server = socket.create_server(("198.51.100.2", 80))
-        server.settimeout(1)
-        client = a.connect("198.51.100.2", 80, 1)
-        peer, (source, _) = server.accept()
-        assert source == "198.51.100.1" and talks(client, peer)
-        assert not b.connect("198.51.100.2", 80, 0.2), "without a public address nobody leaves"
-        assert not own.findings()
-        server.close(), os.close(outside)
-    finally:
-        own.close()
-
-
 def test_teardown_flag():
     own = netlab.World()
     try:
@@ -396,7 +360,7 @@ def test_teardown_flag():
 
 
 def test_guests_reach_neither_the_host_nor_what_lies_behind(world):
-    outside = attach_lan(world)
+    outside = netlab.attach_lan(world)
     vpc, _, (a,) = lab(world, {"protocol": "all", "cidr": ANY}, hosts=(10,), public_ip="203.0.113.9")
     with netlab.inside(world.ns):
         host = socket.create_server(("0.0.0.0", 8080))
