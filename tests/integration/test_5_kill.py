@@ -1,0 +1,112 @@
+"""What runs on goes on whoever is killed; and a QEMU that is killed itself."""
+
+import os
+import signal
+
+import pytest
+
+from cloud import DAEMONS, SHORT_S, wait_until
+
+PORT = 7007
+# Each number comes back from the other guest before the connection is closed.
+ECHO = f"""cat > /tmp/echo.sh <<'X'
+rm -f /tmp/back; mkfifo /tmp/back
+busybox nc -l -p {PORT} < /tmp/back | busybox cat > /tmp/back
+X
+busybox setsid sh /tmp/echo.sh < /dev/null > /dev/null 2>&1 &"""
+COUNT = """cat > /tmp/count.sh <<'X'
+i=0
+while [ ! -e /tmp/stop ]; do echo $i; i=$((i+1)); sleep 0.05; done | busybox nc %s %d > /tmp/numbers
+X
+rm -f /tmp/stop
+busybox setsid sh /tmp/count.sh < /dev/null > /dev/null 2>&1 &"""
+
+
+@pytest.fixture(scope="module")
+def connection(cloud, pair, open_group):
+    """One guest counts, the other sends every number back, on one TCP connection. The guest that counts."""
+    server, client = pair
+    rule = {"IpProtocol": "tcp", "FromPort": PORT, "ToPort": PORT, "UserIdGroupPairs": [{"GroupId": open_group}]}
+    cloud.client().authorize_security_group_ingress(GroupId=open_group, IpPermissions=[rule])
+    server.ssh(ECHO)
+    wait_until("the echo listens", lambda: f":{PORT:04X} " in server.ssh("cat /proc/net/tcp*"), SHORT_S)
+    client.ssh(COUNT % (server.private_ip, PORT))
+    yield client
+    client.ssh("touch /tmp/stop")
+    cloud.client().revoke_security_group_ingress(GroupId=open_group, IpPermissions=[rule])
+
+
+def numbers(guest):
+    return [int(n) for n in guest.ssh("cat /tmp/numbers").split("\n")[:-1]]
+
+
+def sockets(guest):
+    """The local and remote ends of the established connection, as the kernel writes them."""
+    lines = [line.split() for line in guest.ssh("cat /proc/net/tcp").splitlines()]
+    return [line[1:3] for line in lines if line[2].endswith(f":{PORT:04X}") and line[3] == "01"]
+
+
+def pid_files(cloud, victim):
+    if victim == "libvirtd":
+        return [cloud.home / "libvirt/run/libvirtd.pid"]
+    return list((cloud.run / "netd").glob("*/dnsmasq.pid"))
+
+
+def text_of(path):
+    return path.read_text(encoding="ascii").strip() if path.exists() else ""
+
+
+def kill_and_bring_back(cloud, victim):
+    """SIGKILL to all processes of that name; what nobody else restarts the launcher does."""
+    if victim in DAEMONS:
+        os.kill(cloud.pid(victim), signal.SIGKILL)
+        cloud.launcher("start-one", victim)
+        return
+    before = {path: text_of(path) for path in pid_files(cloud, victim)}
+    assert before
+    for pid in before.values():
+        os.kill(int(pid), signal.SIGKILL)
+    wait_until(f"{victim} is back", lambda: all(text_of(p) not in ("", pid) for p, pid in before.items()), SHORT_S)
+
+
+@pytest.mark.parametrize("victim", [*DAEMONS, "libvirtd", "dnsmasq"])
+def test_a_connection_lives_on(cloud, connection, victim):
+    wait_until("numbers come back", lambda: numbers(connection), SHORT_S)
+    ends, boot = sockets(connection), connection.ssh("cat /proc/sys/kernel/random/boot_id")
+    assert len(ends) == 1
+    kill_and_bring_back(cloud, victim)
+    seen = len(numbers(connection))
+    wait_until("numbers go on coming back", lambda: len(numbers(connection)) > seen + 5, SHORT_S)
+    back = numbers(connection)
+    assert back == list(range(len(back)))
+    assert sockets(connection) == ends
+    assert connection.ssh("cat /proc/sys/kernel/random/boot_id") == boot
+    wait_until("the hypervisor answers", lambda: cloud.socket_call("hypervisor", "GET", "/v1/host")[0] == 200, SHORT_S)
+
+
+def qemu(cloud, guest):
+    """Its pid, None while it has none."""
+    status, document = cloud.socket_call("hypervisor", "GET", f"/v1/instances/{guest.id}")
+    return document.get("pid") if status == 200 else None
+
+
+def test_a_qemu_killed_at_once(cloud, pair, ec2):
+    """In its first second as later: stopped, with AWS's reason, and startable again."""
+    guest = pair[1]
+    ec2.stop_instances(InstanceIds=[guest.id], Force=True)
+    cloud.wait_state(guest.id, "stopped")
+    ec2.start_instances(InstanceIds=[guest.id])
+    cloud.wait_state(guest.id, "running")
+    os.kill(qemu(cloud, guest), signal.SIGKILL)
+    stopped = cloud.wait_state(guest.id, "stopped")
+    assert stopped["StateReason"]["Code"] == "Server.InternalError"
+    assert stopped["StateReason"]["Message"].startswith("Server.InternalError: ")
+    ec2.start_instances(InstanceIds=[guest.id])
+    # Killed while it is pending it is started once more; killed a little later it is stopped again.
+    os.kill(wait_until("a QEMU", lambda: qemu(cloud, guest), SHORT_S), signal.SIGKILL)
+    wait_until("it has settled", lambda: cloud.instance(guest.id)["State"]["Name"] == "stopped" or
+               (cloud.instance(guest.id)["State"]["Name"] == "running" and qemu(cloud, guest)), SHORT_S)
+    if cloud.instance(guest.id)["State"]["Name"] == "stopped":
+        ec2.start_instances(InstanceIds=[guest.id])
+    cloud.wait_state(guest.id, "running")
+    guest.wait_ready()
