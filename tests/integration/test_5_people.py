@@ -13,7 +13,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
-from cloud import REGION, ROOT, SHORT_S, run, wait_until
+from cloud import DAEMONS, REGION, ROOT, SHORT_S, run, wait_until
 from terminal import Terminal
 
 MINICLOUD = ROOT / "build" / "minicloud"
@@ -245,3 +245,26 @@ def test_doctor_of_a_cloud_that_lacks_daemons(cloud):
         cloud.launcher("start-one", "netd")
         cloud.launcher("start-one", "api")
     doctor(cloud, 0)
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_every_daemon_is_measured_and_checks_its_configuration(cloud, daemon):
+    connection = http.client.HTTPConnection("d", timeout=30)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(cloud.run / ("minicloud.sock" if daemon == "api" else f"{daemon}.sock")))
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert all(re.fullmatch(r'# (TYPE|HELP) .*|[a-z_:]+(\{.*\})? [0-9.e+-]+', line) for line in text.splitlines()), text
+    assert "minicloud_" in text
+    program = ROOT / "build" / f"minicloud-{daemon}"
+    good, bad = cloud.own / "good.conf", cloud.own / "bad.conf"
+    good.write_text(f"[{daemon}]\nlog_level = debug\n[other]\nx = y\n", encoding="ascii")
+    bad.write_text(f"[{daemon}]\nlog_levels = debug\n", encoding="ascii")
+    assert run(program, "-t", "--config", good).returncode == 0
+    done = run(program, "-t", "--config", bad, check=False)
+    assert done.returncode == 1 and "bad.conf:2" in done.stderr
+    lines = [line for line in daemon_log(cloud, daemon).splitlines() if not line.startswith(" ")]
+    assert all(re.match(r"\S+Z (error|warning|info|debug) [a-z]+ \S+ ", line) for line in lines), lines[:5]
