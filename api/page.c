@@ -93,6 +93,7 @@ static char *metrics_page(struct gateway_request *req)
 		(unsigned long long)feed_count(req->api->feed));
 	fprintf(f, "# TYPE minicloud_event_readers gauge\nminicloud_event_readers %u\n", feed_readers(req->api->feed));
 	counters_metrics(req->api->counters, f);
+	page_bill_metrics(req->api, f);
 	fclose(f);
 	return buf;
 }

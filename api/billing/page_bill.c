@@ -207,6 +207,58 @@ static int explain(struct call *call)
 	return r;
 }
 
+/* --- /metrics ------------------------------------------------------------------------------ */
+
+struct scrape {
+	struct bill *bill;
+	struct sums_key keys[2];
+	struct sums sums;
+};
+
+static int scrape(void *ctx, const struct bill_item *item)
+{
+	struct scrape *s = ctx;
+
+	sums_add(&s->sums, s->keys, 2, s->bill->rating.prices, item);
+	return 0;
+}
+
+static void print_gauges(FILE *out, struct scrape *s)
+{
+	const char *currency = prices_currency(s->bill->rating.prices);
+
+	sums_sort_by_key(&s->sums);
+	fputs("# TYPE minicloud_cost_month gauge\n# TYPE minicloud_cost_per_hour gauge\n", out);
+	for (const struct sum *one = s->sums.by_key; one; one = one->hh.next) {
+		mc_auto_json json_t *keys = sum_keys(one);
+		const char *account = mc_json_at(keys, 0), *service = mc_json_at(keys, 1);
+		char cost[MONEY_TEXT], rate[MONEY_TEXT];
+
+		money_format(one->cost, 9, cost);
+		money_format(one->rate, 9, rate);
+		fprintf(out, "minicloud_cost_month{account=\"%s\",service=\"%s\",currency=\"%s\"} %s\n", account, service, currency, cost);
+		fprintf(out, "minicloud_cost_per_hour{account=\"%s\",service=\"%s\",currency=\"%s\"} %s\n", account, service, currency, rate);
+	}
+	fprintf(out, "# TYPE minicloud_meter_time_scale gauge\nminicloud_meter_time_scale %lld\n", (long long)s->bill->clock.scale);
+}
+
+void page_bill_metrics(struct api *api, FILE *out)
+{
+	struct bill_query q = { .months = true };
+	struct scrape s = { .keys = { { .dimension = dimension_find("LINKED_ACCOUNT") }, { .dimension = dimension_find("SERVICE") } } };
+	struct bill b;
+
+	if (!api->billing || billing_read(api->billing, &b, NULL) < 0)
+		return;
+	s.bill = &b;
+	q.to = calendar_day(b.now.label) + 1;
+	q.from = calendar_month_start(calendar_month(q.to - 1));
+	if (bill_each(&b, &q, scrape, &s, NULL) == 0)
+		print_gauges(out, &s);
+	sums_free(&s.sums);
+	bill_end(&b);
+}
+
 const struct action page_bill = {
 	.service = "minicloud", .name = "bill", .fn = check_bill, .flags = ACTION_BACKEND, .backend = make_bill,
 };

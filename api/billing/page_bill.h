@@ -2,6 +2,8 @@
 #ifndef MC_API_BILLING_PAGE_BILL_H
 #define MC_API_BILLING_PAGE_BILL_H
 
+#include <stdio.h>
+
 #include "api/action.h"
 #include "api/billing/bill.h"
 
@@ -9,6 +11,8 @@ extern const struct action page_bill, page_bill_explain, page_estimate, page_sim
 
 /* Whose bills the caller sees: the first account's caller all (NULL), others their own. */
 const char *page_bill_account(const struct call *call);
+/* minicloud_cost_month and minicloud_cost_per_hour by account and service, for Prometheus. */
+void page_bill_metrics(struct api *api, FILE *out);
 /* The meters' now, scale, lead and currency into an answer. */
 void page_bill_clock(const struct bill *b, json_t *doc);
 

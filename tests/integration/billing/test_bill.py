@@ -9,6 +9,8 @@ import shutil
 
 import pytest
 
+from cloud import run
+
 D = decimal.Decimal
 
 
@@ -142,6 +144,13 @@ def test_plans_that_are_wrong(api):
         path.write_text(json.dumps(plan), encoding="utf-8")
         refused = api.minicloud("bill", "simulate", path, check=False)
         assert refused.returncode != 0 and says in refused.stderr
+
+
+def test_prometheus(api):
+    text = run("curl", "-sS", "--unix-socket", api.run_dir / "minicloud.sock", "http://d/metrics").stdout
+    rates = re.findall(r'^minicloud_cost_per_hour\{account="123456789012",service="[^"]+",currency="USD"\} ([\d.]+)$', text, re.M)
+    assert sum(map(D, rates)) == D(api.json("bill")["rate"])
+    assert "minicloud_meter_time_scale 1\n" in text
 
 
 def test_invoice(api):
