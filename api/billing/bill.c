@@ -142,7 +142,8 @@ static int read_all_open(struct bill *b, const char *account, struct live *l, mc
 	if (mc_db_run(b->db, read_open, l, err,
 		      "SELECT " LINE_COLUMNS ", o.started, o.label, o.run FROM usage_open o JOIN usage_line l ON l.id = o.line", "") < 0)
 		return -1;
-	qsort(l->items, l->n, sizeof(*l->items), compare_items);
+	if (l->n > 0)
+		qsort(l->items, l->n, sizeof(*l->items), compare_items);
 	return 0;
 }
 
