@@ -106,3 +106,20 @@ def test_elastic_address(ec2, pair):
     ec2.disassociate_address(AssociationId=association)
     assert can_connect(one.public_ip, 22) < AT_ONCE_S
     ec2.release_address(AllocationId=allocation)
+
+
+def test_flow_log(cloud, ec2, pair):
+    """What passed and what did not is in the file."""
+    guest = pair[1]
+    interface = guest.described["NetworkInterfaces"][0]
+    log = ec2.create_flow_logs(ResourceIds=[interface["NetworkInterfaceId"]], ResourceType="NetworkInterface", TrafficType="ALL",
+                               LogGroupName="tests", MaxAggregationInterval=60)["FlowLogIds"][0]
+    try:
+        assert can_connect(guest.public_ip, 22) is not None
+        assert can_connect(guest.public_ip, 2323, timeout=1) is None
+        assert cloud.socket_call("netd", "POST", f"/v1/vpcs/{guest.described['VpcId']}/flow-logs/flush", {})[0] == 200
+        rows = [line.split() for line in (cloud.home / "flow-logs" / f"{log}.log").read_text(encoding="ascii").splitlines()]
+        seen = {(row[6], row[12]) for row in rows if row[2] == interface["NetworkInterfaceId"] and row[4] == guest.private_ip}
+        assert ("22", "ACCEPT") in seen and ("2323", "REJECT") in seen, rows
+    finally:
+        assert not ec2.delete_flow_logs(FlowLogIds=[log])["Unsuccessful"]
