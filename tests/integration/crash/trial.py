@@ -198,6 +198,7 @@ class Life:
                       self.id: "INSTANCE"}
         if public:
             self.names[public] = "PUBLIC"
+            self.names["ec2-" + public.replace(".", "-")] = "PUBLIC-HOST"
 
     def namespace(self):
         return self.cloud.run / "netns" / self.vpc
