@@ -112,6 +112,7 @@ def layers(database):
 
 
 def files(*directories):
-    """Every file's path, logs left out."""
+    """Every file's path, without logs, and without what libvirtd keeps while it runs: one that is killed
+    while it tidies up after a guest leaves that guest's pid file there, and takes it over by its name."""
     return sorted(str(path) for d in directories for path in pathlib.Path(d).rglob("*")
-                  if not re.search(r"/log/|\.log$|/cache/", str(path)))
+                  if not re.search(r"/log/|\.log$|/cache/|/r/libvirt/", str(path)))
