@@ -32,7 +32,7 @@ static char *encoded(const char *text)
 		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~", *text))
 			*to++ = *text;
 		else
-			to += sprintf(to, "%%%02X", (unsigned char)*text);
+			to += snprintf(to, 4, "%%%02X", (unsigned char)*text);
 	}
 	return out;
 }
