@@ -24,7 +24,8 @@ struct item {
 	char request[MC_UUID_LEN]; /* the last one that changed it; "" where it was none */
 	int64_t due;               /* boot clock */
 	bool busy, again;
-	unsigned failures;
+	bool early;        /* it is looked at before its pause was over, since something woke it */
+	unsigned failures; /* in a row, each after its pause */
 	char *reason; /* of the last failure; NULL: the last step did not fail */
 	UT_hash_handle hh;
 };
@@ -88,6 +89,17 @@ static void forget_item(struct reconciler *r, struct item *i)
 	free(i);
 }
 
+/* The pause after a failure. Only a try that waited for its pause makes the next one longer:
+ * many wakes while a backend is away say nothing of how long it stays away. */
+static int64_t pause_after(struct item *i)
+{
+	int64_t delay = FIRST_PAUSE << (i->failures < 10 ? i->failures : 10);
+
+	if (!i->early || !i->failures)
+		i->failures++;
+	return delay < MAX_PAUSE ? delay : MAX_PAUSE;
+}
+
 /* reason: of a failure, taken over. */
 static void settle(struct reconciler *r, struct item *i, int result, int64_t delay, char *reason)
 {
@@ -96,15 +108,13 @@ static void settle(struct reconciler *r, struct item *i, int result, int64_t del
 	i->busy = false;
 	free(i->reason);
 	i->reason = reason;
-	if (result < 0) {
-		delay = FIRST_PAUSE << (i->failures < 10 ? i->failures : 10);
-		i->failures++;
-	} else {
+	if (result < 0)
+		delay = pause_after(i);
+	else
 		i->failures = 0;
-	}
-	if (delay > MAX_PAUSE && result < 0)
-		delay = MAX_PAUSE;
+	i->early = false;
 	if (i->again || result == STEP_AGAIN) {
+		i->early = i->again;
 		i->again = false;
 		i->due = now;
 	} else if (result == STEP_DONE) {
@@ -223,6 +233,7 @@ void reconciler_wake(struct reconciler *r, const char *id, int64_t delay)
 	} else if (i->busy) {
 		i->again = true;
 	} else if (due < i->due) {
+		i->early = true;
 		i->due = due;
 	}
 	if (strcmp(request, "-") != 0)
