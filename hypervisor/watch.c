@@ -12,6 +12,7 @@
 #include "common/id.h"
 #include "common/log.h"
 
+#define UNFINISHED ".new" /* of mc_fs_write() */
 #define MAX_NOTE 64
 
 struct watch {
@@ -64,10 +65,13 @@ void watch_note_running(const struct watch *w, const char *instance_id)
 	note(w, instance_id, state_name(STATE_RUNNING), "resumed");
 }
 
+/* The note, and what a daemon that was killed while writing it left. */
 void watch_forget(const struct watch *w, const char *instance_id)
 {
 	mc_autofree char *path = mc_strf("%s/%s", w->dir, instance_id);
+	mc_autofree char *unfinished = mc_strf("%s" UNFINISHED, path);
 
+	unlink(unfinished);
 	MC_CRASH_AROUND(unlink(path));
 }
 
@@ -109,9 +113,14 @@ void watch_sweep(const struct watch *w, virConnectPtr conn)
 	DIR *dir = opendir(w->dir);
 	const struct dirent *e;
 
-	while (dir && (e = readdir(dir)))
-		if (mc_id_valid("i", e->d_name) && !is_there(conn, e->d_name))
-			watch_forget(w, e->d_name);
+	while (dir && (e = readdir(dir))) {
+		size_t len = strlen(e->d_name), tail = strlen(UNFINISHED);
+		bool unfinished = len > tail && strcmp(e->d_name + len - tail, UNFINISHED) == 0;
+		mc_autofree char *id = mc_strf("%.*s", (int)(unfinished ? len - tail : len), e->d_name);
+
+		if (mc_id_valid("i", id) && !is_there(conn, id))
+			watch_forget(w, id);
+	}
 	if (dir)
 		closedir(dir);
 }

@@ -11,7 +11,7 @@ from standin import INSTANCE, ROOT, api, instances, run  # noqa: F401
 from terminal import Terminal
 
 BUILD = ROOT / "build"
-COMMANDS = ["ssh", "console", "bill", "billing", "env", "wait", "top", "why", "doctor", "version", "help"]
+COMMANDS = ["ssh", "console", "bill", "billing", "meters", "env", "wait", "top", "why", "doctor", "version", "help"]
 VOLUME = "vol-0123456789abcdef0"
 
 
