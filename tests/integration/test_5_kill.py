@@ -10,11 +10,13 @@ from cloud import DAEMONS, SHORT_S, wait_until
 PORT = 7007
 # Each number comes back from the other guest before the connection is closed.
 ECHO = f"""cat > /tmp/echo.sh <<'X'
+echo $$ > /tmp/echo.pid
 rm -f /tmp/back; mkfifo /tmp/back
 busybox nc -l -p {PORT} < /tmp/back | busybox cat > /tmp/back
 X
 busybox setsid sh /tmp/echo.sh < /dev/null > /dev/null 2>&1 &"""
 COUNT = """cat > /tmp/count.sh <<'X'
+echo $$ > /tmp/count.pid
 i=0
 while [ ! -e /tmp/stop ]; do echo $i; i=$((i+1)); sleep 0.05; done | busybox nc %s %d > /tmp/numbers
 X
@@ -33,6 +35,9 @@ def connection(cloud, pair, open_group):
     client.ssh(COUNT % (server.private_ip, PORT))
     yield client
     client.ssh("touch /tmp/stop")
+    # What was left of them kept a guest's processor busy for later tests.
+    client.ssh("kill -9 -$(cat /tmp/count.pid)", check=False)
+    server.ssh("kill -9 -$(cat /tmp/echo.pid)", check=False)
     cloud.client().revoke_security_group_ingress(GroupId=open_group, IpPermissions=[rule])
 
 
