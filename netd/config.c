@@ -1,5 +1,6 @@
 #include <stddef.h>
 
+#include "netd/nameservers.h"
 #include "netd/netd.h"
 
 #define OPTION(name_, type_, member, def_, help_)                                                  \
@@ -21,6 +22,8 @@ static const struct mc_option options[] = {
 	OPTION("netns_dir", MC_OPT_PATH, netns_dir, "%R/netns", "where namespaces are pinned"),
 	OPTION("state_dir", MC_OPT_PATH, state_dir, "%R/netd", "what outlives a restart of netd"),
 	OPTION("flow_log_dir", MC_OPT_PATH, flow_log_dir, "%H/flow-logs", "where flow logs are written"),
+	OPTION("dns_servers", MC_OPT_STRING, dns_servers, NAMESERVERS_HOST,
+	       "whom VPCs' resolvers ask: host (its resolv.conf), none, or ADDRESS[#PORT] by commas"),
 	OPTION("dnsmasq", MC_OPT_STRING, dnsmasq, "dnsmasq", "the dnsmasq program"),
 	OPTION("teardown", MC_OPT_BOOL, teardown, "no",
 	       "remove every VPC's network and exit; no netd may run"),

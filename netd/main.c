@@ -2,6 +2,7 @@
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -12,7 +13,9 @@
 #include "netd/doctor.h"
 #include "netd/fdserver.h"
 #include "netd/flowlog.h"
+#include "netd/nameservers.h"
 #include "netd/netd.h"
+#include "netd/relay.h"
 #include "netd/routes.h"
 #include "netd/state.h"
 #include "netd/vpc.h"
@@ -20,6 +23,7 @@
 
 #define AREA "netd"
 #define THREADS 4
+#define RESOLV_CONF "/etc/resolv.conf"
 #define SOCKET_MODE 0660
 #define SOCKET_GROUP "minicloud"
 
@@ -37,6 +41,8 @@ static int check_config(struct netd *netd, mc_err **err)
 				  c->public_pool);
 	if (*c->uplink && !mc_check_ifname(c->uplink))
 		return mc_err_set(err, 0, "uplink: %s is no interface name", c->uplink);
+	if (nameservers_check(c->dns_servers, err) < 0)
+		return mc_err_wrap(err, "dns_servers");
 	netd->host.uplink = c->uplink;
 	netd->host.pool_routed = c->pool_routed;
 	netd->changed = json_object();
@@ -69,6 +75,9 @@ static int serve(struct netd *netd, mc_err **err)
 			   : mc_ipc_listen(netd->config.fd_socket, SOCKET_MODE, socket_group(), err);
 	if (fd_fd < 0)
 		return -1;
+	if (strcmp(netd->config.dns_servers, NAMESERVERS_NONE) != 0 &&
+	    !(netd->relay = relay_start(netd->config.dns_servers, RESOLV_CONF, err)))
+		return -1;
 	vpc_restore_all(netd);
 	server = mc_ipc_server_start(ipc_fd, netd_routes, allowed, THREADS, netd, err);
 	fds = server ? fdserver_start(netd, fd_fd, allowed, err) : NULL;
@@ -83,6 +92,7 @@ static int serve(struct netd *netd, mc_err **err)
 	flowlog_stop(netd->flows);
 	fdserver_stop(fds);
 	mc_ipc_server_stop(server);
+	relay_stop(netd->relay);
 	return watch ? 0 : -1;
 }
 

@@ -18,11 +18,12 @@
 struct netd_config {
 	char *socket, *fd_socket, *allow, *log_level;
 	char *public_pool, *uplink;
-	char *netns_dir, *state_dir, *flow_log_dir, *dnsmasq;
+	char *netns_dir, *state_dir, *flow_log_dir, *dnsmasq, *dns_servers;
 	bool pool_routed, teardown, findings;
 };
 
 struct flowlog;
+struct relay;
 
 extern const struct mc_program netd_program;
 
@@ -40,6 +41,7 @@ struct netd {
 	pthread_mutex_t lock; /* held by whoever touches the kernel's or our files' state */
 	struct rulecache *rules; /* of the VPCs */
 	struct flowlog *flows;   /* of all of them */
+	struct relay *relay;     /* to the operator's name servers; NULL: nobody is asked */
 	struct repairs repairs;
 	json_t *changed;      /* set of VPC ids: of watch.h */
 	int changed_fd;       /* eventfd, non-blocking: there are such */

@@ -17,6 +17,7 @@
 #include "netd/nftread.h"
 #include "netd/peering.h"
 #include "netd/port.h"
+#include "netd/relay.h"
 #include "netd/state.h"
 #include "netd/uplink.h"
 #include "netd/vpc_parts.h"
@@ -57,6 +58,7 @@ static int tear_down(const struct netd *netd, const char *vpc_id, mc_err **err)
 	if (uplink_sync(&netd->host, first_only(&first)) < 0)
 		r = -1;
 	rulecache_forget(netd->rules, vpc_id);
+	relay_close(netd->relay, vpc_id);
 	flowlog_forget(netd->flows, vpc_id);
 	if (netns_pinned(path) && empty_namespace(netd, vpc_id, path, &first) < 0)
 		r = -1;
@@ -162,9 +164,11 @@ static int apply_dnsmasq(const struct run *run, mc_err **err)
 {
 	mc_autofree char *dir = state_dir(run->netd, run->wanted->id);
 	struct dnsmasq d = { .program = run->netd->config.dnsmasq, .dir = dir,
-			     .ns_fd = run->ns_fd, .pool = run->netd->host.pool, .upstream = "",
+			     .ns_fd = run->ns_fd, .pool = run->netd->host.pool, .upstream = relay_address(run->netd->relay),
 			     .tell = run->unfinished };
 
+	if (run->wanted->dns.support && relay_open(run->netd->relay, run->wanted->id, run->ns_fd, err) < 0)
+		return -1;
 	return dnsmasq_apply(&d, run->wanted, err);
 }
 
@@ -191,6 +195,7 @@ static int apply_active(struct run *run, mc_err **err)
 
 	if (!netns_pinned(path)) {
 		rulecache_forget(run->netd->rules, run->wanted->id);
+		relay_close(run->netd->relay, run->wanted->id);
 		if (netns_create(path, err) < 0)
 			return -1;
 	}

@@ -91,6 +91,92 @@ def test_dns_attributes(world):
     finish(vpc, a)
 
 
+class NameServer:
+    """The operator's name server in netd's root namespace: one name, by datagram and by connection."""
+    NAME, ADDRESS = b"\x07example\x03com\0", "192.0.2.77"
+
+    def __init__(self, world):
+        with netlab.inside(world.ns):
+            self.sockets = [socket.socket(socket.AF_INET, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)]
+            self.sockets[0].bind(("127.0.0.1", 0))
+            self.sockets[1].bind(self.sockets[0].getsockname())
+        self.sockets[1].listen(4)
+        self.address = "127.0.0.1#%d" % self.sockets[0].getsockname()[1]
+        self.asked = []
+        for target in (self.serve_datagrams, self.serve_connections):
+            threading.Thread(target=target, daemon=True).start()
+
+    def answer(self, query, how):
+        name = query[12:query.index(b"\0", 12) + 1]
+        self.asked.append((how, name))
+        known = name == self.NAME
+        end = 12 + len(name) + 4
+        record = b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04" + socket.inet_aton(self.ADDRESS)
+        return query[:2] + (b"\x81\x80" if known else b"\x81\x83") + b"\0\x01" + (b"\0\x01" if known else b"\0\0") + \
+            bytes(4) + query[12:end] + (record if known else b"")
+
+    def serve_datagrams(self):
+        with contextlib.suppress(OSError):
+            query, peer = self.sockets[0].recvfrom(2000)
+            while query:  # nothing at the end
+                self.sockets[0].sendto(self.answer(query, "udp"), peer)
+                query, peer = self.sockets[0].recvfrom(2000)
+
+    def serve_connections(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.sockets[1].accept()
+                with connection:
+                    answer = self.answer(connection.recv(2000)[2:], "tcp")
+                    connection.sendall(len(answer).to_bytes(2, "big") + answer)
+                    connection.recv(1)
+
+    def close(self):
+        for s in self.sockets:
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+            s.close()
+
+
+def dns_by_connection(guest, name, server):
+    """The answer's last four bytes as an address."""
+    labels = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
+    query = b"\0\x07\x01\0\0\x01\0\0\0\0\0\0" + labels + b"\0\x01\0\x01"
+    with guest.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+        s.settimeout(10)
+        s.connect((server, 53))
+        s.sendall(len(query).to_bytes(2, "big") + query)
+        return socket.inet_ntoa(s.recv(2000)[-4:])
+
+
+def test_other_names_are_asked_of_the_operators_servers(world):
+    """From a VPC without any way out; the second server where the first one is not there; and nobody where none is wanted."""
+    outside = NameServer(world)
+    vpc, _, a = one_guest(world)
+    vpc.doc["igw"] = False
+    vpc.put()
+    try:
+        world.stop()
+        world.start("--dns-servers=127.0.0.1#1," + outside.address)
+        for server in (RESOLVER, LINK_RESOLVER):
+            assert dns(a, "example.com", server, timeout=10) == [outside.ADDRESS]
+        assert dns(a, "nowhere.example.org", RESOLVER, timeout=10) == []
+        assert dns_by_connection(a, "www.example.org", RESOLVER) and ("tcp", b"\x03www\x07example\x03org\0") in outside.asked
+        seen = len(outside.asked)
+        assert dns(a, "ip-172-31-0-99.ec2.internal", RESOLVER, timeout=10) == []
+        assert dns(a, "9.9.9.10.in-addr.arpa", RESOLVER, 12, timeout=10) == []
+        assert len(outside.asked) == seen, "what is private stays here"
+        assert not a.connect("127.0.0.1", 5300)
+        world.stop()
+        world.start("--dns-servers=none")
+        assert dns(a, "example.com", RESOLVER, timeout=10) == [] and len(outside.asked) == seen
+    finally:
+        outside.close()
+        world.stop()
+        world.start()
+    finish(vpc, a)
+
+
 # --- flow logs -----------------------------------------------------------------------------------
 
 
