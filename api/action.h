@@ -97,6 +97,9 @@ const struct action *action_at(size_t i);
 	X(place) \
 	X(sts) \
 	X(ssm) \
+	X(kms) \
+	X(kms_alias) \
+	X(kms_crypto) \
 	X(ce) \
 	X(budgets) \
 	X(pricing)

@@ -154,7 +154,7 @@ static void name_refusal(const struct gateway_request *req, struct protocol_erro
 		const char *service, *code;
 	} codes[] = {
 		{ "ce", "ValidationException" }, { "budgets", "InvalidParameterException" }, { "pricing", "InvalidParameterException" },
-		{ "ssm", "ValidationException" },
+		{ "ssm", "ValidationException" }, { "kms", "ValidationException" },
 	};
 
 	for (size_t i = 0; i < MC_ARRAY_SIZE(codes); i++)

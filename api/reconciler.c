@@ -55,6 +55,7 @@ static step_fn *const steps[KIND_MAX] = {
 	[KIND_SNAPSHOT] = step_snapshot,
 	[KIND_IMAGE] = step_image,
 	[KIND_VPC_PEERING] = step_peering,
+	[KIND_KMS_KEY] = step_kms_key,
 };
 
 static step_fn *step_of(const char *id)

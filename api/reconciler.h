@@ -32,7 +32,7 @@ void reconciler_call(struct reconciler *r, void (*fn)(void *ctx), void *ctx);
 
 /* The steps by kind, in step_*.c. */
 step_fn step_instance, step_vpc, step_volume, step_image, step_peering, step_nat_gateway;
-step_fn step_instance, step_vpc, step_volume, step_snapshot, step_image;
+step_fn step_snapshot, step_kms_key;
 
 /* Of a running instance: bring in and out the interfaces that are on their way
  * (step_interface.c). STEP_DONE: none is. */

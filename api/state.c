@@ -100,6 +100,17 @@ static const unsigned peering_legal[] = {
 };
 const struct state_machine state_peering = { "peering", peering_names, NULL, PEERING_STATE_MAX, peering_legal };
 
+/* KMS developer guide, "Key states of AWS KMS keys". */
+static const char *const kms_key_names[] = {
+	[KMS_KEY_ENABLED] = "Enabled", [KMS_KEY_DISABLED] = "Disabled", [KMS_KEY_PENDING_DELETION] = "PendingDeletion",
+};
+static const unsigned kms_key_legal[] = {
+	[KMS_KEY_ENABLED] = BIT(KMS_KEY_DISABLED) | BIT(KMS_KEY_PENDING_DELETION),
+	[KMS_KEY_DISABLED] = BIT(KMS_KEY_ENABLED) | BIT(KMS_KEY_PENDING_DELETION),
+	[KMS_KEY_PENDING_DELETION] = BIT(KMS_KEY_DISABLED),
+};
+const struct state_machine state_kms_key = { "KMS key", kms_key_names, NULL, KMS_KEY_STATE_MAX, kms_key_legal };
+
 const char *state_name(const struct resource *r)
 {
 	const struct state_machine *m = kind_info(r->kind)->machine;

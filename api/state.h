@@ -25,6 +25,8 @@ enum peering_state {
 	PEERING_DELETED, PEERING_STATE_MAX
 };
 
+enum kms_key_state { KMS_KEY_ENABLED, KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION, KMS_KEY_STATE_MAX };
+
 struct state_machine {
 	const char *noun;
 	const char *const *names; /* by state */
@@ -34,7 +36,7 @@ struct state_machine {
 };
 
 extern const struct state_machine state_instance, state_volume, state_image, state_nat_gateway, state_peering;
-extern const struct state_machine state_instance, state_volume, state_snapshot, state_image, state_nat_gateway;
+extern const struct state_machine state_snapshot, state_kms_key;
 
 const char *state_name(const struct resource *r);
 /* -1 for an unknown word. */

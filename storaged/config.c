@@ -8,6 +8,8 @@ static const struct mc_option options[] = {
 	{OPTION(log_level, MC_OPT_STRING), "info", 0, 0, "error, warning, info or debug"},
 	{OPTION(store, MC_OPT_PATH), "%H/store", 0, 0, "directory of the layers' files"},
 	{OPTION(database, MC_OPT_PATH), "%H/storaged/storaged.db", 0, 0, "records of the layers"},
+	{OPTION(vault, MC_OPT_PATH), "%H/storaged/vault.db", 0, 0, "keys, sealed under the master key"},
+	{OPTION(master_key, MC_OPT_PATH), "%H/keys/master.key", 0, 0, "the master key; best kept on another disk, and a copy elsewhere"},
 	{OPTION(import_dir, MC_OPT_PATH), "%H/images-src", 0, 0, "where the operator puts images to import"},
 	{OPTION(disk_group, MC_OPT_STRING), "minicloud-disk", 0, 0, "group of the layers' files, QEMU's"},
 	{OPTION(reserve_percent, MC_OPT_INT), "2", 0, 90, "refuse to create below this much free space (percent)"},

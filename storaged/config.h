@@ -6,6 +6,7 @@
 struct storaged_config {
 	char *socket, *allow, *log_level;
 	char *store, *database, *import_dir, *disk_group;
+	char *vault, *master_key;
 	long reserve_percent, reserve_mib, import_timeout, threads;
 };
 

@@ -51,6 +51,18 @@ static void find_qemu_img(json_t *findings)
 			       "the program qemu-img does not run: no volume can be made");
 }
 
+static void find_master_key(const struct storage *storage, json_t *findings)
+{
+	const char *trouble = vault_trouble(storage->vault);
+
+	if (trouble)
+		mc_finding_add(findings, "master-key", MC_FINDING_ERROR, "bring the file back from where a copy is kept ([storaged] "
+			       "master_key), then restart minicloud-storaged", "%s", trouble);
+	else
+		mc_finding_add(findings, "master-key", MC_FINDING_OK, NULL, "the master key %s is there; keep a copy elsewhere: without "
+			       "it encrypted volumes are lost", storage->config->master_key);
+}
+
 json_t *doctor_report(struct storage *storage, mc_err **err)
 {
 	struct store_space space;
@@ -62,5 +74,6 @@ json_t *doctor_report(struct storage *storage, mc_err **err)
 	find_room(&space, storage->store.dir, findings);
 	find_kind(storage->store.dir, findings);
 	find_qemu_img(findings);
+	find_master_key(storage, findings);
 	return json_pack("{s:o}", "findings", findings);
 }

@@ -4,6 +4,7 @@
 
 #include "storaged/doctor.h"
 #include "storaged/image.h"
+#include "storaged/kms.h"
 #include "storaged/snapshot.h"
 #include "storaged/storage.h"
 #include "storaged/volume.h"
@@ -64,6 +65,33 @@ static const struct mc_field grow_fields[] = {
 
 static const struct mc_field opener_fields[] = {
 	{"opener", MC_FIELD_STRING, true, 0, 0, check_opener, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static const struct mc_field encrypt_fields[] = {
+	{"plaintext", MC_FIELD_STRING, true, 1, KMS_TEXT_MAX, NULL, NULL},
+	{"context", MC_FIELD_STRING, false, 0, KMS_CONTEXT_MAX, NULL, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static const struct mc_field decrypt_fields[] = {
+	{"ciphertext", MC_FIELD_STRING, true, 1, KMS_TEXT_MAX, NULL, NULL},
+	{"context", MC_FIELD_STRING, false, 0, KMS_CONTEXT_MAX, NULL, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static const struct mc_field generate_fields[] = {
+	{"bytes", MC_FIELD_INTEGER, true, 1, 1024, NULL, NULL},
+	{"plaintext", MC_FIELD_BOOLEAN, false, 0, 0, NULL, NULL},
+	{"context", MC_FIELD_STRING, false, 0, KMS_CONTEXT_MAX, NULL, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static const struct mc_field reencrypt_fields[] = {
+	{"ciphertext", MC_FIELD_STRING, true, 1, KMS_TEXT_MAX, NULL, NULL},
+	{"context", MC_FIELD_STRING, false, 0, KMS_CONTEXT_MAX, NULL, NULL},
+	{"from", MC_FIELD_STRING, true, 0, 0, vault_key_id, NULL},
+	{"from_context", MC_FIELD_STRING, false, 0, KMS_CONTEXT_MAX, NULL, NULL},
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
 };
 
@@ -178,6 +206,48 @@ static int abandon_snapshot(void *ctx, const struct mc_ipc_request *req, json_t 
 	return snapshot_abandon(ctx, req->vars[0], err);
 }
 
+typedef int kms_fn(struct vault *vault, const char *key, json_t *body, json_t **ret, mc_err **err);
+
+static int with_key(struct storage *storage, const struct mc_ipc_request *req, kms_fn *fn, json_t **ret_body, mc_err **err)
+{
+	if (vault_key_id(req->vars[0]))
+		return fn(storage->vault, req->vars[0], req->body, ret_body, err);
+	mc_err_set(err, 0, "\"%s\" is no key's id", req->vars[0]);
+	return MC_IPC_BAD_REQUEST;
+}
+
+static int encrypt(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return with_key(ctx, req, kms_encrypt, ret_body, err);
+}
+
+static int decrypt(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return with_key(ctx, req, kms_decrypt, ret_body, err);
+}
+
+static int generate(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return with_key(ctx, req, kms_generate, ret_body, err);
+}
+
+static int reencrypt(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return with_key(ctx, req, kms_reencrypt, ret_body, err);
+}
+
+static int destroy(struct vault *vault, const char *key, json_t *body, json_t **ret, mc_err **err)
+{
+	(void)body;
+	(void)ret;
+	return vault_destroy(vault, key, err);
+}
+
+static int destroy_key(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return with_key(ctx, req, destroy, ret_body, err);
+}
+
 static int get_findings(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
 	(void)req;
@@ -217,6 +287,11 @@ const struct mc_ipc_route storaged_routes[] = {
 	{"DELETE", "/v1/snapshots/{}", {"snap"}, NULL, delete_snapshot, NULL, "forget a snapshot, free what nothing needs"},
 	{"POST", "/v1/snapshots/{}/take", {"snap"}, no_fields, take_snapshot, NULL, "its QEMU has switched"},
 	{"POST", "/v1/snapshots/{}/abandon", {"snap"}, no_fields, abandon_snapshot, NULL, "its QEMU never will"},
+	{"POST", "/v1/keys/{}/encrypt", {NULL}, encrypt_fields, encrypt, NULL, "encrypt a few bytes under a key"},
+	{"POST", "/v1/keys/{}/decrypt", {NULL}, decrypt_fields, decrypt, NULL, "decrypt them"},
+	{"POST", "/v1/keys/{}/generate", {NULL}, generate_fields, generate, NULL, "random bytes, encrypted"},
+	{"POST", "/v1/keys/{}/reencrypt", {NULL}, reencrypt_fields, reencrypt, NULL, "from one key to another"},
+	{"DELETE", "/v1/keys/{}", {NULL}, NULL, destroy_key, NULL, "destroy a key for ever"},
 	{"GET", "/v1/findings", {NULL}, NULL, get_findings, NULL, "what was looked at on this host, and what is wrong"},
 	{"GET", "/v1/host", {NULL}, NULL, get_host, NULL, "room in the store"},
 	{NULL, NULL, {NULL}, NULL, NULL, NULL, NULL},

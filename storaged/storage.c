@@ -28,8 +28,13 @@ int storage_open(struct storage *storage, const struct storaged_config *config, 
 	*storage = (struct storage){.config = config, .locks = mc_keylock_new()};
 	storage->sandbox = sandbox_new(err);
 	if (!storage->sandbox || store_open(&storage->store, config, err) < 0 ||
-	    make_parent(config->database, err) < 0)
+	    make_parent(config->database, err) < 0 || make_parent(config->vault, err) < 0)
 		return -1;
+	storage->vault = vault_open(config->vault, config->master_key, err);
+	if (!storage->vault)
+		return mc_err_wrap(err, "%s", config->vault);
+	if (vault_trouble(storage->vault))
+		mc_log(MC_LOG_ERROR, AREA, vault_trouble(storage->vault), NULL);
 	storage->graph = graph_open(config->database, err);
 	return storage->graph ? 0 : mc_err_wrap(err, "%s", config->database);
 }
@@ -37,6 +42,7 @@ int storage_open(struct storage *storage, const struct storaged_config *config, 
 void storage_close(struct storage *storage)
 {
 	graph_close(storage->graph);
+	vault_close(storage->vault);
 	store_close(&storage->store);
 	sandbox_free(storage->sandbox);
 	mc_keylock_free(storage->locks);

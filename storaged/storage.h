@@ -7,11 +7,13 @@
 #include "storaged/graph.h"
 #include "storaged/sandbox.h"
 #include "storaged/store.h"
+#include "storaged/vault.h"
 
 struct storage {
 	const struct storaged_config *config; /* borrowed */
 	struct store store;
 	struct graph *graph;
+	struct vault *vault;
 	struct mc_keylock *locks; /* by volume or image id */
 	struct sandbox *sandbox;
 	struct offspring offspring; /* set by storage_recover() */
