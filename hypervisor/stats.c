@@ -7,27 +7,28 @@
 #include "common/ipc.h"
 #include "hypervisor/work.h"
 
-#define WANTED (VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_BLOCK)
+#define WANTED (VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_BLOCK)
 #define HOW (VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
 
-/* libvirt's names, of virConnectGetAllDomainStats(3), and ours. */
+/* libvirt's names, of virConnectGetAllDomainStats(3), and ours. Not its "cpu.time": that comes from
+ * a control group, which libvirt does not find again when it was killed. */
 static const struct {
 	const char *libvirt, *ours;
 } totals[] = {
-	{ "cpu.time", "cpu_ns" },
 	{ "vcpu.current", "vcpus" },
 	{ "balloon.current", "memory_kib" },
 	{ "balloon.rss", "rss_kib" },
 };
 
-/* Summed over the disks: "block.N.rd.bytes". */
+/* Summed over the processors and disks: "vcpu.N.time", "block.N.rd.bytes". */
 static const struct {
-	const char *end, *ours;
-} disks[] = {
-	{ "rd.bytes", "disk_read_bytes" },
-	{ "wr.bytes", "disk_written_bytes" },
-	{ "rd.reqs", "disk_reads" },
-	{ "wr.reqs", "disk_writes" },
+	const char *libvirt, *end, *ours;
+} sums[] = {
+	{ "vcpu.", "time", "cpu_ns" },
+	{ "block.", "rd.bytes", "disk_read_bytes" },
+	{ "block.", "wr.bytes", "disk_written_bytes" },
+	{ "block.", "rd.reqs", "disk_reads" },
+	{ "block.", "wr.reqs", "disk_writes" },
 };
 
 static bool number(virTypedParameterPtr p, json_int_t *ret)
@@ -41,13 +42,15 @@ static bool number(virTypedParameterPtr p, json_int_t *ret)
 	}
 }
 
-static void add_disk(json_t *doc, const char *field, json_int_t n)
+static void add(json_t *doc, const char *field, json_int_t n)
 {
-	const char *end = strncmp(field, "block.", 6) == 0 ? strchr(field + 6, '.') : NULL;
+	const char *end = strchr(field, '.');
 
-	for (size_t i = 0; end && i < MC_ARRAY_SIZE(disks); i++)
-		if (strcmp(end + 1, disks[i].end) == 0)
-			json_object_set_new(doc, disks[i].ours, json_integer(mc_json_int(doc, disks[i].ours, 0) + n));
+	end = end ? strchr(end + 1, '.') : NULL;
+	for (size_t i = 0; end && i < MC_ARRAY_SIZE(sums); i++)
+		if (strncmp(field, sums[i].libvirt, strlen(sums[i].libvirt)) == 0 &&
+		    strcmp(end + 1, sums[i].end) == 0)
+			json_object_set_new(doc, sums[i].ours, json_integer(mc_json_int(doc, sums[i].ours, 0) + n));
 }
 
 static json_t *read_record(const virDomainStatsRecord *record)
@@ -63,7 +66,7 @@ static json_t *read_record(const virDomainStatsRecord *record)
 		for (size_t k = 0; k < MC_ARRAY_SIZE(totals); k++)
 			if (strcmp(p->field, totals[k].libvirt) == 0)
 				json_object_set_new(doc, totals[k].ours, json_integer(n));
-		add_disk(doc, p->field, n);
+		add(doc, p->field, n);
 	}
 	return doc;
 }
