@@ -222,7 +222,7 @@ void reconciler_wake(struct reconciler *r, const char *id, int64_t delay)
 	int64_t due = mc_clock_boot() + delay;
 	struct item *i;
 
-	if (!step_of(id))
+	if (!r || !step_of(id))
 		return;
 	pthread_mutex_lock(&r->mutex);
 	HASH_FIND_STR(r->items, id, i);

@@ -20,7 +20,7 @@ typedef int step_fn(struct api *api, const char *id, int64_t *ret_delay, mc_err 
 struct reconciler *reconciler_start(struct api *api, unsigned workers, mc_err **err);
 /* Finish the steps under way and end the workers. */
 void reconciler_stop(struct reconciler *r);
-/* Look at this resource (now, or after delay ns). */
+/* Look at this resource (now, or after delay ns). r NULL (in tests): nothing. */
 void reconciler_wake(struct reconciler *r, const char *id, int64_t delay);
 /* Look at everything that has a step. */
 void reconciler_wake_all(struct reconciler *r);

@@ -61,6 +61,12 @@ static void set_free(struct set *s)
 
 /* --- recording -------------------------------------------------------------- */
 
+static void wake_volumes(const struct set *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		reconciler_wake(s->api->reconciler, mc_json_str(s->members[i]->spec, "volume", ""), 0);
+}
+
 static void complete(struct store_tx *tx, struct resource *r, const json_t *answer)
 {
 	json_object_set(r->spec, "stored_bytes", json_object_get(answer, "bytes"));
@@ -80,7 +86,10 @@ static int record_completed(struct set *s, mc_err **err)
 		if (r && r->state == SNAPSHOT_PENDING)
 			complete(tx, r, json_array_get(s->answers, i));
 	}
-	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
+	if (store_commit(tx, err) < 0)
+		return -1;
+	wake_volumes(s); /* their chains are longer */
+	return STEP_AGAIN;
 }
 
 static int record_failed(struct set *s, const char *reason, mc_err **err)
@@ -206,6 +215,7 @@ static int not_taken(struct set *s, int outcome, bool switching, int64_t *ret_de
 	bool late = mc_clock_wall() - state_since(s->members[0]) > PATIENCE;
 	mc_autofree char *reason = mc_strdup(err ? mc_err_msg(*err) : "");
 
+	wake_volumes(s); /* a merge may be in the way, which its step stops */
 	if (!late && (may_pass(outcome) || (switching && outcome == MC_IPC_NOT_FOUND))) {
 		mc_err_clear(err);
 		*ret_delay = SOON;
@@ -282,7 +292,10 @@ static int step_deleting(struct api *api, const struct resource *r, int64_t *ret
 		return -1;
 	tx = store_write(api->store);
 	store_delete(tx, r->id);
-	return store_commit(tx, err) < 0 ? -1 : STEP_DONE;
+	if (store_commit(tx, err) < 0)
+		return -1;
+	reconciler_wake(api->reconciler, mc_json_str(r->spec, "volume", ""), 0); /* there may be something to merge */
+	return STEP_DONE;
 }
 
 int step_snapshot(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)

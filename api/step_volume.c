@@ -7,6 +7,7 @@
 #include "api/reconciler.h"
 #include "api/snapshot.h"
 #include "api/state.h"
+#include "api/upkeep.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -118,6 +119,23 @@ static int delete_volume(struct api *api, const struct resource *v, int64_t *ret
 	return STEP_DONE;
 }
 
+/* The two wait for each other: a volume that is being merged does not grow, and a merge that
+ * somebody waits for is stopped. */
+static int step_there(struct api *api, const struct resource *v, int64_t *ret_delay, mc_err **err)
+{
+	int64_t upkeep_delay = 0;
+	int modified = modification_step(api, v, ret_delay, err), kept;
+
+	if (modified < 0 || modified == STEP_AGAIN)
+		return modified;
+	kept = upkeep_step(api, v, &upkeep_delay, err);
+	if (kept < 0 || kept == STEP_AGAIN || modified == STEP_DONE) {
+		*ret_delay = upkeep_delay;
+		return kept;
+	}
+	return modified;
+}
+
 int step_volume(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)
 {
 	struct resource *v = snapshot(api, id);
@@ -128,7 +146,7 @@ int step_volume(struct api *api, const char *id, int64_t *ret_delay, mc_err **er
 	else if (v && v->state == VOLUME_DELETING)
 		r = delete_volume(api, v, ret_delay, err);
 	else if (v && (v->state == VOLUME_AVAILABLE || v->state == VOLUME_IN_USE))
-		r = modification_step(api, v, ret_delay, err);
+		r = step_there(api, v, ret_delay, err);
 	resource_free(v);
 	return r;
 }

@@ -60,6 +60,7 @@ struct sink {
 	int fd;
 	char *buf;
 	size_t len, max;
+	const struct mc_spawn *watched; /* whose on_output sees it, or NULL */
 };
 
 static void sink_close(struct sink *k)
@@ -81,6 +82,8 @@ static void sink_read(struct sink *k)
 		sink_close(k);
 		return;
 	}
+	if (k->watched && k->watched->on_output)
+		k->watched->on_output(k->watched->output_ctx, chunk, (size_t)n);
 	take = (size_t)n < k->max - k->len ? (size_t)n : k->max - k->len;
 	memcpy(k->buf + k->len, chunk, take);
 	k->len += take;
@@ -94,25 +97,30 @@ static int remaining_ms(int64_t deadline)
 	return left > 0 ? (int)left + 1 : 0;
 }
 
-/* Read both ends until they close. 1 when the time was up. */
-static int drain(struct sink *sinks, const struct mc_spawn *s)
+enum ending { ENDED, TIMED_OUT, CANCELLED };
+
+/* Read both ends until they close. */
+static enum ending drain(struct sink *sinks, const struct mc_spawn *s)
 {
 	int64_t deadline = mc_clock_boot() + (int64_t)s->timeout_ms * MC_MS;
 
 	while (sinks[0].fd >= 0 || sinks[1].fd >= 0) {
-		struct pollfd p[2] = { { .fd = sinks[0].fd, .events = POLLIN },
-				       { .fd = sinks[1].fd, .events = POLLIN } };
+		struct pollfd p[3] = { { .fd = sinks[0].fd, .events = POLLIN },
+				       { .fd = sinks[1].fd, .events = POLLIN },
+				       { .fd = s->cancel_fd > 0 ? s->cancel_fd : -1, .events = POLLIN } };
 		int left = s->timeout_ms ? remaining_ms(deadline) : -1;
 
 		if (left == 0)
-			return 1;
-		if (poll(p, 2, left) < 0 && errno != EINTR)
-			return 0;
+			return TIMED_OUT;
+		if (poll(p, 3, left) < 0 && errno != EINTR)
+			return ENDED;
+		if (p[2].revents)
+			return CANCELLED;
 		for (int i = 0; i < 2; i++)
 			if (sinks[i].fd >= 0 && p[i].revents)
 				sink_read(&sinks[i]);
 	}
-	return 0;
+	return ENDED;
 }
 
 static int wait_status(pid_t pid)
@@ -130,6 +138,7 @@ int mc_spawn_run(const struct mc_spawn *s, struct mc_spawn_result *result, mc_er
 	int out[2], errp[2];
 	size_t max = s->max_output ? s->max_output : DEFAULT_OUTPUT;
 	struct sink sinks[2];
+	enum ending ending;
 	pid_t pid;
 
 	memset(result, 0, sizeof(*result));
@@ -149,10 +158,12 @@ int mc_spawn_run(const struct mc_spawn *s, struct mc_spawn_result *result, mc_er
 		close(errp[0]);
 		return -1;
 	}
-	sinks[0] = (struct sink){ .fd = out[0], .buf = mc_alloc(max + 1), .max = max };
+	sinks[0] = (struct sink){ .fd = out[0], .buf = mc_alloc(max + 1), .max = max, .watched = s };
 	sinks[1] = (struct sink){ .fd = errp[0], .buf = mc_alloc(max + 1), .max = max };
-	result->timed_out = drain(sinks, s);
-	if (result->timed_out)
+	ending = drain(sinks, s);
+	result->timed_out = ending == TIMED_OUT;
+	result->cancelled = ending == CANCELLED;
+	if (ending != ENDED)
 		kill(pid, SIGKILL);
 	for (int i = 0; i < 2; i++)
 		if (sinks[i].fd >= 0)

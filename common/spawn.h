@@ -15,11 +15,14 @@ struct mc_spawn {
 	size_t max_output;        /* bytes kept of stdout and of stderr each; 0: 64 KiB */
 	int (*in_child)(void *arg); /* runs in the child before exec (sandbox); non-zero ends it */
 	void *arg;
+	int cancel_fd;            /* the child is killed when it becomes readable; 0 or -1: none */
+	void (*on_output)(void *ctx, const char *text, size_t n); /* sees stdout as it comes; NULL: nobody */
+	void *output_ctx;
 };
 
 struct mc_spawn_result {
 	int status; /* exit status; 128+signal when killed by one */
-	int timed_out;
+	int timed_out, cancelled;
 	char *out, *errout; /* NUL-terminated, owned by the result */
 };
 

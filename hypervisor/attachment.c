@@ -9,6 +9,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "hypervisor/disk.h"
+#include "hypervisor/merge.h"
 #include "hypervisor/work.h"
 
 #define AREA "hypervisor"
@@ -172,10 +173,11 @@ static bool under_way(void)
 	return strstr(message, "in the process of unplug") || virGetLastErrorCode() == VIR_ERR_DEVICE_MISSING;
 }
 
-static int unplug(const struct work *w, virDomainPtr domain, mc_err **err)
+static int unplug(const struct work *w, virDomainPtr domain, const char *target, mc_err **err)
 {
 	mc_autofree char *alias = disk_alias(w->part);
 
+	merge_stop(domain, target);
 	MC_CRASH_POINT();
 	if (virDomainDetachDeviceAlias(domain, alias, VIR_DOMAIN_AFFECT_LIVE) == 0 || under_way() ||
 	    virDomainIsActive(domain) == 0)
@@ -201,7 +203,7 @@ static int delete(const struct work *w, json_t **ret, mc_err **err)
 		return answer_detached(ret, true);
 	}
 	if (outcome == MC_IPC_OK)
-		outcome = unplug(w, domain, err);
+		outcome = unplug(w, domain, mc_json_str(disk, "target", ""), err);
 	if (outcome != MC_IPC_OK)
 		return outcome;
 	after = virDomainIsActive(domain) == 1 ? disks_of(domain) : NULL;

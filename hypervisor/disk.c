@@ -227,6 +227,40 @@ json_t *disk_list(const char *domain_xml)
 	return list;
 }
 
+/* Every source of the disk's element, those of what a running merge writes to left out. */
+static json_t *sources_of(const char *from, const char *end)
+{
+	static const char head[] = "<source file='";
+	const char *mirror = strstr(from, "<mirror ");
+	json_t *list = json_array();
+
+	if (mirror && mirror < end)
+		end = mirror;
+	while ((from = strstr(from, head)) && from < end) {
+		mc_autofree char *path = value_after(from, end, head);
+
+		json_array_append_new(list, json_string(path ? path : ""));
+		from += strlen(head);
+	}
+	return list;
+}
+
+json_t *disk_chain(const char *domain_xml, const char *volume)
+{
+	mc_autofree char *alias = disk_alias(volume);
+	mc_autofree char *mark = mc_strf("<alias name='%s'", alias);
+	const char *from = domain_xml, *end;
+
+	while ((from = strstr(from, "<disk ")) && (end = strstr(from, "</disk>"))) {
+		const char *found = strstr(from, mark);
+
+		if (found && found < end)
+			return sources_of(from, end);
+		from = end;
+	}
+	return NULL;
+}
+
 const json_t *disk_find(const json_t *list, const char *volume)
 {
 	size_t i;

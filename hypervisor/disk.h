@@ -29,6 +29,10 @@ char *disk_alias(const char *volume);
 /* The disks of volumes in a domain's XML as libvirt writes it: [{volume, path, target}]. New reference. */
 json_t *disk_list(const char *domain_xml);
 
+/* The files of the volume's disk in such an XML, from its top down to its base; NULL where there is no
+ * such disk. New reference. */
+json_t *disk_chain(const char *domain_xml, const char *volume);
+
 /* The one of this volume in such a list, or NULL. Borrowed. */
 const json_t *disk_find(const json_t *list, const char *volume);
 

@@ -13,6 +13,7 @@
 #include "hypervisor/host.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/instance.h"
+#include "hypervisor/merge.h"
 #include "hypervisor/nic.h"
 #include "hypervisor/serial.h"
 #include "hypervisor/stats.h"
@@ -53,6 +54,11 @@ static int put_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, m
 static int delete_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
 	return attachment_delete(ctx, req->vars[0], req->vars[1], ret, err);
+}
+
+static int merge_layers(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return merge_disk(ctx, req->vars[0], req->vars[1], req->body, ret, err);
 }
 
 static int limit_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
@@ -192,6 +198,8 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	{ "PUT", "/v1/instances/{}/disks/{}", DISK, .fields = disk_put_fields, .handler = put_disk,
 	  .help = "plug a disk in, or change its limits" },
 	{ "DELETE", "/v1/instances/{}/disks/{}", DISK, .handler = delete_disk, .help = "ask the guest to let a disk go" },
+	{ "POST", "/v1/instances/{}/disks/{}/merge", DISK, .fields = merge_fields, .handler = merge_layers,
+	  .help = "make a disk's chain shorter, look how far it is, or stop it" },
 	{ "POST", "/v1/instances/{}/disks/{}/limits", DISK, .fields = disk_limits_fields, .handler = limit_disk,
 	  .help = "other limits for a disk" },
 	{ "POST", "/v1/instances/{}/disks/{}/grow", DISK, .fields = grow_fields, .handler = grow_disk,

@@ -11,6 +11,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "hypervisor/disk.h"
+#include "hypervisor/merge.h"
 #include "hypervisor/work.h"
 
 #define AREA "hypervisor"
@@ -131,6 +132,16 @@ static int switch_disks(virDomainPtr domain, const char *xml, bool agent, bool *
 	return create(domain, xml, 0);
 }
 
+/* libvirt switches no disk that is being merged; a merge can be had again. */
+static void stop_merges(virDomainPtr domain, const json_t *left)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(left, i, one)
+		merge_stop(domain, mc_json_str(one, "target", ""));
+}
+
 /* Does the guest's agent hold its end of the channel? libvirt writes it into the channel's target. */
 static bool agent_connected(const char *xml)
 {
@@ -164,6 +175,7 @@ static int run(const struct work *w, json_t **ret, mc_err **err)
 	if (json_array_size(left) > 0) {
 		mc_autofree char *xml = switch_xml(list, left);
 
+		stop_merges(domain, left);
 		MC_CRASH_POINT();
 		if (switch_disks(domain, xml, agent_connected(live), &frozen) < 0)
 			return work_failed(w, err, "switch disks of");

@@ -21,6 +21,7 @@ struct check {
 	json_t *names; /* file names that the records know */
 	json_t *used;  /* writable layers that somebody has */
 	json_t *tops;  /* all writable layers */
+	json_t *merged; /* layers that are being merged */
 };
 
 static void finding(struct check *c, const char *who, const char *what)
@@ -31,15 +32,25 @@ static void finding(struct check *c, const char *who, const char *what)
 	c->found(c->ctx, text);
 }
 
+/* The name of what it stands on, which a QEMU writes as a whole path; of one that is being merged
+ * it may be another one for a while. */
+static bool backing_right(struct check *c, const struct layer *layer, const char *backing)
+{
+	mc_autofree char *name = layer->parent[0] ? store_name(layer->parent) : mc_strdup("");
+	mc_autofree char *path = store_path(&c->storage->store, layer->parent);
+
+	return strcmp(backing, name) == 0 || (layer->parent[0] && strcmp(backing, path) == 0) ||
+	       json_object_get(c->merged, layer->id) || json_object_get(c->merged, layer->parent);
+}
+
 static void check_header(struct check *c, const struct layer *layer, int fd)
 {
-	mc_autofree char *backing = layer->parent[0] ? store_name(layer->parent) : mc_strdup("");
 	mc_auto_err mc_err *err = NULL;
 	struct qcow2_header header;
 
 	if (qcow2_header_read(fd, &header, NULL, &err) < 0)
 		finding(c, layer->id, mc_err_msg(err));
-	else if (strcmp(header.backing, backing) != 0)
+	else if (!backing_right(c, layer, header.backing))
 		finding(c, layer->id, "its header names another backing file than the records");
 	else if (header.virtual_bytes != (uint64_t)layer->virtual_bytes)
 		finding(c, layer->id, "its header has another size than the records");
@@ -52,6 +63,8 @@ static void check_mode(struct check *c, const struct layer *layer, int fd)
 	mode_t want = layer->state == LAYER_FROZEN ? STORE_MODE_FROZEN : STORE_MODE_TOP;
 	struct stat st;
 
+	if (json_object_get(c->merged, layer->id) || json_object_get(c->merged, layer->parent))
+		return; /* writable while it is merged */
 	if (fstat(fd, &st) < 0 || (st.st_mode & 07777) != want)
 		finding(c, layer->id, "its file has the wrong mode");
 	else if (c->storage->store.group != (gid_t)-1 && st.st_gid != c->storage->store.group)
@@ -75,6 +88,15 @@ static int check_layer(void *ctx, const struct layer *layer)
 		check_header(c, layer, fd);
 		check_mode(c, layer, fd);
 	}
+	return 0;
+}
+
+static int note_merge(void *ctx, const struct merge *m)
+{
+	struct check *c = ctx;
+
+	json_object_set_new(c->merged, m->upper, json_true());
+	json_object_set_new(c->merged, m->lower, json_true());
 	return 0;
 }
 
@@ -143,9 +165,12 @@ int check_run(struct storage *storage, void (*found)(void *ctx, const char *text
 	mc_auto_json json_t *names = json_object();
 	mc_auto_json json_t *used = json_object();
 	mc_auto_json json_t *tops = json_object();
-	struct check c = {.storage = storage, .found = found, .ctx = ctx, .names = names, .used = used, .tops = tops};
+	mc_auto_json json_t *merged = json_object();
+	struct check c = {.storage = storage, .found = found, .ctx = ctx, .names = names, .used = used, .tops = tops,
+			  .merged = merged};
 
-	if (graph_layers(storage->graph, check_layer, &c, err) < 0 ||
+	if (graph_merges(storage->graph, note_merge, &c, err) < 0 ||
+	    graph_layers(storage->graph, check_layer, &c, err) < 0 ||
 	    graph_volumes(storage->graph, check_volume, &c, err) < 0 ||
 	    graph_images(storage->graph, check_image, &c, err) < 0 ||
 	    graph_snapshots(storage->graph, check_snapshot, &c, err) < 0 || check_files(&c, err) < 0)

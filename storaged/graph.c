@@ -28,6 +28,10 @@ static const struct mc_db_upgrade upgrades[] = {
 	    "CREATE UNIQUE INDEX snapshots_overlay ON snapshots(overlay);"},
 	/* Not 0: its QEMU is about to grow it to this. */
 	{4, "ALTER TABLE volumes ADD COLUMN growing_gib INTEGER NOT NULL DEFAULT 0;"},
+	/* What is being merged; volume '' where no QEMU is involved. */
+	{5, "CREATE TABLE merges (upper TEXT PRIMARY KEY REFERENCES layers(id), lower TEXT NOT NULL UNIQUE REFERENCES layers(id),"
+	    " kind TEXT NOT NULL CHECK (kind IN ('commit','pull')), volume TEXT NOT NULL, unwanted INTEGER NOT NULL DEFAULT 0,"
+	    " created INTEGER NOT NULL);"},
 	{0, NULL},
 };
 

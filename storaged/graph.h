@@ -65,7 +65,7 @@ int graph_volume_find(struct graph *graph, const char *id, struct volume *ret, m
 int graph_image_find(struct graph *graph, const char *id, struct image *ret, mc_err **err);
 int graph_layer_find(struct graph *graph, const char *id, struct layer *ret, mc_err **err);
 
-/* A row in state creating. 1 when parent is given and is no frozen layer. */
+/* A row in state creating. 1 when parent is given and is no frozen layer, or being merged. */
 int graph_layer_begin(struct graph *graph, const struct layer *layer, mc_err **err);
 
 /* The layer's file is whole: make it ready (frozen) and record the volume (image) in one step;
@@ -108,6 +108,44 @@ int graph_snapshot_find(struct graph *graph, const char *id, struct snapshot *re
 int graph_snapshot_prepared(struct graph *graph, const char *volume, struct snapshot *ret, mc_err **err);
 int graph_snapshots(struct graph *graph, int (*fn)(void *ctx, const struct snapshot *snapshot), void *ctx,
 		    mc_err **err);
+
+/* Two or more layers of a chain becoming fewer. */
+enum merge_kind {
+	MERGE_COMMIT, /* the upper's data goes down into the lower, which takes its place; both are frozen */
+	MERGE_PULL,   /* all above the lower, a base, goes up into the upper, a volume's top */
+	MERGE_KIND_MAX
+};
+const char *merge_kind_name(enum merge_kind kind);
+
+struct merge {
+	enum merge_kind kind;
+	char lower[MC_ID_LEN], upper[MC_ID_LEN];
+	char volume[MC_ID_LEN]; /* whose QEMU does it, or whose top it is; "" for a commit without a QEMU */
+	bool unwanted;
+};
+
+/* Find something to merge, with no QEMU in it or by the only QEMU that has it, and note that it is under
+ * way, in one step. Chains of pull_at files and more are pulled. 1 where there is nothing. */
+int graph_merge_begin_idle(struct graph *graph, int64_t pull_at, struct merge *ret, mc_err **err);
+int graph_merge_begin_live(struct graph *graph, const char *volume, int64_t pull_at, struct merge *ret, mc_err **err);
+
+/* Somebody waits for its end: a QEMU should stop it. */
+int graph_merge_unwant(struct graph *graph, const struct merge *merge, mc_err **err);
+
+/* Give it up, or record its result, after which *ret_layer is the caller's to delete (1: there is
+ * nothing to delete). */
+int graph_merge_end(struct graph *graph, const struct merge *merge, mc_err **err);
+int graph_merge_finish(struct graph *graph, const struct merge *merge, struct layer *ret_layer, mc_err **err);
+/* The one of this volume; the one that touches the layer or what it stands on; 1 where there is none. */
+int graph_merge_of(struct graph *graph, const char *volume, struct merge *ret, mc_err **err);
+int graph_merge_in_chain(struct graph *graph, const char *layer, struct merge *ret, mc_err **err);
+int graph_merges(struct graph *graph, int (*fn)(void *ctx, const struct merge *merge), void *ctx, mc_err **err);
+
+/* How many files a volume's chain has. */
+int graph_depth(struct graph *graph, const char *volume, int64_t *ret, mc_err **err);
+
+/* Calls for each whole layer that stands directly on this one; fn as below. */
+int graph_children(struct graph *graph, const char *layer, int (*fn)(void *ctx, const char *id), void *ctx, mc_err **err);
 
 /* Calls for the layer and what it stands on, down to its base; fn as below. */
 int graph_chain(struct graph *graph, const char *layer_id, int (*fn)(void *ctx, const struct layer *layer),

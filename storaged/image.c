@@ -14,6 +14,7 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "storaged/janitor.h"
 #include "storaged/qcow2.h"
 #include "storaged/qemu_img.h"
 
@@ -275,6 +276,7 @@ int image_delete(struct storage *storage, const char *id, mc_err **err)
 		r = storage_collect(storage, &layer, err);
 	if (r < 0)
 		return mc_err_wrap(err, "image %s", id);
+	janitor_wake(storage->janitor);
 	mc_log(MC_LOG_INFO, AREA, "deleted", "image", id, NULL);
 	return MC_IPC_OK;
 }

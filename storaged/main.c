@@ -8,6 +8,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "storaged/check.h"
+#include "storaged/janitor.h"
 #include "storaged/routes.h"
 #include "storaged/storage.h"
 
@@ -72,8 +73,11 @@ static int run(const struct storaged_config *config, mc_err **err)
 		r = storage_recover(&storage, err);
 	if (r == 0)
 		r = check_run(&storage, log_finding, NULL, &findings, err);
-	if (r == 0)
-		r = serve(&storage, config, err);
+	if (r == 0) {
+		storage.janitor = janitor_start(&storage, err);
+		r = storage.janitor ? serve(&storage, config, err) : -1;
+	}
+	janitor_stop(storage.janitor);
 	storage_close(&storage);
 	return r;
 }

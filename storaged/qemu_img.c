@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/fs.h"
@@ -27,22 +28,35 @@ static int bind_child(void *offspring)
 	return offspring_bind(offspring);
 }
 
-/* Run it on files of our own. 0 where it ended well, or -1 and *err. */
-static int run(const struct offspring *offspring, const char *const *argv, mc_err **err)
+/* Work that nobody waits for gives way to what somebody does. */
+static int humble_child(void *offspring)
 {
-	struct mc_spawn spawn = {.argv = argv, .timeout_ms = QUICK_TIMEOUT_MS, .in_child = bind_child,
-				 .arg = (void *)offspring};
+	(void)!nice(5);
+	return offspring_bind(offspring);
+}
+
+/* Run it on files of our own, for as long as it takes where it can be cancelled (cancel_fd >= 0).
+ * 0 where it ended well, 1 where it was cancelled, or -1 and *err. */
+static int run_long(const struct offspring *offspring, const char *const *argv, int cancel_fd, mc_err **err)
+{
+	struct mc_spawn spawn = {.argv = argv, .timeout_ms = cancel_fd < 0 ? QUICK_TIMEOUT_MS : 0, .cancel_fd = cancel_fd,
+				 .in_child = cancel_fd < 0 ? bind_child : humble_child, .arg = (void *)offspring};
 	mc_auto_spawn_result struct mc_spawn_result result = {0};
 	const char *text;
 	int n;
 
 	if (mc_spawn_run(&spawn, &result, err) < 0)
 		return -1;
-	if (result.status == 0)
-		return 0;
+	if (result.cancelled || result.status == 0)
+		return result.cancelled ? 1 : 0;
 	text = result.errout;
 	n = first_line_length(&text);
 	return mc_err_set(err, 0, "qemu-img %s ended with %d: %.*s", argv[1], result.status, n, text);
+}
+
+static int run(const struct offspring *offspring, const char *const *argv, mc_err **err)
+{
+	return run_long(offspring, argv, -1, err);
 }
 
 int qemu_img_create(const struct offspring *offspring, const char *path, const char *backing,
@@ -58,6 +72,34 @@ int qemu_img_create(const struct offspring *offspring, const char *path, const c
 int qemu_img_quiet(const struct offspring *offspring, const char *path, mc_err **err)
 {
 	const char *const argv[] = {QEMU_IMG, "info", "-f", "qcow2", path, NULL};
+
+	return run(offspring, argv, err);
+}
+
+int qemu_img_rename_backing(const struct offspring *offspring, const char *path, const char *backing, mc_err **err)
+{
+	const char *const argv[] = {QEMU_IMG, "rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", backing, path, NULL};
+
+	return run(offspring, argv, err);
+}
+
+int qemu_img_commit(const struct offspring *offspring, const char *path, int cancel_fd, mc_err **err)
+{
+	const char *const argv[] = {QEMU_IMG, "commit", "-q", "-d", "-f", "qcow2", path, NULL};
+
+	return run_long(offspring, argv, cancel_fd, err);
+}
+
+int qemu_img_pull(const struct offspring *offspring, const char *path, const char *backing, int cancel_fd, mc_err **err)
+{
+	const char *const argv[] = {QEMU_IMG, "rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, path, NULL};
+
+	return run_long(offspring, argv, cancel_fd, err);
+}
+
+int qemu_img_mend(const struct offspring *offspring, const char *path, mc_err **err)
+{
+	const char *const argv[] = {QEMU_IMG, "check", "-q", "-r", "leaks", "-f", "qcow2", path, NULL};
 
 	return run(offspring, argv, err);
 }

@@ -5,6 +5,7 @@
 #include "storaged/doctor.h"
 #include "storaged/image.h"
 #include "storaged/kms.h"
+#include "storaged/merge.h"
 #include "storaged/snapshot.h"
 #include "storaged/storage.h"
 #include "storaged/volume.h"
@@ -57,6 +58,11 @@ static const struct mc_field snapshot_fields[] = {
 };
 
 static const struct mc_field no_fields[] = {{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL}};
+
+static const struct mc_field settle_fields[] = {
+	{"done", MC_FIELD_BOOLEAN, true, 0, 0, NULL, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
 
 static const struct mc_field grow_fields[] = {
 	{"size_gib", MC_FIELD_INTEGER, true, 1, SIZE_GIB_MAX, NULL, NULL},
@@ -166,6 +172,16 @@ static int close_volume(void *ctx, const struct mc_ipc_request *req, json_t **re
 {
 	(void)ret_body;
 	return volume_close(ctx, req->vars[0], mc_json_str(req->body, "opener", ""), err);
+}
+
+static int merge_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return merge_live(ctx, req->vars[0], ret_body, err);
+}
+
+static int settle_merge(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return merge_settle_live(ctx, req->vars[0], mc_json_bool(req->body, "done", false), ret_body, err);
 }
 
 static int put_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
@@ -281,6 +297,8 @@ const struct mc_ipc_route storaged_routes[] = {
 	{"POST", "/v1/volumes/{}/grow", {"vol"}, grow_fields, grow_volume, NULL, "make a volume larger"},
 	{"POST", "/v1/volumes/{}/open", {"vol"}, opener_fields, open_volume, NULL, "an instance will write to it"},
 	{"POST", "/v1/volumes/{}/close", {"vol"}, opener_fields, close_volume, NULL, "it writes no more"},
+	{"POST", "/v1/volumes/{}/merge", {"vol"}, no_fields, merge_volume, NULL, "what its QEMU should merge"},
+	{"POST", "/v1/volumes/{}/merge/settle", {"vol"}, settle_fields, settle_merge, NULL, "its QEMU merges no more"},
 	{"GET", "/v1/snapshots", {NULL}, NULL, list_snapshots, NULL, "all snapshots"},
 	{"PUT", "/v1/snapshots/{}", {"snap"}, snapshot_fields, put_snapshot, NULL, "take or prepare a snapshot, or copy one"},
 	{"GET", "/v1/snapshots/{}", {"snap"}, NULL, get_snapshot, NULL, "one snapshot"},

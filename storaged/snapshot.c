@@ -8,6 +8,8 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "storaged/janitor.h"
+#include "storaged/merge.h"
 #include "storaged/qemu_img.h"
 #include "storaged/volume.h"
 
@@ -91,6 +93,7 @@ static int take(struct storage *storage, struct snapshot *s, mc_err **err)
 	s->overlay[0] = '\0';
 	if (store_set_mode(&storage->store, s->layer.id, STORE_MODE_FROZEN, err) < 0)
 		return -1;
+	janitor_wake(storage->janitor);
 	mc_log(MC_LOG_INFO, AREA, "taken", "snapshot", s->id, "volume", s->volume, "layer", s->layer.id, NULL);
 	return 0;
 }
@@ -115,28 +118,55 @@ static int make_overlay(struct storage *storage, const struct layer *layer, mc_e
 	return store_commit(&storage->store, layer->id, STORE_MODE_TOP, err);
 }
 
-static int prepare(struct storage *storage, struct snapshot *s, mc_err **err)
-{
-	struct layer overlay = {.virtual_bytes = s->layer.virtual_bytes, .on_top = true};
-
-	mc_id_new("lay", overlay.id);
-	snprintf(overlay.parent, sizeof(overlay.parent), "%s", s->layer.id);
-	if (graph_layer_begin(storage->graph, &overlay, err) != 0)
-		return err && *err ? -1 : mc_err_set(err, 0, "%s is no top any more", s->layer.id);
-	snprintf(s->overlay, sizeof(s->overlay), "%s", overlay.id);
-	if (make_overlay(storage, &overlay, err) < 0 || graph_snapshot_prepare(storage->graph, s, err) < 0) {
-		storage_abandon(storage, overlay.id);
-		return mc_err_wrap(err, "snapshot %s", s->id);
-	}
-	MC_CRASH_POINT();
-	return 0;
-}
-
 static int quiet(struct storage *storage, const char *layer_id, mc_err **err)
 {
 	mc_autofree char *path = store_path(&storage->store, layer_id);
 
 	return qemu_img_quiet(&storage->offspring, path, err);
+}
+
+static int prepare(struct storage *storage, struct snapshot *s, bool open, mc_err **err)
+{
+	struct layer overlay = {.virtual_bytes = s->layer.virtual_bytes, .on_top = true};
+	int r;
+
+	mc_id_new("lay", overlay.id);
+	snprintf(overlay.parent, sizeof(overlay.parent), "%s", s->layer.id);
+	r = graph_layer_begin(storage->graph, &overlay, err);
+	if (r > 0) { /* the janitor was quicker */
+		mc_err_set(err, 0, "%s is being merged", s->layer.id);
+		return MC_IPC_UNAVAILABLE;
+	}
+	if (r < 0)
+		return -1;
+	snprintf(s->overlay, sizeof(s->overlay), "%s", overlay.id);
+	/* Nobody said that the volume is open; QEMU's own lock must say so too. The janitor may just be
+	 * at its header. */
+	if (!open && quiet(storage, s->layer.id, err) < 0) {
+		storage_abandon(storage, overlay.id);
+		return MC_IPC_UNAVAILABLE;
+	}
+	if (make_overlay(storage, &overlay, err) < 0 || graph_snapshot_prepare(storage->graph, s, err) < 0) {
+		storage_abandon(storage, overlay.id);
+		return mc_err_wrap(err, "snapshot %s", s->id);
+	}
+	MC_CRASH_POINT();
+	return MC_IPC_OK;
+}
+
+/* Neither its QEMU nor the janitor works on the volume's top. */
+static int end_merge(struct storage *storage, const char *volume, bool open, mc_err **err)
+{
+	struct merge m;
+	int r = graph_merge_of(storage->graph, volume, &m, err);
+
+	if (r != 0)
+		return r < 0 ? -1 : MC_IPC_OK;
+	if (open)
+		return merge_interrupt(storage, volume, err);
+	r = merge_hold(storage, m.upper, NULL, err);
+	merge_release(storage);
+	return r;
 }
 
 /* Under the volume's lock. */
@@ -145,8 +175,12 @@ static int begin(struct storage *storage, const char *id, const char *volume, st
 	struct snapshot s = {.id = ""}, other;
 	struct volume v;
 	int open = volume_is_open(storage, volume, err);
-	int r = open < 0 ? -1 : volume_find(storage, volume, &v, err);
+	int r = open < 0 ? -1 : merge_check_depth(storage, volume, err);
 
+	if (r == MC_IPC_OK)
+		r = end_merge(storage, volume, open, err);
+	if (r == MC_IPC_OK)
+		r = volume_find(storage, volume, &v, err);
 	if (r != MC_IPC_OK)
 		return r;
 	r = graph_snapshot_prepared(storage->graph, volume, &other, err);
@@ -165,11 +199,9 @@ static int begin(struct storage *storage, const char *id, const char *volume, st
 	snprintf(s.volume, sizeof(s.volume), "%s", volume);
 	s.size_gib = v.size_gib;
 	s.layer = v.layer;
-	/* Nobody said that it is open; QEMU's own lock must say so too. */
-	if ((!open && quiet(storage, v.layer.id, err) < 0) || prepare(storage, &s, err) < 0)
-		return -1;
+	r = prepare(storage, &s, open, err);
 	*ret = s;
-	return MC_IPC_OK;
+	return r;
 }
 
 /* Where nobody writes to the volume there is nothing to wait for. */
@@ -298,6 +330,7 @@ static int delete_taken(struct storage *storage, struct snapshot *s, mc_err **er
 		r = graph_snapshot_remove(storage->graph, s->id, &layer, err);
 	if (r == 0)
 		r = storage_collect(storage, &layer, err);
+	janitor_wake(storage->janitor);
 	if (r < 0)
 		return mc_err_wrap(err, "snapshot %s", s->id);
 	mc_log(MC_LOG_INFO, AREA, "deleted", "snapshot", s->id, "layer", s->layer.id, NULL);

@@ -11,6 +11,7 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "storaged/merge.h"
 #include "storaged/qcow2.h"
 
 #define AREA "storage"
@@ -212,6 +213,9 @@ int storage_recover(struct storage *storage, mc_err **err)
 
 	if (r == 0) {
 		choose_sandbox(storage, lock);
+		r = merge_recover(storage, err);
+	}
+	if (r == 0) {
 		r = graph_layers(storage->graph, keep_layer, &list, err);
 	}
 	for (size_t i = 0; i < list.n && r == 0; i++)

@@ -9,6 +9,8 @@
 #include "storaged/store.h"
 #include "storaged/vault.h"
 
+struct janitor;
+
 struct storage {
 	const struct storaged_config *config; /* borrowed */
 	struct store store;
@@ -17,6 +19,7 @@ struct storage {
 	struct mc_keylock *locks; /* by volume or image id */
 	struct sandbox *sandbox;
 	struct offspring offspring; /* set by storage_recover() */
+	struct janitor *janitor;    /* NULL: nothing is merged by itself */
 };
 
 /* Open store and records. 0 or -1 and *err; close it in either case. */

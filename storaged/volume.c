@@ -8,6 +8,8 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "storaged/janitor.h"
+#include "storaged/merge.h"
 #include "storaged/qcow2.h"
 #include "storaged/qemu_img.h"
 #include "storaged/snapshot.h"
@@ -176,18 +178,29 @@ static int make_file(struct storage *storage, const struct volume *v, mc_err **e
 	return store_commit(&storage->store, v->layer.id, STORE_MODE_TOP, err);
 }
 
+/* What it stands on was removed, or is being merged: then that waits until the new layer is noted. */
+static int begin_again(struct storage *storage, struct volume *v, mc_err **err)
+{
+	int r = merge_hold(storage, v->layer.parent, NULL, err);
+
+	if (r == MC_IPC_OK)
+		r = find_base(storage, v->source, v, err);
+	if (r == MC_IPC_OK && graph_layer_begin(storage->graph, &v->layer, err) != 0)
+		r = err && *err ? -1 : mc_err_set(err, 0, "%s cannot be stood on", v->layer.parent);
+	merge_release(storage);
+	return r;
+}
+
 static int create(struct storage *storage, struct volume *v, const char *opener, mc_err **err)
 {
 	int r;
 
 	mc_id_new("lay", v->layer.id);
 	r = graph_layer_begin(storage->graph, &v->layer, err);
-	if (r > 0) {
-		mc_err_set(err, 0, "%s was removed meanwhile", v->source);
-		return MC_IPC_NOT_FOUND;
-	}
-	if (r < 0)
-		return -1;
+	if (r > 0)
+		r = begin_again(storage, v, err);
+	if (r != MC_IPC_OK)
+		return r;
 	if (make_file(storage, v, err) < 0 || graph_volume_add(storage->graph, v, opener, err) < 0) {
 		storage_abandon(storage, v->layer.id);
 		return mc_err_wrap(err, "volume %s", v->id);
@@ -211,6 +224,19 @@ int volume_is_open(struct storage *storage, const char *id, mc_err **err)
 	return graph_volume_openers(storage->graph, id, count_opener, &n, err) < 0 ? -1 : n > 0;
 }
 
+/* End the merges that touch the layer or what it stands on. */
+static int let_go(struct storage *storage, const char *layer, const char *but, mc_err **err)
+{
+	struct merge m;
+	int r = graph_merge_in_chain(storage->graph, layer, &m, err);
+
+	if (r != 0)
+		return r < 0 ? -1 : MC_IPC_OK;
+	r = merge_hold(storage, layer, but, err);
+	merge_release(storage);
+	return r;
+}
+
 /* Under its lock. Whoever is the first to open it finds nothing half-done. */
 static int open_it(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err)
 {
@@ -222,6 +248,11 @@ static int open_it(struct storage *storage, const char *id, const char *opener, 
 	r = r < 0 ? -1 : volume_find(storage, id, &v, err);
 	if (r == MC_IPC_OK && graph_volume_open(storage->graph, id, opener, err) < 0)
 		return -1;
+	/* Noted first: what is not being merged now is not begun any more. */
+	if (r == MC_IPC_OK)
+		r = let_go(storage, v.layer.id, id, err);
+	if (r == MC_IPC_OK)
+		r = volume_find(storage, id, &v, err);
 	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
 }
 
@@ -284,6 +315,17 @@ static int check_closed(struct storage *storage, const char *id, mc_err **err)
 	return MC_IPC_IN_USE;
 }
 
+/* Its top is not written to any more. 0 or -1. */
+static int end_pull(struct storage *storage, const char *id, mc_err **err)
+{
+	struct merge m;
+	int r = graph_merge_of(storage->graph, id, &m, err);
+
+	if (r == 0)
+		r = let_go(storage, m.upper, NULL, err);
+	return r < 0 ? -1 : 0;
+}
+
 int volume_delete(struct storage *storage, const char *id, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
@@ -294,11 +336,14 @@ int volume_delete(struct storage *storage, const char *id, mc_err **err)
 		return r;
 	if (snapshot_settle(storage, id, err) < 0)
 		return -1;
-	r = remove_record(storage, id, &layer, err);
+	r = end_pull(storage, id, err);
+	if (r == 0)
+		r = remove_record(storage, id, &layer, err);
 	if (r == 0) {
 		r = storage_collect(storage, &layer, err);
 		mc_log(MC_LOG_INFO, AREA, "deleted", "volume", id, "layer", layer.id, NULL);
 	}
+	janitor_wake(storage->janitor);
 	return r < 0 ? mc_err_wrap(err, "volume %s", id) : MC_IPC_OK;
 }
 
@@ -318,6 +363,16 @@ static int check_unprepared(struct storage *storage, const char *id, mc_err **er
 		return r < 0 ? -1 : MC_IPC_OK;
 	mc_err_set(err, 0, "the snapshot %s of %s is being taken", s.id, id);
 	return MC_IPC_UNAVAILABLE;
+}
+
+/* A QEMU that merges does not grow. */
+static int check_unmerged(struct storage *storage, const char *id, mc_err **err)
+{
+	int open = volume_is_open(storage, id, err);
+
+	if (open < 0)
+		return -1;
+	return open ? merge_interrupt(storage, id, err) : end_pull(storage, id, err);
 }
 
 /* Make the file of a closed volume large enough; see whether the QEMU of an open one has done so. */
@@ -364,6 +419,8 @@ int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_
 	int r = check_unprepared(storage, id, err);
 
 	if (r == MC_IPC_OK)
+		r = check_unmerged(storage, id, err);
+	if (r == MC_IPC_OK)
 		r = volume_find(storage, id, &v, err);
 	if (r == MC_IPC_OK)
 		r = grow(storage, &v, size_gib, err);
@@ -382,6 +439,18 @@ int volume_open(struct storage *storage, const char *id, const char *opener, jso
 int volume_close(struct storage *storage, const char *id, const char *opener, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
+	struct volume v;
+	int open;
 
-	return graph_volume_close(storage->graph, id, opener, err) < 0 ? -1 : MC_IPC_OK;
+	if (graph_volume_close(storage->graph, id, opener, err) < 0)
+		return -1;
+	open = volume_is_open(storage, id, err);
+	if (open != 0)
+		return open < 0 ? -1 : MC_IPC_OK;
+	if (merge_closed(storage, id, err) < 0)
+		return -1;
+	if (graph_volume_find(storage->graph, id, &v, NULL) == 0)
+		merge_tidy(storage, &v.layer);
+	janitor_wake(storage->janitor);
+	return MC_IPC_OK;
 }

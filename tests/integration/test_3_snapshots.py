@@ -1,5 +1,7 @@
 """Snapshots of volumes that a guest writes to, and what comes out of them."""
 
+import os
+import pathlib
 import re
 
 import pytest
@@ -125,3 +127,45 @@ def test_snapshot_of_a_root(pair, cloud, ec2):
     far.delete_volume(VolumeId=volume)
     far.delete_snapshot(SnapshotId=copy)
     wait_gone(far, volume)
+
+
+def files_of(cloud, guest, volume):
+    """The chain that the guest's QEMU has open, by the kernel's word."""
+    pid = cloud.socket_call("hypervisor", "GET", f"/v1/instances/{guest.id}")[1]["pid"]
+    names = {os.readlink(p) for p in pathlib.Path(f"/proc/{pid}/fd").iterdir() if p.exists()}
+    known = cloud.volumes()[volume]
+    return [name for name in [known["path"], *known["backing"]] if name in names]
+
+
+def test_chains_of_running_guests(two, pair, ec2, cloud):
+    """Snapshots come and go while the guest writes; its chain is merged under it."""
+    guest, volume = pair[0], two[0]
+    device = serial(volume)
+
+    def snapshots(n):
+        made = []
+        for k in range(n):
+            guest.ssh(f"printf '%015d\\n' {k} | sudo dd of={device} bs=4k seek={k} conv=notrunc,fsync 2>/dev/null")
+            made.append(ec2.create_snapshot(VolumeId=volume)["SnapshotId"])
+            wait_snapshot(ec2, made[-1])
+        return made
+    kept, *gone = snapshots(6)
+    last = gone.pop()
+    for snapshot in gone:
+        ec2.delete_snapshot(SnapshotId=snapshot)
+
+    def merged():
+        known = cloud.volumes()[volume]
+        return len(known["backing"]) == 2 and files_of(cloud, guest, volume) == [known["path"], *known["backing"]]
+    wait_until("the deleted ones are merged by the QEMU", merged, 60)
+    text = guest.ssh(f"sudo sh -c 'for k in 0 1 2 3 4 5; do dd if={device} bs=4k skip=$k count=1 2>/dev/null | head -n 1; done'")
+    assert [int(n) for n in text.split()] == list(range(6))
+    # One that has to wait for a shorter chain is taken as soon as that is there.
+    more = snapshots(14)
+    wait_until("it is short again", lambda: len(cloud.volumes()[volume]["backing"]) < 12, 60)
+    assert len(files_of(cloud, guest, volume)) <= 16
+    text = guest.ssh(f"sudo sh -c 'for k in 0 1 5 13; do dd if={device} bs=4k skip=$k count=1 2>/dev/null | head -n 1; done'")
+    assert [int(n) for n in text.split()] == [0, 1, 5, 13]
+    for snapshot in (kept, last, *more):
+        ec2.delete_snapshot(SnapshotId=snapshot)
+    assert guest.ssh("sudo dmesg | grep -c 'I/O error'", check=False).stdout.strip() == "0"

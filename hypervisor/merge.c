@@ -1,0 +1,165 @@
+#include "hypervisor/merge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/crash.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "hypervisor/disk.h"
+#include "hypervisor/work.h"
+
+static bool check_action(const char *text)
+{
+	return strcmp(text, "start") == 0 || strcmp(text, "look") == 0 || strcmp(text, "stop") == 0;
+}
+
+static bool check_kind(const char *text)
+{
+	return strcmp(text, "commit") == 0 || strcmp(text, "pull") == 0;
+}
+
+const struct mc_field merge_fields[] = {
+	{ .name = "action", .type = MC_FIELD_STRING, .required = true, .check = check_action },
+	{ .name = "kind", .type = MC_FIELD_STRING, .required = true, .check = check_kind },
+	{ .name = "base", .type = MC_FIELD_STRING, .required = true, .min = 2, .max = 4095, .check = mc_check_path },
+	{ .name = "top", .type = MC_FIELD_STRING, .required = true, .min = 2, .max = 4095, .check = mc_check_path },
+	{ 0 },
+};
+
+/* What the request is about, in the live domain. */
+struct merging {
+	const struct work *w;
+	virDomainPtr domain;
+	char *target;
+	json_t *chain; /* the disk's files, from its top down */
+	bool commit;
+	const char *base, *top;
+};
+
+static int load(struct merging *m, mc_err **err)
+{
+	mc_autofree char *xml = virDomainGetXMLDesc(m->domain, 0);
+	mc_auto_json json_t *list = xml ? disk_list(xml) : NULL;
+	const json_t *disk = list ? disk_find(list, m->w->part) : NULL;
+
+	if (!xml)
+		return work_failed(m->w, err, "describe");
+	if (!disk) {
+		mc_err_set(err, 0, "%s has no disk %s", m->w->id, m->w->part);
+		return MC_IPC_NOT_FOUND;
+	}
+	free(m->target);
+	json_decref(m->chain);
+	m->target = strdup(mc_json_str(disk, "target", ""));
+	m->chain = disk_chain(xml, m->w->part);
+	return m->target ? MC_IPC_OK : -1;
+}
+
+/* libvirt's XML has the chain that the QEMU uses, once a job has come to its end. */
+static bool is_done(const struct merging *m)
+{
+	if (m->commit)
+		return !mc_json_has_str(m->chain, m->top) && mc_json_has_str(m->chain, m->base);
+	return json_array_size(m->chain) > 1 && strcmp(mc_json_at(m->chain, 1), m->base) == 0;
+}
+
+void merge_stop(virDomainPtr domain, const char *target)
+{
+	virDomainBlockJobInfo info;
+
+	if (virDomainGetBlockJobInfo(domain, target, &info, 0) > 0)
+		virDomainBlockJobAbort(domain, target, 0);
+}
+
+/* A pull changes the header before the tables of what it moved have left the QEMU's memory; a guest that is
+ * stopped has written everything. */
+static int flush(const struct merging *m, mc_err **err)
+{
+	int state, reason;
+
+	if (m->commit || virDomainGetState(m->domain, &state, &reason, 0) < 0 || state != VIR_DOMAIN_RUNNING)
+		return MC_IPC_OK;
+	if (virDomainSuspend(m->domain) < 0)
+		return work_failed(m->w, err, "flush");
+	return virDomainResume(m->domain) < 0 ? work_failed(m->w, err, "resume after the flush of") : MC_IPC_OK;
+}
+
+static int start(const struct merging *m, mc_err **err)
+{
+	int r;
+
+	MC_CRASH_POINT();
+	r = m->commit ? virDomainBlockCommit(m->domain, m->target, m->base, m->top, 0, 0)
+		      : virDomainBlockRebase(m->domain, m->target, m->base, 0, 0);
+	MC_CRASH_POINT();
+	if (r < 0)
+		return work_failed(m->w, err, "merge");
+	mc_log(MC_LOG_INFO, "hypervisor", "merge begun", "instance", m->w->id, "volume", m->w->part, NULL);
+	return MC_IPC_OK;
+}
+
+static json_t *running(const virDomainBlockJobInfo *info)
+{
+	return json_pack("{s:s, s:I, s:I}", "state", "running", "done", (json_int_t)info->cur, "total", (json_int_t)info->end);
+}
+
+static int answer_ended(struct merging *m, json_t **ret, mc_err **err)
+{
+	int outcome = load(m, err); /* it may have ended since we looked */
+	bool done = outcome == MC_IPC_OK && is_done(m);
+
+	if (outcome == MC_IPC_OK && done)
+		outcome = flush(m, err);
+	if (outcome == MC_IPC_OK)
+		*ret = json_pack("{s:s}", "state", done ? "done" : "idle");
+	return outcome;
+}
+
+static int act(struct merging *m, const char *action, json_t **ret, mc_err **err)
+{
+	virDomainBlockJobInfo info = { 0 };
+	int outcome = load(m, err), job;
+
+	if (outcome != MC_IPC_OK)
+		return outcome;
+	if (strcmp(action, "stop") == 0)
+		merge_stop(m->domain, m->target);
+	job = virDomainGetBlockJobInfo(m->domain, m->target, &info, 0);
+	if (job == 0 && strcmp(action, "start") == 0 && !is_done(m)) {
+		outcome = start(m, err);
+		job = 1;
+	}
+	if (job < 0)
+		return work_failed(m->w, err, "look for the merge of");
+	if (outcome != MC_IPC_OK)
+		return outcome;
+	if (job == 0)
+		return answer_ended(m, ret, err);
+	*ret = running(&info);
+	return MC_IPC_OK;
+}
+
+static int run(const struct work *w, json_t **ret, mc_err **err)
+{
+	auto_domain domain = NULL;
+	struct merging m = { .w = w, .commit = strcmp(mc_json_str(w->doc, "kind", ""), "commit") == 0,
+			     .base = mc_json_str(w->doc, "base", ""), .top = mc_json_str(w->doc, "top", "") };
+	int outcome = work_find_active(w, &domain, err);
+
+	if (outcome != MC_IPC_OK)
+		return outcome;
+	m.domain = domain;
+	outcome = act(&m, mc_json_str(w->doc, "action", ""), ret, err);
+	free(m.target);
+	json_decref(m.chain);
+	return outcome;
+}
+
+int merge_disk(struct hypervisor *h, const char *id, const char *volume, const json_t *doc, json_t **ret, mc_err **err)
+{
+	struct work w = { .h = h, .id = id, .part = volume, .doc = doc };
+
+	return work_run(&w, run, ret, err);
+}

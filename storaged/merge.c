@@ -1,0 +1,517 @@
+#include "storaged/merge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/crash.h"
+#include "common/fs.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "storaged/janitor.h"
+#include "storaged/qcow2.h"
+#include "storaged/qemu_img.h"
+#include "storaged/volume.h"
+
+#define AREA "merge"
+
+/* --- headers ---------------------------------------------------------------- */
+
+/* Does the header of this layer name that one as what it stands on? A QEMU writes whole paths. 1, 0, or -1 and *err. */
+static int stands_on(const struct storage *storage, const char *layer, const char *backing, mc_err **err)
+{
+	mc_autofree char *name = store_name(backing);
+	mc_autofree char *path = store_path(&storage->store, backing);
+	struct qcow2_header header;
+
+	if (storage_header(storage, layer, &header, err) < 0)
+		return -1;
+	return strcmp(header.backing, name) == 0 || strcmp(header.backing, path) == 0;
+}
+
+static int rename_backing(struct storage *storage, const char *layer, const char *backing, mc_err **err)
+{
+	mc_autofree char *path = store_path(&storage->store, layer);
+	mc_autofree char *name = store_name(backing);
+
+	MC_CRASH_POINT();
+	if (qemu_img_rename_backing(&storage->offspring, path, name, err) < 0)
+		return -1;
+	return store_sync(&storage->store, layer, err);
+}
+
+/* --- the layers that stand on one ------------------------------------------- */
+
+struct ids {
+	json_t *array;
+};
+
+static int keep_id(void *ctx, const char *id)
+{
+	return json_array_append_new(((struct ids *)ctx)->array, json_string(id));
+}
+
+/* New reference, or NULL and *err. */
+static json_t *children_of(struct storage *storage, const char *layer, mc_err **err)
+{
+	struct ids ids = {json_array()};
+
+	if (graph_children(storage->graph, layer, keep_id, &ids, err) == 0)
+		return ids.array;
+	json_decref(ids.array);
+	return NULL;
+}
+
+/* --- modes ------------------------------------------------------------------ */
+
+static int set_mode_of(struct storage *storage, const char *layer, mc_err **err)
+{
+	struct layer l;
+	int r = graph_layer_find(storage->graph, layer, &l, err);
+
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	return store_set_mode(&storage->store, layer, l.state == LAYER_FROZEN ? STORE_MODE_FROZEN : STORE_MODE_TOP, err);
+}
+
+/* Writable while it is merged, as its state has it otherwise. */
+static int set_modes(struct storage *storage, const struct merge *m, bool writable, mc_err **err)
+{
+	mc_auto_json json_t *layers = m->kind == MERGE_COMMIT ? children_of(storage, m->upper, err) : json_array();
+	size_t i;
+	json_t *id;
+
+	if (!layers)
+		return -1;
+	json_array_append_new(layers, json_string(m->upper));
+	if (m->kind == MERGE_COMMIT)
+		json_array_append_new(layers, json_string(m->lower));
+	json_array_foreach(layers, i, id) {
+		const char *layer = json_string_value(id);
+
+		if ((writable ? store_set_mode(&storage->store, layer, STORE_MODE_TOP, err) : set_mode_of(storage, layer, err)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- ends ------------------------------------------------------------------- */
+
+/* The files are as they should be: tell the records, which free what is not needed any more. */
+static int finish(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	mc_auto_json json_t *above = m->kind == MERGE_COMMIT ? children_of(storage, m->upper, err) : json_array();
+	struct layer layer;
+	int r;
+	size_t i;
+	json_t *id;
+
+	if (!above || store_sync(&storage->store, m->kind == MERGE_COMMIT ? m->lower : m->upper, err) < 0)
+		return -1;
+	MC_CRASH_POINT();
+	r = graph_merge_finish(storage->graph, m, &layer, err);
+	if (r < 0)
+		return -1;
+	MC_CRASH_POINT();
+	/* One of them may just be being deleted. */
+	json_array_append_new(above, json_string(m->lower));
+	json_array_foreach(above, i, id)
+		set_mode_of(storage, json_string_value(id), NULL);
+	mc_log(MC_LOG_INFO, AREA, m->kind == MERGE_COMMIT ? "committed" : "pulled", "upper", m->upper, "lower", m->lower, NULL);
+	return r == 0 ? storage_collect(storage, &layer, err) : 0;
+}
+
+/* What lost its last user meanwhile could not go while it was being merged. */
+static int release(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	struct layer layer;
+	int r = graph_layer_release(storage->graph, m->upper, &layer, err);
+
+	return r == 0 ? storage_collect(storage, &layer, err) : r < 0 ? -1 : 0;
+}
+
+static int give_up(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	if (set_modes(storage, m, false, err) < 0)
+		return -1;
+	mc_log(MC_LOG_DEBUG, AREA, "given up", "upper", m->upper, "lower", m->lower, NULL);
+	return graph_merge_end(storage->graph, m, err) < 0 ? -1 : release(storage, m, err);
+}
+
+/* The layer above, whose header is changed last: that alone proves nothing, since the tables of what was
+ * moved may still have been in a writer's memory when it died (qemu-img 7.2 does so). Only who has
+ * seen the end of the work knows; else the headers are given back what the records say, and
+ * what was moved is there twice. */
+static int name_right(struct storage *storage, const char *layer, const char *backing, mc_err **err)
+{
+	int r = stands_on(storage, layer, backing, err);
+
+	return r != 0 ? (r < 0 ? -1 : 0) : rename_backing(storage, layer, backing, err);
+}
+
+static int restore(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	mc_auto_json json_t *layers = NULL;
+	struct layer upper;
+	size_t i;
+	json_t *id;
+
+	if (m->kind == MERGE_PULL) {
+		if (graph_layer_find(storage->graph, m->upper, &upper, err) != 0)
+			return err && *err ? -1 : 0;
+		return name_right(storage, m->upper, upper.parent, err);
+	}
+	layers = children_of(storage, m->upper, err);
+	if (!layers)
+		return -1;
+	json_array_foreach(layers, i, id)
+		if (name_right(storage, json_string_value(id), m->upper, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* All that stand on the upper name the lower one now; with relative names, so that the store can be moved. */
+static int rename_all(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	mc_auto_json json_t *layers = children_of(storage, m->upper, err);
+	size_t i;
+	json_t *id;
+
+	if (!layers)
+		return -1;
+	json_array_foreach(layers, i, id)
+		if (rename_backing(storage, json_string_value(id), m->lower, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* It did not come to its end, and no QEMU has to do with it. */
+static int undo(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	if (set_modes(storage, m, true, err) < 0 || restore(storage, m, err) < 0)
+		return -1;
+	return give_up(storage, m, err);
+}
+
+/* --- without a QEMU --------------------------------------------------------- */
+
+/* What a killed qemu-img leaves shows the right data, but may have clusters without use. A layer
+ * that has gone meanwhile has none. */
+static int mend(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	const char *written = m->kind == MERGE_COMMIT ? m->lower : m->upper;
+	mc_autofree char *path = store_path(&storage->store, written);
+	int r = access(path, F_OK) < 0 ? 1 : store_set_mode(&storage->store, written, STORE_MODE_TOP, err);
+
+	if (r == 0)
+		r = qemu_img_mend(&storage->offspring, path, err);
+	return r == 0 ? set_mode_of(storage, written, err) : r < 0 ? -1 : 0;
+}
+
+static int move_data(struct storage *storage, const struct merge *m, int cancel_fd, mc_err **err)
+{
+	mc_autofree char *path = store_path(&storage->store, m->upper);
+	mc_autofree char *base = store_name(m->lower);
+
+	MC_CRASH_POINT();
+	return m->kind == MERGE_COMMIT ? qemu_img_commit(&storage->offspring, path, cancel_fd, err)
+				       : qemu_img_pull(&storage->offspring, path, base, cancel_fd, err);
+}
+
+/* 0 done, 1 cancelled, -1. */
+static int do_idle(struct storage *storage, const struct merge *m, int cancel_fd, mc_err **err)
+{
+	int r = set_modes(storage, m, true, err);
+
+	if (r == 0)
+		r = move_data(storage, m, cancel_fd, err);
+	if (r == 0 && m->kind == MERGE_COMMIT)
+		r = rename_all(storage, m, err);
+	return r == 0 ? finish(storage, m, err) : r;
+}
+
+/* The data is there twice for a while. */
+static int check_room(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	return storage_room(storage, store_allocated(&storage->store, m->upper), err) == MC_IPC_OK ? 0 : -1;
+}
+
+int merge_idle(struct storage *storage, int cancel_fd, mc_err **err)
+{
+	mc_auto_err mc_err *ignored = NULL;
+	struct merge m;
+	int r = merge_recover(storage, err);
+
+	if (r == 0)
+		r = graph_merge_begin_idle(storage->graph, MERGE_PULL_AT, &m, err);
+	if (r != 0)
+		return r < 0 ? -1 : 1;
+	r = check_room(storage, &m, err);
+	if (r == 0)
+		r = do_idle(storage, &m, cancel_fd, err);
+	if (r != 0 && (undo(storage, &m, &ignored) < 0 || mend(storage, &m, &ignored) < 0))
+		mc_log(MC_LOG_WARNING, AREA, "left as it is", "upper", m.upper, "reason", mc_err_msg(ignored), NULL);
+	return r;
+}
+
+/* --- with a QEMU ------------------------------------------------------------ */
+
+static json_t *merge_json(const struct storage *storage, const struct merge *m, const char *state)
+{
+	mc_autofree char *base = store_path(&storage->store, m->lower);
+	mc_autofree char *top = store_path(&storage->store, m->upper);
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:b}", "state", state, "kind", merge_kind_name(m->kind), "base", base, "top", top,
+			 "unwanted", m->unwanted);
+}
+
+static int begin_live(struct storage *storage, const char *volume, json_t **ret, mc_err **err)
+{
+	struct snapshot s;
+	struct merge m;
+	int r = graph_snapshot_prepared(storage->graph, volume, &s, err);
+
+	/* A QEMU that is about to switch its top has no time for this. */
+	if (r > 0)
+		r = graph_merge_begin_live(storage->graph, volume, MERGE_PULL_AT, &m, err);
+	else if (r == 0)
+		r = 1;
+	if (r < 0)
+		return -1;
+	if (r > 0) {
+		*ret = json_pack("{s:s}", "state", "none");
+		return MC_IPC_OK;
+	}
+	if (check_room(storage, &m, err) < 0 || set_modes(storage, &m, true, err) < 0) {
+		graph_merge_end(storage->graph, &m, NULL);
+		return -1;
+	}
+	*ret = merge_json(storage, &m, "begun");
+	return MC_IPC_OK;
+}
+
+int merge_live(struct storage *storage, const char *volume, json_t **ret, mc_err **err)
+{
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, volume);
+	struct merge m;
+	int open = volume_is_open(storage, volume, err);
+	int r = open < 0 ? -1 : graph_merge_of(storage->graph, volume, &m, err);
+
+	if (r < 0)
+		return -1;
+	if (!open) { /* the janitor's */
+		*ret = json_pack("{s:s}", "state", "none");
+		return MC_IPC_OK;
+	}
+	if (r > 0)
+		return begin_live(storage, volume, ret, err);
+	*ret = merge_json(storage, &m, "under way");
+	return MC_IPC_OK;
+}
+
+/* The header of the layer above, written by a QEMU, has come to the disk as well. */
+static int sync_above(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	mc_auto_json json_t *layers = children_of(storage, m->upper, err);
+	size_t i;
+	json_t *id;
+
+	if (!layers)
+		return -1;
+	json_array_foreach(layers, i, id)
+		if (store_sync(&storage->store, json_string_value(id), err) < 0)
+			return -1;
+	return 0;
+}
+
+/* Done, and does the header above say so? 1, 0, -1. */
+static int named(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	mc_auto_json json_t *layers = m->kind == MERGE_COMMIT ? children_of(storage, m->upper, err) : json_pack("[s]", m->upper);
+
+	if (!layers || json_array_size(layers) != 1)
+		return layers ? 0 : -1;
+	return stands_on(storage, mc_json_at(layers, 0), m->lower, err);
+}
+
+static int settle_open(struct storage *storage, const struct merge *m, bool done, const char **ret_state, mc_err **err)
+{
+	int right = named(storage, m, err);
+
+	if (right < 0)
+		return -1;
+	*ret_state = "given up";
+	if (!done && !right)
+		return give_up(storage, m, err);
+	*ret_state = "under way"; /* one of the two is not as it should be: its close will tell */
+	if (!done || !right)
+		return 0;
+	*ret_state = "done";
+	return sync_above(storage, m, err) < 0 ? -1 : finish(storage, m, err);
+}
+
+int merge_settle_live(struct storage *storage, const char *volume, bool done, json_t **ret, mc_err **err)
+{
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, volume);
+	const char *state = "none";
+	struct merge m;
+	int r = graph_merge_of(storage->graph, volume, &m, err);
+	int open = r == 0 ? volume_is_open(storage, volume, err) : 0;
+
+	if (r == 0 && open > 0)
+		r = settle_open(storage, &m, done, &state, err);
+	if (r < 0 || open < 0)
+		return -1;
+	janitor_wake(storage->janitor);
+	*ret = json_pack("{s:s}", "state", state);
+	return MC_IPC_OK;
+}
+
+int merge_closed(struct storage *storage, const char *volume, mc_err **err)
+{
+	struct merge m;
+	int r = graph_merge_of(storage->graph, volume, &m, err);
+
+	return r != 0 ? (r < 0 ? -1 : 0) : undo(storage, &m, err);
+}
+
+/* --- others' needs ---------------------------------------------------------- */
+
+static int unwant(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	if (graph_merge_unwant(storage->graph, m, err) < 0)
+		return -1;
+	mc_err_set(err, 0, "%s is being merged into %s", m->upper, m->lower);
+	return MC_IPC_UNAVAILABLE;
+}
+
+/* One that no QEMU does is at rest now, while the janitor is. */
+static int end_one(struct storage *storage, const struct merge *m, const char *but, mc_err **err)
+{
+	int open = m->volume[0] ? volume_is_open(storage, m->volume, err) : 0;
+
+	if (open < 0)
+		return -1;
+	if (!open)
+		return undo(storage, m, err) < 0 ? -1 : MC_IPC_OK;
+	return but && strcmp(but, m->volume) == 0 ? MC_IPC_OK : unwant(storage, m, err);
+}
+
+int merge_hold(struct storage *storage, const char *layer, const char *but, mc_err **err)
+{
+	struct merge m;
+	int r = graph_merge_in_chain(storage->graph, layer, &m, err);
+
+	janitor_pause(storage->janitor);
+	if (r == 0)
+		r = graph_merge_in_chain(storage->graph, layer, &m, err);
+	if (r != 0)
+		return r < 0 ? -1 : MC_IPC_OK;
+	return end_one(storage, &m, but, err);
+}
+
+void merge_release(struct storage *storage)
+{
+	janitor_resume(storage->janitor);
+}
+
+int merge_interrupt(struct storage *storage, const char *volume, mc_err **err)
+{
+	struct merge m;
+	int r = graph_merge_of(storage->graph, volume, &m, err);
+
+	if (r != 0)
+		return r < 0 ? -1 : MC_IPC_OK;
+	return unwant(storage, &m, err);
+}
+
+struct tidying {
+	struct storage *storage;
+	json_t *layers; /* [{id, parent}] */
+};
+
+static int keep_link(void *ctx, const struct layer *layer)
+{
+	struct tidying *t = ctx;
+
+	return json_array_append_new(t->layers, json_pack("{s:s, s:s}", "id", layer->id, "parent", layer->parent));
+}
+
+static void tidy_one(struct storage *storage, const char *layer, const char *parent)
+{
+	mc_auto_err mc_err *err = NULL;
+	struct qcow2_header header;
+
+	if (!*parent || storage_header(storage, layer, &header, &err) < 0 || header.backing[0] != '/')
+		return;
+	if (store_set_mode(&storage->store, layer, STORE_MODE_TOP, &err) < 0 || rename_backing(storage, layer, parent, &err) < 0)
+		mc_log(MC_LOG_DEBUG, AREA, "keeps its whole path for now", "layer", layer, "reason", mc_err_msg(err), NULL);
+	set_mode_of(storage, layer, NULL);
+}
+
+void merge_tidy(struct storage *storage, const struct layer *top)
+{
+	mc_auto_json json_t *layers = json_array();
+	struct tidying t = {storage, layers};
+	size_t i;
+	json_t *layer;
+
+	if (graph_chain(storage->graph, top->id, keep_link, &t, NULL) < 0)
+		return;
+	json_array_foreach(layers, i, layer)
+		tidy_one(storage, mc_json_str(layer, "id", ""), mc_json_str(layer, "parent", ""));
+}
+
+int merge_check_depth(struct storage *storage, const char *volume, mc_err **err)
+{
+	int64_t depth = 0;
+
+	if (graph_depth(storage->graph, volume, &depth, err) < 0)
+		return -1;
+	if (depth < MERGE_DEPTH_MAX)
+		return MC_IPC_OK;
+	janitor_wake(storage->janitor);
+	mc_err_set(err, 0, "the chain of %s is being made shorter", volume);
+	return MC_IPC_UNAVAILABLE;
+}
+
+/* --- what was left ---------------------------------------------------------- */
+
+struct merge_list {
+	struct merge *items;
+	size_t n;
+};
+
+static int keep_merge(void *ctx, const struct merge *merge)
+{
+	struct merge_list *list = ctx;
+
+	list->items = realloc(list->items, (list->n + 1) * sizeof(*list->items));
+	if (!list->items)
+		abort();
+	list->items[list->n++] = *merge;
+	return 0;
+}
+
+static int recover_one(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	int open = m->volume[0] ? volume_is_open(storage, m->volume, err) : 0;
+
+	if (open != 0)
+		return open < 0 ? -1 : 0;
+	mc_log(MC_LOG_INFO, AREA, "taking back what was begun", "upper", m->upper, "lower", m->lower, NULL);
+	return undo(storage, m, err) < 0 ? -1 : mend(storage, m, err);
+}
+
+int merge_recover(struct storage *storage, mc_err **err)
+{
+	struct merge_list list = {0};
+	int r = graph_merges(storage->graph, keep_merge, &list, err);
+
+	for (size_t i = 0; i < list.n && r == 0; i++)
+		r = recover_one(storage, &list.items[i], err);
+	free(list.items);
+	return r;
+}

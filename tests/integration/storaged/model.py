@@ -1,0 +1,402 @@
+#!/usr/bin/python3
+"""Random operations on storaged, against a model that knows what every volume and snapshot must read.
+
+usage: tests/integration/storaged/model.py [--operations N] [--seeds N] [--first SEED]
+
+After every operation every volume and snapshot is read, by a reader of our own and now and then by qemu-io; at
+the end of each seed everything is deleted, and nothing may be left. QEMUs are played by qemu-io and
+qemu-img; storaged's janitor merges meanwhile, and is killed now and then. Needs root and the build, no
+namespaces.
+"""
+
+import argparse
+import hashlib
+import http.client
+import pathlib
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from qcow2_reader import CLUSTER, Chain  # noqa: E402  (the path above)
+from storaged_daemon import Storaged  # noqa: E402
+
+BLOCKS = 96       # clusters that are written to, of the 16,384 of a GiB
+OPENER = "i-0123456789abcdef0"
+PATIENCE_S = 60
+
+
+def content(value):
+    """A cluster of this value; 0 is nothing."""
+    return bytes([value]) * CLUSTER
+
+
+class Object:
+    """A volume or a snapshot: what it must read, by cluster; what is not there reads as nothing."""
+
+    def __init__(self, number, size, data=None):
+        self.number, self.size, self.data = number, size, dict(data or {})
+        self.open = False
+        self.prepared = None  # of a volume: its snapshot that waits for the QEMU's switch
+        self.path = None      # of an open volume: what its QEMU writes to
+
+    def digest(self):
+        return hashlib.sha256(repr(sorted((k, v) for k, v in self.data.items() if v)).encode()).hexdigest()
+
+
+class Property:
+    def __init__(self, storaged, seed, log):
+        self.storaged, self.chance, self.log = storaged, random.Random(seed), log
+        self.volumes, self.snapshots, self.number = {}, {}, 0
+        self.done = {}
+
+    # --- asking
+
+    @staticmethod
+    def vol(n):
+        return f"vol-{n:017x}"
+
+    @staticmethod
+    def snap(n):
+        return f"snap-{n:017x}"
+
+    def insist(self, method, path, body=None, killed=False):
+        """Until it is done, through what is busy and through the daemon's death; the answer."""
+        end = time.monotonic() + PATIENCE_S
+        if killed:
+            self.kill_during(method, path, body)
+        while True:
+            status, answer = self.storaged.call(method, path, body)
+            if status == 200:
+                return answer
+            assert status == 503, (method, path, body, status, answer)
+            assert time.monotonic() < end, (method, path, answer)
+            self.stop_merges()
+            time.sleep(0.02)
+
+    def kill_during(self, method, path, body):
+        def call():
+            try:
+                self.storaged.call(method, path, body)
+            except (OSError, http.client.HTTPException, ValueError):
+                pass
+        thread = threading.Thread(target=call)
+        thread.start()
+        time.sleep(self.chance.choice([0, 0.002, 0.005, 0.01, 0.02, 0.04]))  # the moment is what is being tried
+        self.storaged.kill()
+        thread.join()
+        self.storaged.start()
+
+    def stop_merges(self):
+        """What a hypervisor does with merges that somebody waits for."""
+        for volume in self.volumes.values():
+            if volume.open:
+                self.storaged.call("POST", f"volumes/{self.vol(volume.number)}/merge/settle", {"done": False})
+
+    def pick(self, things, where=lambda x: True):
+        found = sorted((x for x in things.values() if where(x)), key=lambda x: x.number)
+        return self.chance.choice(found) if found else None
+
+    @staticmethod
+    def tool(*words):
+        done = subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False)
+        if "No such file" in done.stderr:
+            raise FileNotFoundError(done.stderr)  # merged away between its being found and opened
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    def qemu_io(self, path, commands, *options):
+        words = [w for c in commands for w in ("-c", c)]
+        out = self.tool("qemu-io", *options, "-f", "qcow2", *words, path)
+        assert "failed" not in out, (commands, out)
+
+    # --- operations; each returns False where there is nothing to do it to
+
+    def create(self, killed):
+        if len(self.volumes) >= 4:
+            return False
+        self.number += 1
+        source = self.pick(self.snapshots) if self.chance.random() < 0.7 else None
+        size = max(source.size if source else 1, self.chance.choice([1, 1, 2]))
+        body = {"size_gib": size}
+        if source:
+            body["snapshot"] = self.snap(source.number)
+        self.insist("PUT", f"volumes/{self.vol(self.number)}", body, killed)
+        self.volumes[self.number] = Object(self.number, size, source and source.data)
+        return True
+
+    def open(self, killed):
+        volume = self.pick(self.volumes, lambda v: not v.open)
+        if not volume:
+            return False
+        answer = self.insist("POST", f"volumes/{self.vol(volume.number)}/open", {"opener": OPENER}, killed)
+        volume.open, volume.path = True, answer["path"]
+        return True
+
+    def close(self, killed):
+        volume = self.pick(self.volumes, lambda v: v.open)
+        if not volume:
+            return False
+        self.insist("POST", f"volumes/{self.vol(volume.number)}/close", {"opener": OPENER}, killed)
+        self.closed(volume)
+        return True
+
+    def closed(self, volume):
+        """Whether its QEMU had switched or not, what was prepared is taken sooner or later."""
+        volume.open, volume.path = False, None
+        if volume.prepared:
+            self.settle(volume)
+
+    def settle(self, volume):
+        snapshot, volume.prepared = volume.prepared, None
+        answer = self.insist("PUT", f"snapshots/{self.snap(snapshot.number)}", {"volume": self.vol(volume.number)})
+        assert answer["state"] == "available"
+        self.snapshots[snapshot.number] = snapshot
+
+    def write(self, _):
+        volume = self.pick(self.volumes, lambda v: v.open) or self.pick(self.volumes)
+        if not volume:
+            return False
+        was_open = volume.open
+        if not was_open:
+            answer = self.insist("POST", f"volumes/{self.vol(volume.number)}/open", {"opener": OPENER})
+            volume.path = answer["path"]
+        commands = []
+        for _ in range(self.chance.randrange(1, 9)):
+            block = self.chance.randrange(BLOCKS) + (16384 if volume.size > 1 and self.chance.random() < 0.2 else 0)
+            value = self.chance.choice([0, *range(1, 256)])
+            at = f"{block * CLUSTER} {CLUSTER}"
+            commands.append(f"write -z {at}" if value == 0 else f"write -P {value} {at}")
+            volume.data[block] = value
+        self.qemu_io(volume.path, commands)
+        if not was_open:
+            self.insist("POST", f"volumes/{self.vol(volume.number)}/close", {"opener": OPENER})
+            volume.path = None
+        return True
+
+    def snapshot(self, killed):
+        volume = self.pick(self.volumes, lambda v: not v.prepared)
+        if not volume or len(self.snapshots) >= 24:
+            return False
+        self.number += 1
+        snapshot = Object(self.number, volume.size, volume.data)
+        answer = self.insist("PUT", f"snapshots/{self.snap(self.number)}", {"volume": self.vol(volume.number)}, killed)
+        if answer["state"] == "available":
+            assert not volume.open
+            self.snapshots[self.number] = snapshot
+            return True
+        volume.prepared = snapshot
+        if self.chance.random() < 0.3:  # the guest writes on until its QEMU switches
+            self.write_to(volume, snapshot)
+        volume.path = answer["path"]
+        return True
+
+    def write_to(self, volume, snapshot):
+        block, value = self.chance.randrange(BLOCKS), self.chance.randrange(1, 256)
+        self.qemu_io(volume.path, [f"write -P {value} {block * CLUSTER} {CLUSTER}"])
+        volume.data[block] = snapshot.data[block] = value
+
+    def take(self, killed):
+        volume = self.pick(self.volumes, lambda v: v.prepared and v.open)
+        if not volume:
+            return False
+        self.insist("POST", f"snapshots/{self.snap(volume.prepared.number)}/take", {}, killed)
+        self.snapshots[volume.prepared.number] = volume.prepared
+        volume.prepared = None
+        return True
+
+    def copy(self, killed):
+        source = self.pick(self.snapshots)
+        if not source or len(self.snapshots) >= 24:
+            return False
+        self.number += 1
+        self.insist("PUT", f"snapshots/{self.snap(self.number)}", {"copy": self.snap(source.number)}, killed)
+        self.snapshots[self.number] = Object(self.number, source.size, source.data)
+        return True
+
+    def delete_snapshot(self, killed):
+        snapshot = self.pick(self.snapshots)
+        if not snapshot:
+            return False
+        self.insist("DELETE", f"snapshots/{self.snap(snapshot.number)}", None, killed)
+        del self.snapshots[snapshot.number]
+        return True
+
+    def delete_volume(self, killed):
+        volume = self.pick(self.volumes, lambda v: not v.open)
+        if not volume or (len(self.volumes) < 3 and self.chance.random() < 0.7):
+            return False
+        self.insist("DELETE", f"volumes/{self.vol(volume.number)}", None, killed)
+        del self.volumes[volume.number]
+        return True
+
+    def grow(self, killed):
+        volume = self.pick(self.volumes, lambda v: not v.prepared and v.size < 4)
+        if not volume:
+            return False
+        path, body = f"volumes/{self.vol(volume.number)}/grow", {"size_gib": volume.size + 1}
+        answer = self.insist("POST", path, body, killed)
+        if volume.open and "growing_gib" in answer:
+            self.tool("qemu-img", "resize", "-q", "-f", "qcow2", volume.path, f"{volume.size + 1}G")
+            answer = self.insist("POST", path, body, killed)
+        assert "growing_gib" not in answer
+        volume.size += 1
+        return True
+
+    def merge(self, killed):
+        """Play the QEMU that storaged asks to merge: to the end, or not."""
+        volume = self.pick(self.volumes, lambda v: v.open and not v.prepared)
+        if not volume:
+            return False
+        path = f"volumes/{self.vol(volume.number)}/merge"
+        merge = self.insist("POST", path, {}, killed)
+        if merge["state"] == "none":
+            return True
+        done = not merge["unwanted"] and self.chance.random() < 0.8
+        if done:
+            self.play(volume, merge)
+        answer = self.insist("POST", path + "/settle", {"done": done}, killed)
+        assert answer["state"] in (("done", "none") if done else ("given up", "none")), (merge, answer)
+        return True
+
+    def play(self, volume, merge):
+        if merge["kind"] == "pull":
+            self.tool("qemu-img", "rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", merge["base"], volume.path)
+            return
+        chain = [volume.path, *self.storaged.call("GET", f"volumes/{self.vol(volume.number)}")[1]["backing"]]
+        above = chain[chain.index(merge["top"]) - 1]
+        self.tool("qemu-img", "commit", "-q", "-d", "-f", "qcow2", merge["top"])
+        self.tool("qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", merge["base"], above)
+
+    def kill(self, _):
+        self.storaged.kill()
+        self.storaged.start()
+        return True
+
+    OPERATIONS = ([(write, 8), (snapshot, 5), (take, 5), (delete_snapshot, 4), (create, 3), (open, 3), (close, 3), (merge, 3),
+                   (delete_volume, 1), (grow, 1), (copy, 1), (kill, 1)])
+
+    # --- looking
+
+    def where(self):
+        """The file that each thing begins at."""
+        volumes = {v["id"]: v["path"] for v in self.storaged.call("GET", "volumes")[1]["volumes"]}
+        layers = {s["id"]: s for s in self.storaged.call("GET", "snapshots")[1]["snapshots"]}
+        store = self.storaged.home / "store"
+        for number, volume in self.volumes.items():
+            assert self.vol(number) in volumes, number
+            yield volume, volume.path or volumes[self.vol(number)]
+        for number, snapshot in self.snapshots.items():
+            assert layers[self.snap(number)]["size_gib"] == snapshot.size
+            yield snapshot, str(store / (layers[self.snap(number)]["layer"] + ".qcow2"))
+
+    def look(self, thing, path):
+        with Chain(path) as chain:
+            assert chain.layers[0].size == thing.size << 30 or thing.number in self.snapshots, (thing.number, thing.size)
+            assert len(chain.layers) <= 16, len(chain.layers)
+            for block in {*thing.data, *(self.chance.randrange(BLOCKS) for _ in range(4))}:
+                value = thing.data.get(block, 0)
+                assert chain.read(block) == content(value), (thing.number, block, value, chain.read(block)[:1])
+
+    def verify(self, by_qemu):
+        """A chain that is being merged changes its files while it is read: then it is read again."""
+        end = time.monotonic() + PATIENCE_S
+        for _ in range(1 << 20):
+            try:
+                for thing, path in self.where():
+                    self.look(thing, path)
+                    if by_qemu:
+                        commands = [f"read -P {v} {b * CLUSTER} {CLUSTER}" for b, v in thing.data.items()]
+                        self.qemu_io(path, commands or ["read -P 0 0 64k"], "-r", "-U")
+                return
+            except FileNotFoundError as e:
+                if time.monotonic() > end:
+                    raise AssertionError(f"{thing.number} open={thing.open} prepared={thing.prepared} {path}: {e}") from None
+                time.sleep(0.01)
+
+    def step(self):
+        while True:
+            operation = self.chance.choices(*zip(*self.OPERATIONS))[0]
+            killed = self.chance.random() < 0.03
+            if operation(self, killed):
+                break
+        name = operation.__name__ + (" killed" if killed and operation not in (Property.write, Property.kill) else "")
+        self.done[name] = self.done.get(name, 0) + 1
+        return name
+
+    def tidy(self):
+        for volume in list(self.volumes.values()):
+            if volume.open:
+                self.insist("POST", f"volumes/{self.vol(volume.number)}/close", {"opener": OPENER})
+                self.closed(volume)
+            self.insist("DELETE", f"volumes/{self.vol(volume.number)}")
+        for number in list(self.snapshots):
+            self.insist("DELETE", f"snapshots/{self.snap(number)}")
+        end = time.monotonic() + PATIENCE_S
+        while self.storaged.files:
+            assert time.monotonic() < end, self.storaged.files
+            time.sleep(0.05)
+        self.storaged.stop()
+        assert self.storaged.check() == (0, "0 findings\n"), self.storaged.check()
+        self.storaged.start()
+
+    def run(self, operations):
+        for n in range(operations):
+            name = self.step()
+            self.verify(by_qemu=n % 25 == 24)
+            digests = [x.digest()[:8] for x in (*self.volumes.values(), *self.snapshots.values())]
+            self.log(f"{n} {name}: {len(self.volumes)} volumes, {len(self.snapshots)} snapshots {' '.join(digests)}")
+        self.verify(by_qemu=True)
+        self.tidy()
+        return self.done
+
+
+def run_seed(seed, operations, log=lambda text: None):
+    """One seed on a storaged of its own; how often each operation was done."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="sp", dir="/tmp"))
+    directory.chmod(0o755)
+    storaged = Storaged(directory)
+    storaged.start()
+    try:
+        return Property(storaged, seed, log).run(operations)
+    except BaseException:
+        log(storaged.log()[-20000:])
+        records = sqlite3.connect(storaged.home / "storaged" / "storaged.db")
+        for table in ("layers", "volumes", "snapshots", "opens", "merges"):
+            log(f"{table}: {records.execute(f'SELECT * FROM {table}').fetchall()}")
+        raise
+    finally:
+        storaged.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--operations", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args()
+    total = {}
+    for seed in range(options.first, options.first + options.seeds):
+        lines = []
+        try:
+            done = run_seed(seed, options.operations, print if options.verbose else lines.append)
+        except BaseException:
+            print("\n".join(lines[-80:]))
+            print(f"seed {seed} failed")
+            raise
+        for name, n in done.items():
+            total[name] = total.get(name, 0) + n
+        print(f"seed {seed}: {sum(done.values())} operations", flush=True)
+    print(", ".join(f"{n} x {name}" for name, n in sorted(total.items(), key=lambda x: -x[1])))
+    print(f"{sum(total.values())} operations, all read back")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
