@@ -40,14 +40,13 @@ static int drive(struct api *api, const char *volume, const char *instance, cons
 	const char *state = mc_json_str(answer, "state", "");
 
 	*ret_delay = WATCH;
-	if (o == MC_IPC_NOT_FOUND || o == MC_IPC_CONFLICT || backend_transient(o)) {
-		mc_err_clear(err); /* it is just ending: storaged takes it back when the volume is closed */
+	/* It may run although its beginning failed, so that only an answer settles it; where the instance is just
+	 * ending storaged takes it back when the volume is closed. */
+	if (o != MC_IPC_OK || strcmp(state, "running") == 0) {
+		mc_err_clear(err);
 		return STEP_NOT_YET;
 	}
-	if (o == MC_IPC_OK && strcmp(state, "running") == 0)
-		return STEP_NOT_YET;
-	mc_err_clear(err);
-	return settle(api, volume, o == MC_IPC_OK && strcmp(state, "done") == 0, ret_delay, err);
+	return settle(api, volume, strcmp(state, "done") == 0, ret_delay, err);
 }
 
 int upkeep_step(struct api *api, const struct resource *vol, int64_t *ret_delay, mc_err **err)

@@ -45,17 +45,35 @@ static struct held **find(struct mc_keylock *lock, const char *key)
 	return h;
 }
 
-void mc_keylock_lock(struct mc_keylock *lock, const char *key)
+/* Under the mutex, where nobody holds it. */
+static void hold(struct mc_keylock *lock, const char *key)
 {
 	struct held *mine = mc_alloc(sizeof(*mine));
 
 	mine->key = key;
+	mine->next = lock->held;
+	lock->held = mine;
+}
+
+void mc_keylock_lock(struct mc_keylock *lock, const char *key)
+{
 	pthread_mutex_lock(&lock->mutex);
 	while (*find(lock, key))
 		pthread_cond_wait(&lock->released, &lock->mutex);
-	mine->next = lock->held;
-	lock->held = mine;
+	hold(lock, key);
 	pthread_mutex_unlock(&lock->mutex);
+}
+
+bool mc_keylock_try(struct mc_keylock *lock, const char *key)
+{
+	bool free_now;
+
+	pthread_mutex_lock(&lock->mutex);
+	free_now = !*find(lock, key);
+	if (free_now)
+		hold(lock, key);
+	pthread_mutex_unlock(&lock->mutex);
+	return free_now;
 }
 
 void mc_keylock_unlock(struct mc_keylock *lock, const char *key)

@@ -2,6 +2,8 @@
 #ifndef MC_COMMON_KEYLOCK_H
 #define MC_COMMON_KEYLOCK_H
 
+#include <stdbool.h>
+
 struct mc_keylock;
 
 struct mc_keylock *mc_keylock_new(void);
@@ -10,6 +12,8 @@ void mc_keylock_free(struct mc_keylock *lock); /* nothing may be held; NULL is f
 /* Wait until nobody holds key, then hold it. key must stay valid until the unlock. */
 void mc_keylock_lock(struct mc_keylock *lock, const char *key);
 void mc_keylock_unlock(struct mc_keylock *lock, const char *key);
+/* The same without waiting: false where somebody holds it. */
+bool mc_keylock_try(struct mc_keylock *lock, const char *key);
 
 /* Hold for a scope: mc_keylock_hold struct mc_keylock_guard g = mc_keylock_guard(lock, key); */
 struct mc_keylock_guard {

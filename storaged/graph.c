@@ -29,11 +29,14 @@ static const struct mc_db_upgrade upgrades[] = {
 	/* Not 0: its QEMU is about to grow it to this. */
 	{4, "ALTER TABLE volumes ADD COLUMN growing_gib INTEGER NOT NULL DEFAULT 0;"},
 	/* What is being merged; volume '' where no QEMU is involved. */
-	{5, "CREATE TABLE merges (upper TEXT PRIMARY KEY REFERENCES layers(id), lower TEXT NOT NULL UNIQUE REFERENCES layers(id),"
+	{5, "CREATE TABLE merges (upper TEXT PRIMARY KEY REFERENCES layers(id), lower TEXT NOT NULL REFERENCES layers(id),"
 	    " kind TEXT NOT NULL CHECK (kind IN ('commit','pull')), volume TEXT NOT NULL, unwanted INTEGER NOT NULL DEFAULT 0,"
 	    " created INTEGER NOT NULL);"},
 	{0, NULL},
 };
+
+/* Who reads frozen layers is one of our own children, and gone when we are. */
+static const char readers_table[] = "PRAGMA temp_store = MEMORY; CREATE TEMP TABLE readers (layer TEXT NOT NULL);";
 
 #define BALLAST_BYTES (1 << 20)
 
@@ -56,6 +59,10 @@ struct graph *graph_open(const char *path, mc_err **err)
 	if (!db && unlink(ballast) == 0) {
 		mc_err_clear(err);
 		db = mc_db_open(path, upgrades, err);
+	}
+	if (db && mc_db_exec(db, readers_table, err) < 0) {
+		mc_db_close(db);
+		db = NULL;
 	}
 	if (!db)
 		return NULL;

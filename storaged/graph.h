@@ -65,7 +65,7 @@ int graph_volume_find(struct graph *graph, const char *id, struct volume *ret, m
 int graph_image_find(struct graph *graph, const char *id, struct image *ret, mc_err **err);
 int graph_layer_find(struct graph *graph, const char *id, struct layer *ret, mc_err **err);
 
-/* A row in state creating. 1 when parent is given and is no frozen layer, or being merged. */
+/* A row in state creating. 1 when parent is given and is no frozen layer, or one that a merge changes. */
 int graph_layer_begin(struct graph *graph, const struct layer *layer, mc_err **err);
 
 /* The layer's file is whole: make it ready (frozen) and record the volume (image) in one step;
@@ -136,10 +136,15 @@ int graph_merge_unwant(struct graph *graph, const struct merge *merge, mc_err **
  * nothing to delete). */
 int graph_merge_end(struct graph *graph, const struct merge *merge, mc_err **err);
 int graph_merge_finish(struct graph *graph, const struct merge *merge, struct layer *ret_layer, mc_err **err);
-/* The one of this volume; the one that touches the layer or what it stands on; 1 where there is none. */
+/* The one of this volume; the one that changes the layer or what it stands on; 1 where there is none. */
 int graph_merge_of(struct graph *graph, const char *volume, struct merge *ret, mc_err **err);
 int graph_merge_in_chain(struct graph *graph, const char *layer, struct merge *ret, mc_err **err);
 int graph_merges(struct graph *graph, int (*fn)(void *ctx, const struct merge *merge), void *ctx, mc_err **err);
+
+/* Somebody reads this frozen layer and what it stands on, or does no longer: they are not merged meanwhile, and
+ * stay. 1 where there is no such frozen layer (any more). Forgotten when the graph is closed. */
+int graph_read(struct graph *graph, const char *layer, mc_err **err);
+int graph_read_end(struct graph *graph, const char *layer, mc_err **err);
 
 /* How many files a volume's chain has. */
 int graph_depth(struct graph *graph, const char *volume, int64_t *ret, mc_err **err);

@@ -102,7 +102,7 @@ static int begin_steps(struct graph *graph, void *arg, mc_err **err)
 			  "INSERT INTO layers (id, parent, state, virtual_bytes, created)"
 			  " SELECT ?1, ?2, 'creating', ?3, ?4 WHERE ?2 IS NULL"
 			  " OR (EXISTS (SELECT 1 FROM layers WHERE id = ?2 AND state IN ('frozen', ?5))"
-			  " AND NOT EXISTS (SELECT 1 FROM merges WHERE upper = ?2 OR lower = ?2))",
+			  " AND NOT EXISTS (SELECT 1 FROM merges WHERE upper = ?2 OR (kind = 'commit' AND lower = ?2)))",
 			  "ssiis", layer->id, parent, layer->virtual_bytes, mc_clock_wall(),
 			  layer->on_top ? "ready" : "frozen");
 
@@ -133,7 +133,8 @@ int graph_layer_drop(struct graph *graph, const char *id, struct layer *ret, mc_
 		      " AND NOT EXISTS (SELECT 1 FROM volumes WHERE layer = ?1)"
 		      " AND NOT EXISTS (SELECT 1 FROM images WHERE layer = ?1)"
 		      " AND NOT EXISTS (SELECT 1 FROM snapshots WHERE layer = ?1 OR overlay = ?1)"
-		      " AND NOT EXISTS (SELECT 1 FROM merges WHERE upper = ?1 OR lower = ?1)", "s", id) < 0)
+		      " AND NOT EXISTS (SELECT 1 FROM merges WHERE upper = ?1 OR lower = ?1)"
+		      " AND NOT EXISTS (SELECT 1 FROM readers WHERE layer = ?1)", "s", id) < 0)
 		return -1;
 	return sqlite3_changes(graph->db) == 1 ? layer_find(graph, id, ret, err) : 1;
 }

@@ -4,9 +4,11 @@
 
 #include "common/clock.h"
 
-/* Layers that a QEMU may have open: those under the tops of open volumes, overlays that wait included. */
+/* Layers that a QEMU may have open: those under the tops of open volumes, overlays that wait included;
+ * and those that somebody reads. */
 #define BUSY "busy(id) AS (SELECT v.layer FROM volumes v JOIN opens o ON o.volume = v.id UNION" \
 	" SELECT s.overlay FROM snapshots s JOIN opens o ON o.volume = s.volume WHERE s.overlay IS NOT NULL UNION" \
+	" SELECT layer FROM readers UNION" \
 	" SELECT l.parent FROM layers l JOIN busy ON busy.id = l.id WHERE l.parent IS NOT NULL)"
 
 /* A frozen layer that nobody names any more, with one frozen layer on it: the two may become one,
@@ -66,24 +68,24 @@ static const struct query idle_queries[] = {
 	" SELECT volume, top, l.parent, depth + 1 FROM below JOIN layers l ON l.id = below.id"
 	" WHERE l.parent IS NOT NULL) SELECT 'pull', below.id, top, volume FROM below"
 	" JOIN layers l ON l.id = below.id WHERE l.parent IS NULL AND depth >= ?2"
-	" AND NOT EXISTS (SELECT 1 FROM merges m WHERE m.upper = top OR m.lower = below.id)"
+	" AND NOT EXISTS (SELECT 1 FROM below b JOIN merges m ON m.upper = b.id WHERE b.top = below.top)"
 	" AND NOT EXISTS (SELECT 1 FROM layers c WHERE c.parent = top)"
 	" AND NOT EXISTS (SELECT 1 FROM snapshots s WHERE s.volume = below.volume AND s.overlay IS NOT NULL) LIMIT 1", "si"},
 	{NULL, NULL},
 };
 
-/* What the QEMU of a volume may do: it must be the only one that has the lower file, and rewrites the
- * header of the one file above the upper. */
+/* What the QEMU of a volume may do: it must be the only one that has the lower file (other merges may read it
+ * too), and rewrites the header of the one file above the upper. */
 static const struct query live_queries[] = {
 	{"WITH RECURSIVE " CHAIN ", above(volume, id) AS (SELECT v.id, v.layer FROM volumes v"
-	" JOIN opens o ON o.volume = v.id UNION ALL SELECT volume, l.parent FROM above"
+	" JOIN opens o ON o.volume = v.id UNION ALL SELECT '', layer FROM readers UNION ALL"
+	" SELECT '', upper FROM merges UNION ALL SELECT volume, l.parent FROM above"
 	" JOIN layers l ON l.id = above.id WHERE l.parent IS NOT NULL), pairs AS (" PAIRS ")"
 	" SELECT 'commit', lower, upper, ?1 FROM pairs WHERE lower IN (SELECT id FROM chain)"
 	" AND (SELECT count(*) FROM layers WHERE parent = upper) = 1"
 	" AND (SELECT count(*) FROM above WHERE id = lower) = 1 LIMIT 1", "s"},
 	{"WITH RECURSIVE " CHAIN " SELECT 'pull', chain.id, (SELECT layer FROM volumes WHERE id = ?1), ?1 FROM chain"
-	" JOIN layers l ON l.id = chain.id WHERE l.parent IS NULL AND depth >= ?2"
-	" AND NOT EXISTS (SELECT 1 FROM merges m WHERE m.lower = chain.id)", "si"},
+	" JOIN layers l ON l.id = chain.id WHERE l.parent IS NULL AND depth >= ?2", "si"},
 	{NULL, NULL},
 };
 
@@ -128,6 +130,36 @@ int graph_merge_begin_live(struct graph *graph, const char *volume, int64_t pull
 
 	return graph_change(graph, begin_steps, &s, err);
 }
+
+/* --- readers ---------------------------------------------------------------- */
+
+static int read_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	int r = mc_db_run(graph->db, NULL, NULL, err,
+			  "INSERT INTO readers (layer) SELECT id FROM layers WHERE id = ? AND state = 'frozen'", "s",
+			  (const char *)arg);
+
+	return r < 0 ? -1 : sqlite3_changes(graph->db) == 0;
+}
+
+int graph_read(struct graph *graph, const char *layer, mc_err **err)
+{
+	return graph_change(graph, read_steps, (void *)layer, err);
+}
+
+static int read_end_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	return mc_db_run(graph->db, NULL, NULL, err,
+			 "DELETE FROM readers WHERE rowid = (SELECT min(rowid) FROM readers WHERE layer = ?)", "s",
+			 (const char *)arg);
+}
+
+int graph_read_end(struct graph *graph, const char *layer, mc_err **err)
+{
+	return graph_change(graph, read_end_steps, (void *)layer, err);
+}
+
+/* --- lengths ---------------------------------------------------------------- */
 
 static int take_count(sqlite3_stmt *row, void *ctx)
 {
@@ -177,7 +209,7 @@ int graph_merge_in_chain(struct graph *graph, const char *layer, struct merge *r
 	int r = graph_query(graph, take_merge, &found, err,
 			    "WITH RECURSIVE down(id) AS (VALUES (?) UNION ALL SELECT l.parent FROM down"
 			    " JOIN layers l ON l.id = down.id WHERE l.parent IS NOT NULL)"
-			    " SELECT " MERGE_COLUMNS " FROM merges WHERE upper IN down OR lower IN down LIMIT 1", "s", layer);
+			    " SELECT " MERGE_COLUMNS " FROM merges WHERE upper IN down LIMIT 1", "s", layer);
 
 	if (r < 0 || !found.upper[0])
 		return r < 0 ? -1 : 1;

@@ -232,10 +232,32 @@ static int do_idle(struct storage *storage, const struct merge *m, int cancel_fd
 	return r == 0 ? finish(storage, m, err) : r;
 }
 
-/* The data is there twice for a while. */
+struct sum {
+	const struct storage *storage;
+	const struct merge *merge;
+	uint64_t bytes;
+};
+
+/* What a pull may copy lies between the two. */
+static int add_between(void *ctx, const struct layer *layer)
+{
+	struct sum *sum = ctx;
+
+	if (strcmp(layer->id, sum->merge->upper) != 0 && strcmp(layer->id, sum->merge->lower) != 0)
+		sum->bytes += store_allocated(&sum->storage->store, layer->id);
+	return 0;
+}
+
+/* The data is there twice for a while. MC_IPC_OK, MC_IPC_NO_CAPACITY, or -1. */
 static int check_room(struct storage *storage, const struct merge *m, mc_err **err)
 {
-	return storage_room(storage, store_allocated(&storage->store, m->upper), err) == MC_IPC_OK ? 0 : -1;
+	struct sum sum = {storage, m, 0};
+
+	if (m->kind == MERGE_COMMIT)
+		sum.bytes = store_allocated(&storage->store, m->upper);
+	else if (graph_chain(storage->graph, m->upper, add_between, &sum, err) < 0)
+		return -1;
+	return storage_room(storage, sum.bytes, err);
 }
 
 int merge_idle(struct storage *storage, int cancel_fd, mc_err **err)
@@ -248,9 +270,7 @@ int merge_idle(struct storage *storage, int cancel_fd, mc_err **err)
 		r = graph_merge_begin_idle(storage->graph, MERGE_PULL_AT, &m, err);
 	if (r != 0)
 		return r < 0 ? -1 : 1;
-	r = check_room(storage, &m, err);
-	if (r == 0)
-		r = do_idle(storage, &m, cancel_fd, err);
+	r = check_room(storage, &m, err) == MC_IPC_OK ? do_idle(storage, &m, cancel_fd, err) : -1;
 	if (r != 0 && (undo(storage, &m, &ignored) < 0 || mend(storage, &m, &ignored) < 0))
 		mc_log(MC_LOG_WARNING, AREA, "left as it is", "upper", m.upper, "reason", mc_err_msg(ignored), NULL);
 	return r;
@@ -284,9 +304,12 @@ static int begin_live(struct storage *storage, const char *volume, json_t **ret,
 		*ret = json_pack("{s:s}", "state", "none");
 		return MC_IPC_OK;
 	}
-	if (check_room(storage, &m, err) < 0 || set_modes(storage, &m, true, err) < 0) {
-		graph_merge_end(storage->graph, &m, NULL);
-		return -1;
+	r = check_room(storage, &m, err);
+	if (r == MC_IPC_OK)
+		r = set_modes(storage, &m, true, err);
+	if (r != MC_IPC_OK) {
+		give_up(storage, &m, NULL);
+		return r;
 	}
 	*ret = merge_json(storage, &m, "begun");
 	return MC_IPC_OK;
@@ -402,11 +425,10 @@ static int end_one(struct storage *storage, const struct merge *m, const char *b
 int merge_hold(struct storage *storage, const char *layer, const char *but, mc_err **err)
 {
 	struct merge m;
-	int r = graph_merge_in_chain(storage->graph, layer, &m, err);
+	int r;
 
 	janitor_pause(storage->janitor);
-	if (r == 0)
-		r = graph_merge_in_chain(storage->graph, layer, &m, err);
+	r = graph_merge_in_chain(storage->graph, layer, &m, err);
 	if (r != 0)
 		return r < 0 ? -1 : MC_IPC_OK;
 	return end_one(storage, &m, but, err);
@@ -415,6 +437,51 @@ int merge_hold(struct storage *storage, const char *layer, const char *but, mc_e
 void merge_release(struct storage *storage)
 {
 	janitor_resume(storage->janitor);
+}
+
+int merge_let_go(struct storage *storage, const char *layer, const char *but, mc_err **err)
+{
+	struct merge m;
+	int r = graph_merge_in_chain(storage->graph, layer, &m, err);
+
+	if (r != 0)
+		return r < 0 ? -1 : MC_IPC_OK;
+	r = merge_hold(storage, layer, but, err);
+	merge_release(storage);
+	return r;
+}
+
+int merge_read(struct storage *storage, const char *layer, mc_err **err)
+{
+	int r = graph_read(storage->graph, layer, err);
+
+	if (r > 0) {
+		mc_err_set(err, 0, "there is no frozen layer %s", layer);
+		return MC_IPC_NOT_FOUND;
+	}
+	if (r < 0)
+		return -1;
+	r = merge_let_go(storage, layer, NULL, err);
+	if (r != MC_IPC_OK)
+		merge_read_end(storage, layer);
+	return r;
+}
+
+void merge_read_end(struct storage *storage, const char *layer)
+{
+	mc_auto_err mc_err *err = NULL;
+	struct layer last;
+	int r = graph_read_end(storage->graph, layer, &err);
+
+	/* It may have been deleted meanwhile. */
+	if (r == 0)
+		r = graph_layer_release(storage->graph, layer, &last, &err);
+	if (r == 0)
+		r = storage_collect(storage, &last, &err);
+	if (r < 0)
+		mc_log(MC_LOG_WARNING, AREA, "what nobody reads any more stays until the next start", "layer", layer, "reason",
+		       mc_err_msg(err), NULL);
+	janitor_wake(storage->janitor);
 }
 
 int merge_interrupt(struct storage *storage, const char *volume, mc_err **err)
@@ -495,7 +562,8 @@ static int keep_merge(void *ctx, const struct merge *merge)
 	return 0;
 }
 
-static int recover_one(struct storage *storage, const struct merge *m, mc_err **err)
+/* One of a closed volume, or of none. */
+static int recover_closed(struct storage *storage, const struct merge *m, mc_err **err)
 {
 	int open = m->volume[0] ? volume_is_open(storage, m->volume, err) : 0;
 
@@ -503,6 +571,20 @@ static int recover_one(struct storage *storage, const struct merge *m, mc_err **
 		return open < 0 ? -1 : 0;
 	mc_log(MC_LOG_INFO, AREA, "taking back what was begun", "upper", m->upper, "lower", m->lower, NULL);
 	return undo(storage, m, err) < 0 ? -1 : mend(storage, m, err);
+}
+
+/* Whoever is just busy with the volume sees to its merge as well; and may wait for us, so that we do not wait. */
+static int recover_one(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	int r;
+
+	if (!m->volume[0])
+		return recover_closed(storage, m, err);
+	if (!mc_keylock_try(storage->locks, m->volume))
+		return 0;
+	r = recover_closed(storage, m, err);
+	mc_keylock_unlock(storage->locks, m->volume);
+	return r;
 }
 
 int merge_recover(struct storage *storage, mc_err **err)

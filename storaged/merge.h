@@ -37,6 +37,15 @@ int merge_recover(struct storage *storage, mc_err **err);
 int merge_hold(struct storage *storage, const char *layer, const char *but, mc_err **err);
 void merge_release(struct storage *storage);
 
+/* The same for a layer that no merge can begin on, since the records say that it is in use already. */
+int merge_let_go(struct storage *storage, const char *layer, const char *but, mc_err **err);
+
+/* For reading a frozen layer and what it stands on by a program of ours (a copy, an export, a block): neither
+ * changes, and it stays, until merge_read_end(). Returns as merge_hold(); where it is not MC_IPC_OK
+ * there is nothing to end. MC_IPC_NOT_FOUND: there is no such frozen layer. */
+int merge_read(struct storage *storage, const char *layer, mc_err **err);
+void merge_read_end(struct storage *storage, const char *layer);
+
 /* The volume's own QEMU is to end its merge, if it has one: MC_IPC_OK, or MC_IPC_UNAVAILABLE until it has. */
 int merge_interrupt(struct storage *storage, const char *volume, mc_err **err);
 

@@ -224,17 +224,17 @@ int volume_is_open(struct storage *storage, const char *id, mc_err **err)
 	return graph_volume_openers(storage->graph, id, count_opener, &n, err) < 0 ? -1 : n > 0;
 }
 
-/* End the merges that touch the layer or what it stands on. */
-static int let_go(struct storage *storage, const char *layer, const char *but, mc_err **err)
+/* Noted as open, so that nothing begins to be merged under it any more; what is being merged ends. */
+static int answer_opened(struct storage *storage, const char *id, json_t **ret, mc_err **err)
 {
-	struct merge m;
-	int r = graph_merge_in_chain(storage->graph, layer, &m, err);
+	struct volume v;
+	int r = volume_find(storage, id, &v, err);
 
-	if (r != 0)
-		return r < 0 ? -1 : MC_IPC_OK;
-	r = merge_hold(storage, layer, but, err);
-	merge_release(storage);
-	return r;
+	if (r == MC_IPC_OK)
+		r = merge_let_go(storage, v.layer.id, id, err);
+	if (r == MC_IPC_OK)
+		r = volume_find(storage, id, &v, err);
+	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
 }
 
 /* Under its lock. Whoever is the first to open it finds nothing half-done. */
@@ -248,12 +248,7 @@ static int open_it(struct storage *storage, const char *id, const char *opener, 
 	r = r < 0 ? -1 : volume_find(storage, id, &v, err);
 	if (r == MC_IPC_OK && graph_volume_open(storage->graph, id, opener, err) < 0)
 		return -1;
-	/* Noted first: what is not being merged now is not begun any more. */
-	if (r == MC_IPC_OK)
-		r = let_go(storage, v.layer.id, id, err);
-	if (r == MC_IPC_OK)
-		r = volume_find(storage, id, &v, err);
-	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
+	return r == MC_IPC_OK ? answer_opened(storage, id, ret, err) : r;
 }
 
 /* It is there already: fine where it is as wanted. */
@@ -282,7 +277,9 @@ int volume_put(struct storage *storage, const char *id, const struct volume_want
 		r = storage_room(storage, FRESH_BYTES, err);
 	if (r == MC_IPC_OK)
 		r = create(storage, &v, wanted->opener, err);
-	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
+	if (r != MC_IPC_OK)
+		return r;
+	return wanted->opener ? answer_opened(storage, id, ret, err) : answer(storage, &v, ret, err);
 }
 
 /* --- removing ------------------------------------------------------------- */
@@ -322,7 +319,7 @@ static int end_pull(struct storage *storage, const char *id, mc_err **err)
 	int r = graph_merge_of(storage->graph, id, &m, err);
 
 	if (r == 0)
-		r = let_go(storage, m.upper, NULL, err);
+		r = merge_let_go(storage, m.upper, NULL, err);
 	return r < 0 ? -1 : 0;
 }
 
@@ -365,15 +362,6 @@ static int check_unprepared(struct storage *storage, const char *id, mc_err **er
 	return MC_IPC_UNAVAILABLE;
 }
 
-/* A QEMU that merges does not grow. */
-static int check_unmerged(struct storage *storage, const char *id, mc_err **err)
-{
-	int open = volume_is_open(storage, id, err);
-
-	if (open < 0)
-		return -1;
-	return open ? merge_interrupt(storage, id, err) : end_pull(storage, id, err);
-}
 
 /* Make the file of a closed volume large enough; see whether the QEMU of an open one has done so. */
 static int grow_file(struct storage *storage, const struct volume *v, int64_t bytes, bool *ret_done, mc_err **err)
@@ -412,6 +400,21 @@ static int grow(struct storage *storage, struct volume *v, int64_t size_gib, mc_
 	return graph_volume_resize(storage->graph, v, err) < 0 ? -1 : MC_IPC_OK;
 }
 
+/* A QEMU that merges does not grow; and the chain of a closed volume is nobody else's meanwhile. */
+static int grow_unmerged(struct storage *storage, struct volume *v, int64_t size_gib, mc_err **err)
+{
+	int open = volume_is_open(storage, v->id, err), r;
+
+	if (open < 0)
+		return -1;
+	r = open ? merge_interrupt(storage, v->id, err) : merge_hold(storage, v->layer.id, NULL, err);
+	if (r == MC_IPC_OK)
+		r = grow(storage, v, size_gib, err);
+	if (!open)
+		merge_release(storage);
+	return r;
+}
+
 int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
@@ -419,11 +422,9 @@ int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_
 	int r = check_unprepared(storage, id, err);
 
 	if (r == MC_IPC_OK)
-		r = check_unmerged(storage, id, err);
-	if (r == MC_IPC_OK)
 		r = volume_find(storage, id, &v, err);
 	if (r == MC_IPC_OK)
-		r = grow(storage, &v, size_gib, err);
+		r = grow_unmerged(storage, &v, size_gib, err);
 	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
 }
 
