@@ -69,6 +69,8 @@ const struct action *action_at(size_t i);
 	X(instance_attribute) \
 	X(console) \
 	X(image) \
+	X(image_attribute) \
+	X(image_make) \
 	X(key_pair) \
 	X(vpc) \
 	X(subnet) \

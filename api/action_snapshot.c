@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "api/attachment.h"
 #include "api/describe.h"
+#include "api/image.h"
 #include "api/snapshot.h"
 #include "api/state.h"
 #include "api/view.h"
@@ -162,16 +163,6 @@ static int snapshot_one(struct call *call, const char *volume, json_t *ids, json
 	return 0;
 }
 
-/* Every row of the set lists the whole set: its first one does the work for all. */
-static void share_set(struct call *call, const json_t *ids)
-{
-	json_t *id;
-	size_t i;
-
-	json_array_foreach(ids, i, id)
-		json_object_set_new(store_edit(call->tx, json_string_value(id))->spec, "set", json_deep_copy(ids));
-}
-
 static int create_snapshots(struct call *call)
 {
 	const json_t *spec = mc_json_obj(call->in, "InstanceSpecification");
@@ -188,7 +179,7 @@ static int create_snapshots(struct call *call)
 			return 1;
 	if (json_array_size(ids) == 0)
 		return action_refuse(call, "InvalidParameterValue", "There are no volumes of instance '%s' to take snapshots of", inst->id);
-	share_set(call, ids);
+	snapshot_share_set(call->tx, ids);
 	call->job = json_incref(ids);
 	call->out = json_pack("{s:O}", "Snapshots", infos);
 	return 0;
@@ -247,39 +238,16 @@ static int copy_snapshot(struct call *call)
 
 /* --- DeleteSnapshot --------------------------------------------------------- */
 
-static const struct resource *image_of(struct call *call, const char *snapshot)
-{
-	struct store_iter it = store_iter(call->tx, KIND_IMAGE, NULL, NULL);
-	const struct resource *r;
-	json_t *m;
-	size_t i;
-
-	while ((r = store_next(&it))) {
-		if (r->state == IMAGE_DEREGISTERED)
-			continue;
-		json_array_foreach(mc_json_arr(r->doc, "BlockDeviceMappings"), i, m)
-			if (strcmp(mc_json_str(mc_json_obj(m, "Ebs"), "SnapshotId", ""), snapshot) == 0)
-				return r;
-	}
-	return NULL;
-}
-
-/* One that is being taken is taken first: the guest's disk has begun to move. */
 static int delete_snapshot(struct call *call)
 {
 	const struct resource *r = snapshot_own(call, given(call, "SnapshotId")), *image;
-	struct resource *edited;
 
 	if (!r)
 		return 1;
-	image = image_of(call, r->id);
+	image = image_of_snapshot(call->tx, r->id, NULL);
 	if (image)
 		return action_refuse(call, "InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s", r->id, image->id);
-	edited = store_edit(call->tx, r->id);
-	if (r->state == SNAPSHOT_PENDING)
-		json_object_set_new(edited->spec, "delete", json_true());
-	else
-		state_set(call->tx, edited, SNAPSHOT_DELETING);
+	snapshot_remove(call->tx, r);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/describe.h"
+#include "api/image.h"
 #include "api/state.h"
 #include "common/cleanup.h"
 #include "common/json.h"
@@ -43,7 +44,7 @@ static const struct resource *image_of(struct store_tx *tx, const char *region, 
 	int64_t n = 0;
 
 	while ((r = store_next(&it))) { /* in order of creation: the last one is the newest */
-		if (r->state != IMAGE_AVAILABLE || !describe_glob(glob, mc_json_str(r->doc, "Name", "")))
+		if (r->state != IMAGE_AVAILABLE || !image_offered(r) || !describe_glob(glob, mc_json_str(r->doc, "Name", "")))
 			continue;
 		n++;
 		if (version == 0 || version == n) {

@@ -38,6 +38,8 @@ json_t *attachment_views(struct store_tx *tx, const struct resource *vol);
 int attachments_open(struct api *api, const struct resource *inst, json_t **ret, mc_err **err);
 /* Tell it that its QEMU is gone, instance-store disks with it. 0 or -1. */
 int attachments_close(struct api *api, const struct resource *inst, mc_err **err);
+/* The same for a while: instance-store disks keep what they hold. 0 or -1. */
+int attachments_pause(struct api *api, const struct resource *inst, mc_err **err);
 /* Finish what is attaching or detaching; running: in a guest that runs. A step's result. */
 int attachments_step(struct api *api, const struct resource *inst, bool running, int64_t *ret_delay, mc_err **err);
 

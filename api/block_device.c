@@ -160,7 +160,9 @@ static int check_ephemeral(struct call *call, json_t *mapping, const char *name,
 
 	if (n < 0 || n > 23 || !end || *end || end == name + strlen(EPHEMERAL))
 		return action_refuse(call, "InvalidBlockDeviceMapping", "Invalid virtual name %s", name);
-	gib = store_size(call, type, n);
+	gib = type ? store_size(call, type, n) : 0;
+	if (!type) /* an image's, of any type */
+		return 0;
 	if (gib)
 		json_object_set_new(mapping, "ephemeral", json_integer(gib));
 	else
@@ -197,6 +199,50 @@ int block_devices_plan(struct call *call, const struct resource *image, const ch
 			return 1;
 	*ret_plan = json_incref(list);
 	return 0;
+}
+
+/* --- of an image ------------------------------------------------------------ */
+
+int block_devices_image_plan(struct call *call, const json_t *base, const char *root, json_t **ret_plan)
+{
+	mc_auto_json json_t *list = json_deep_copy(base);
+	json_t *m;
+	size_t i;
+
+	json_array_foreach(mc_json_arr(call->in, "BlockDeviceMappings"), i, m) {
+		const char *snapshot = mc_json_str(mc_json_obj(m, "Ebs"), "SnapshotId", NULL);
+
+		if ((snapshot && *snapshot && !snapshot_own(call, snapshot)) || merge_one(call, list, m, root))
+			return 1;
+	}
+	json_array_foreach(list, i, m)
+		if (check_mapping(call, m, NULL))
+			return 1;
+	*ret_plan = json_incref(list);
+	return 0;
+}
+
+/* gp2's and the magnetic ones' follow from the size. */
+static bool provisioned(const char *type)
+{
+	return strcmp(type, "gp3") == 0 || strcmp(type, "io1") == 0 || strcmp(type, "io2") == 0;
+}
+
+json_t *block_device_of_image(const json_t *mapping)
+{
+	const json_t *ebs = mc_json_obj(mapping, "Ebs");
+	bool limits = provisioned(mc_json_str(ebs, "VolumeType", ""));
+	json_t *device = json_object_get(mapping, "DeviceName"), *name = json_object_get(mapping, "VirtualName");
+
+	if (json_object_get(mapping, "NoDevice"))
+		return NULL;
+	if (name)
+		return json_pack("{s:O, s:O}", "DeviceName", device, "VirtualName", name);
+	return json_pack("{s:O, s:{s:b, s:O*, s:O, s:O, s:b, s:O*, s:O*}}", "DeviceName", device, "Ebs", "DeleteOnTermination",
+			 mc_json_bool(ebs, "DeleteOnTermination", true), "SnapshotId", json_object_get(ebs, "SnapshotId"), "VolumeSize",
+			 json_object_get(ebs, "Size"), "VolumeType", json_object_get(ebs, "VolumeType"), "Encrypted",
+			 mc_json_bool(ebs, "Encrypted", false), "Iops", limits ? json_object_get(ebs, "Iops") : NULL, "Throughput",
+			 limits ? json_object_get(ebs, "Throughput") : NULL);
 }
 
 /* --- making ----------------------------------------------------------------- */

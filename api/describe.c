@@ -136,10 +136,9 @@ struct run {
 	struct buffer encoded;           /* the item at work */
 };
 
-/* Images are public: any account of the region sees them. */
 static const char *account_of(const struct run *run)
 {
-	return run->d->visible || run->d->kind == KIND_IMAGE ? NULL : run->call->caller->account;
+	return run->d->visible ? NULL : run->call->caller->account;
 }
 
 static const char *region_of(const struct run *run)

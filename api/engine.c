@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/image.h"
 #include "api/peering.h"
 #include "api/reconciler.h"
 #include "api/vpc.h"
@@ -95,12 +96,13 @@ const struct resource *action_resource(struct call *call, enum kind kind, const 
 
 	if (kind == KIND_VPC_PEERING) /* it has two owners, and two regions */
 		return peering_find(call, id ? id : "");
+	if (kind == KIND_IMAGE) /* shared ones are others' */
+		return image_find(call, id);
 	if (!id || !mc_id_valid(k->prefix, id)) {
 		action_fail(call, API_MALFORMED_ID, k->malformed, id ? id : "", k->prefix);
 		return NULL;
 	}
-	/* Images are public: any account of the region sees them. */
-	r = store_find(call->tx, kind, kind == KIND_IMAGE ? NULL : call->caller->account, call->caller->region, id);
+	r = store_find(call->tx, kind, call->caller->account, call->caller->region, id);
 	if (!r) {
 		mc_autofree char *text = mc_strf("The %s '%s' does not exist", k->noun, id);
 

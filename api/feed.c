@@ -101,8 +101,7 @@ static void wake(struct feed_reader *r)
 
 static bool wants(const struct feed_reader *r, const struct event *e)
 {
-	/* Images are public, as they are to DescribeImages. */
-	return r->kinds[e->kind] && (e->kind == KIND_IMAGE || strcmp(r->account, e->account) == 0) &&
+	return r->kinds[e->kind] && strcmp(r->account, e->account) == 0 &&
 	       (!*r->region || strcmp(r->region, e->region) == 0);
 }
 

@@ -8,6 +8,7 @@
 #include "api/block_device.h"
 #include "api/describe.h"
 #include "api/api.h"
+#include "api/image.h"
 #include "api/instance.h"
 #include "api/launch_interface.h"
 #include "api/state.h"
@@ -49,12 +50,8 @@ static int check_image(struct call *call, struct plan *p)
 		p->image = ami_alias_image(call->api, call->tx, call->caller->region, id + strlen(RESOLVE));
 		return p->image ? 0 : action_fail(call, API_PARAMETER_NOT_FOUND);
 	}
-	p->image = action_resource(call, KIND_IMAGE, id);
-	if (!p->image)
-		return 1;
-	if (p->image->state != IMAGE_AVAILABLE)
-		return action_fail(call, API_AMI_UNAVAILABLE, id);
-	return 0;
+	p->image = image_available(call, id);
+	return p->image ? 0 : 1;
 }
 
 static int check_type(struct call *call, struct plan *p)
@@ -63,7 +60,7 @@ static int check_type(struct call *call, struct plan *p)
 
 	p->type = mc_json_str(call->in, "InstanceType", DEFAULT_TYPE);
 	if (json_object_get(call->api->types, p->type))
-		return 0;
+		return image_check_type(call, p->image, p->type);
 	text = mc_strf("Invalid value '%s' for InstanceType.", p->type);
 	return action_fail(call, API_INVALID_PARAMETER, text);
 }
@@ -164,6 +161,12 @@ static int make_plan(struct call *call, struct plan *p)
 
 /* --- making the rows ------------------------------------------------------ */
 
+/* An image may ask for more than this cloud does. */
+static bool imds_v1_allowed(const struct call *call, const struct plan *p)
+{
+	return call->api->config.imds_v1 && strcmp(mc_json_str(p->image->doc, "ImdsSupport", ""), "v2.0") != 0;
+}
+
 static void fill_instance(struct call *call, const struct plan *p, struct resource *r, const char *reservation, int index)
 {
 	const json_t *options = mc_json_obj(call->in, "MetadataOptions");
@@ -182,7 +185,7 @@ static void fill_instance(struct call *call, const struct plan *p, struct resour
 		"volumes", "user_data", p->user_data, "shutdown_behavior", p->behavior, "public_key", p->public_key, "launch_index",
 		index, "disable_api_termination", mc_json_bool(call->in, "DisableApiTermination", false), "transition_reason", ""));
 	json_object_set_new(r->spec, "metadata_options", json_pack("{s:s, s:s, s:I}", "HttpTokens",
-		mc_json_str(options, "HttpTokens", call->api->config.imds_v1 ? "optional" : "required"), "HttpEndpoint",
+		mc_json_str(options, "HttpTokens", imds_v1_allowed(call, p) ? "optional" : "required"), "HttpEndpoint",
 		mc_json_str(options, "HttpEndpoint", "enabled"), "HttpPutResponseHopLimit",
 		(json_int_t)mc_json_int(options, "HttpPutResponseHopLimit", 2)));
 	state_init(r, INSTANCE_PENDING);
@@ -223,6 +226,7 @@ int run_instances(struct call *call)
 	json_decref(p.devices);
 	if (failed)
 		return failed;
+	image_note_launch(call, p.image);
 	call->out = reservation_doc(call, reservation, json_incref(list));
 	return 0;
 }

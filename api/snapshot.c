@@ -80,6 +80,40 @@ struct resource *snapshot_make(struct call *call, const struct resource *vol, co
 	return r;
 }
 
+struct resource *snapshot_make_copy(struct call *call, const char *stored, int64_t gib, const char *description)
+{
+	struct resource *r = store_insert(call->tx, KIND_SNAPSHOT, call->caller->account, call->caller->region);
+	char now[MC_ISO8601_LEN];
+
+	mc_clock_iso8601(r->created, now);
+	/* As AWS has it: no volume of this region is behind a copy. */
+	json_object_update_new(r->doc, json_pack("{s:s, s:b, s:s, s:s, s:I, s:s, s:s}", "Description", description ? description : "",
+		"Encrypted", 0, "StartTime", now, "VolumeId", "vol-ffffffff", "VolumeSize", (json_int_t)gib, "Progress", "",
+		"StorageTier", "standard"));
+	json_object_set_new(r->spec, "copy", json_string(stored));
+	state_init(r, SNAPSHOT_PENDING);
+	return r;
+}
+
+void snapshot_share_set(struct store_tx *tx, const json_t *ids)
+{
+	json_t *id;
+	size_t i;
+
+	json_array_foreach(ids, i, id)
+		json_object_set_new(store_edit(tx, json_string_value(id))->spec, "set", json_deep_copy(ids));
+}
+
+void snapshot_remove(struct store_tx *tx, const struct resource *r)
+{
+	struct resource *edited = store_edit(tx, r->id);
+
+	if (r->state == SNAPSHOT_PENDING)
+		json_object_set_new(edited->spec, "delete", json_true());
+	else
+		state_set(tx, edited, SNAPSHOT_DELETING);
+}
+
 json_t *snapshot_view(struct call *call, const struct resource *r)
 {
 	json_t *v;

@@ -21,6 +21,14 @@ bool snapshot_shown(struct call *call, const struct resource *r);
 
 /* A new row in state pending. Owned by the transaction. */
 struct resource *snapshot_make(struct call *call, const struct resource *vol, const char *description);
+/* The same for a copy of what storaged has as `stored`, a snapshot or an image, of so many GiB. */
+struct resource *snapshot_make_copy(struct call *call, const char *stored, int64_t gib, const char *description);
+
+/* Each lists all: the first one does the work for all, so that they are of one point in time. */
+void snapshot_share_set(struct store_tx *tx, const json_t *ids);
+
+/* Delete it. One that is being taken is taken first: the guest's disk has begun to move. */
+void snapshot_remove(struct store_tx *tx, const struct resource *r);
 
 /* The Snapshot of DescribeSnapshots. New reference. */
 json_t *snapshot_view(struct call *call, const struct resource *r);

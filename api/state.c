@@ -61,13 +61,14 @@ const struct state_machine state_snapshot = { "snapshot", snapshot_names, NULL, 
 
 static const char *const image_names[] = {
 	[IMAGE_PENDING] = "pending", [IMAGE_AVAILABLE] = "available", [IMAGE_FAILED] = "failed",
-	[IMAGE_DEREGISTERED] = "deregistered",
+	[IMAGE_DEREGISTERED] = "deregistered", [IMAGE_DISABLED] = "disabled",
 };
 static const unsigned image_legal[] = {
 	[IMAGE_PENDING] = BIT(IMAGE_AVAILABLE) | BIT(IMAGE_FAILED) | BIT(IMAGE_DEREGISTERED),
-	[IMAGE_AVAILABLE] = BIT(IMAGE_DEREGISTERED) | BIT(IMAGE_FAILED),
+	[IMAGE_AVAILABLE] = BIT(IMAGE_DEREGISTERED) | BIT(IMAGE_FAILED) | BIT(IMAGE_DISABLED),
 	[IMAGE_FAILED] = BIT(IMAGE_AVAILABLE) | BIT(IMAGE_DEREGISTERED),
 	[IMAGE_DEREGISTERED] = 0,
+	[IMAGE_DISABLED] = BIT(IMAGE_AVAILABLE) | BIT(IMAGE_DEREGISTERED),
 };
 const struct state_machine state_image = { "image", image_names, NULL, IMAGE_STATE_MAX, image_legal };
 

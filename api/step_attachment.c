@@ -108,6 +108,17 @@ int attachments_close(struct api *api, const struct resource *inst, mc_err **err
 	return 0;
 }
 
+int attachments_pause(struct api *api, const struct resource *inst, mc_err **err)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(mc_json_arr(inst->spec, "volumes"), i, entry)
+		if (call_opener(api, inst, mc_json_str(entry, "id", ""), "close", NULL, err) != MC_IPC_OK)
+			return -1;
+	return 0;
+}
+
 /* --- recording -------------------------------------------------------------- */
 
 static int record_attached(struct api *api, const struct resource *inst, const char *volume, mc_err **err)

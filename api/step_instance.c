@@ -8,6 +8,7 @@
 
 #include "api/attachment.h"
 #include "api/backend.h"
+#include "api/imaging.h"
 #include "api/interface.h"
 #include "api/billing/billing.h"
 #include "api/reconciler.h"
@@ -166,6 +167,7 @@ static int to_state(struct view *v, int from, int to, mc_err **err)
 		return STEP_AGAIN;
 	state_set(tx, r, to);
 	if (to == INSTANCE_RUNNING) {
+		json_object_del(r->spec, "imaging"); /* one that a stop has overtaken */
 		note_attached(r);
 		interface_settle(tx, r); /* it started with all that it has */
 		json_object_del(r->spec, "attempts");
@@ -435,12 +437,50 @@ static bool has_crashed(const struct view *v, const char *state, const char *rea
 		mc_json_int(v->inst->spec, "attempts", 0) == 0);
 }
 
+static bool is_off(const char *state);
+static int ask_to_stop(struct view *v, int64_t patience, int64_t *ret_delay, mc_err **err);
+
+static int imaging_over(struct view *v, mc_err **err)
+{
+	struct store_tx *tx;
+	struct resource *r = edit_in_state(v, INSTANCE_RUNNING, &tx);
+
+	if (!r)
+		return STEP_AGAIN;
+	json_object_del(r->spec, "imaging");
+	json_object_del(r->spec, "attempts");
+	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
+}
+
+/* CreateImage: the guest ends cleanly, its volumes' snapshots are taken, it starts again.
+ * To everybody it is running all the while, as on AWS. */
+static int step_imaging(struct view *v, int64_t *ret_delay, mc_err **err)
+{
+	char state[16], reason[48];
+	int r;
+
+	billing_confirm(v->api->billing, v->inst->id);
+	if (!imaging_is_down(v->inst)) {
+		if (observe(v, state, reason, err) < 0)
+			return -1;
+		return is_off(state) ? imaging_now_down(v->api, v->inst, err)
+				     : ask_to_stop(v, v->api->config.stop_timeout * MC_SECOND, ret_delay, err);
+	}
+	*ret_delay = LOOK_AGAIN;
+	if (imaging_waits(v->api, v->inst) || !network_ready(v))
+		return STEP_NOT_YET;
+	r = bring_up(v, ret_delay, err);
+	return r == STEP_DONE ? imaging_over(v, err) : r;
+}
+
 static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 {
 	char state[16], reason[48];
 
 	if (mc_json_bool(v->inst->spec, "failed", false))
 		return given_up(v, err);
+	if (imaging_under_way(v->inst))
+		return step_imaging(v, ret_delay, err);
 	if (observe(v, state, reason, err) < 0)
 		return -1;
 	if (strcmp(state, "running") == 0) {
@@ -485,7 +525,7 @@ static bool is_off(const char *state)
 /* Ask the guest until the patience ends, then pull the plug. */
 static int ask_to_stop(struct view *v, int64_t patience, int64_t *ret_delay, mc_err **err)
 {
-	int64_t since = state_since(v->inst), now = mc_clock_wall();
+	int64_t since = imaging_since(v->inst, state_since(v->inst)), now = mc_clock_wall();
 	bool force = mc_json_bool(v->inst->spec, "force", false) || now - since >= patience;
 	int o = put_instance(v, "stopped", false, force, NULL, err);
 

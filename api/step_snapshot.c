@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/imaging.h"
 #include "api/reconciler.h"
 #include "api/state.h"
 #include "common/cleanup.h"
@@ -76,6 +77,25 @@ static void complete(struct store_tx *tx, struct resource *r, const json_t *answ
 		state_set(tx, r, SNAPSHOT_DELETING);
 }
 
+/* Who waits for them: the image that is made of them. */
+static void wake_waiting(const struct set *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const char *image = mc_json_str(s->members[i]->spec, "image", NULL);
+
+		if (image)
+			reconciler_wake(s->api->reconciler, image, 0);
+	}
+}
+
+static int commit(const struct set *s, struct store_tx *tx, mc_err **err)
+{
+	if (store_commit(tx, err) < 0)
+		return -1;
+	wake_waiting(s);
+	return STEP_AGAIN;
+}
+
 static int record_completed(struct set *s, mc_err **err)
 {
 	struct store_tx *tx = store_write(s->api->store);
@@ -86,7 +106,7 @@ static int record_completed(struct set *s, mc_err **err)
 		if (r && r->state == SNAPSHOT_PENDING)
 			complete(tx, r, json_array_get(s->answers, i));
 	}
-	if (store_commit(tx, err) < 0)
+	if (commit(s, tx, err) < 0)
 		return -1;
 	wake_volumes(s); /* their chains are longer */
 	return STEP_AGAIN;
@@ -107,7 +127,7 @@ static int record_failed(struct set *s, const char *reason, mc_err **err)
 		if (mc_json_bool(r->spec, "delete", false))
 			state_set(tx, r, SNAPSHOT_DELETING);
 	}
-	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
+	return commit(s, tx, err);
 }
 
 /* --- taking ----------------------------------------------------------------- */
@@ -253,6 +273,10 @@ static int step_pending(struct api *api, const struct resource *r, int64_t *ret_
 	if (leader && strcmp(leader, r->id) != 0) {
 		reconciler_wake(api->reconciler, leader, 0);
 		return STEP_DONE;
+	}
+	if (imaging_holds(api, r)) {
+		*ret_delay = SOON;
+		return STEP_NOT_YET;
 	}
 	set_load(&s, api, r);
 	if (s.n > 0)

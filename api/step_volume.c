@@ -1,4 +1,4 @@
-/* Volumes and images: storaged has, or has no more, what the store says. */
+/* Volumes: storaged has, or has no more, what the store says. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,52 +148,5 @@ int step_volume(struct api *api, const char *id, int64_t *ret_delay, mc_err **er
 	else if (v && (v->state == VOLUME_AVAILABLE || v->state == VOLUME_IN_USE))
 		r = step_there(api, v, ret_delay, err);
 	resource_free(v);
-	return r;
-}
-
-/* --- images ------------------------------------------------------------- */
-
-static int record_image(struct api *api, const char *id, const char *error, mc_err **err)
-{
-	struct store_tx *tx = store_write(api->store);
-	struct resource *r = store_edit(tx, id);
-
-	if (!r || r->state != IMAGE_PENDING) {
-		store_end(tx);
-		return STEP_AGAIN;
-	}
-	if (error)
-		json_object_set_new(r->spec, "state_reason", json_string(error));
-	state_set(tx, r, error ? IMAGE_FAILED : IMAGE_AVAILABLE);
-	return store_commit(tx, err) < 0 ? -1 : STEP_DONE;
-}
-
-static int import_image(struct api *api, const struct resource *image, mc_err **err)
-{
-	mc_auto_json json_t *body = json_pack("{s:s, s:s*}", "source", mc_json_str(image->spec, "source", ""), "sha256",
-					      mc_json_str(image->spec, "sha256", NULL));
-	const char *stored = mc_json_str(image->spec, "stored", image->id);
-	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, NULL, err, "/v1/images/%s", stored);
-	mc_autofree char *error = NULL;
-
-	if (o < 0 || o == MC_IPC_INTERNAL || backend_transient(o))
-		return -1;
-	if (o != MC_IPC_OK) {
-		error = mc_strf("Client.InvalidParameterValue: %s", err ? mc_err_msg(*err) : "");
-		mc_log(MC_LOG_WARNING, "image", "import refused", "id", image->id, "reason", error, NULL);
-		mc_err_clear(err);
-	}
-	return record_image(api, image->id, error, err);
-}
-
-int step_image(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)
-{
-	struct resource *image = snapshot(api, id);
-	int r = STEP_DONE;
-
-	(void)ret_delay;
-	if (image && image->state == IMAGE_PENDING)
-		r = import_image(api, image, err);
-	resource_free(image);
 	return r;
 }

@@ -22,6 +22,11 @@ static bool check_snapshot_id(const char *text)
 	return mc_id_valid("snap", text);
 }
 
+static bool check_copied_id(const char *text)
+{
+	return mc_id_valid("snap", text) || mc_id_valid("ami", text);
+}
+
 static bool check_volume_id(const char *text)
 {
 	return mc_id_valid("vol", text);
@@ -53,7 +58,7 @@ static const struct mc_field volume_fields[] = {
 
 static const struct mc_field snapshot_fields[] = {
 	{"volume", MC_FIELD_STRING, false, 0, 0, check_volume_id, NULL},
-	{"copy", MC_FIELD_STRING, false, 0, 0, check_snapshot_id, NULL},
+	{"copy", MC_FIELD_STRING, false, 0, 0, check_copied_id, NULL},
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
 };
 

@@ -14,6 +14,7 @@
 #include "storaged/volume.h"
 
 #define AREA "snapshot"
+#define GIB ((int64_t)1 << 30)
 #define FRESH_BYTES (1ULL << 20) /* more than a new qcow2's tables take */
 
 /* --- describing ----------------------------------------------------------- */
@@ -294,6 +295,30 @@ int snapshot_abandon(struct storage *storage, const char *id, mc_err **err)
 
 /* --- copying -------------------------------------------------------------- */
 
+/* The source as the copy will have it; an outcome. */
+static int copy_source(struct storage *storage, const char *source, struct snapshot *ret, mc_err **err)
+{
+	struct image image;
+	int r;
+
+	if (!mc_id_valid("ami", source)) {
+		r = find(storage, source, ret, err);
+		if (r != MC_IPC_OK || !ret->overlay[0])
+			return r;
+		mc_err_set(err, 0, "snapshot %s has not been taken yet", source);
+		return MC_IPC_UNAVAILABLE;
+	}
+	r = graph_image_find(storage->graph, source, &image, err);
+	if (r > 0)
+		mc_err_set(err, 0, "there is no image %s", source);
+	if (r != 0)
+		return r < 0 ? -1 : MC_IPC_NOT_FOUND;
+	*ret = (struct snapshot){.layer = image.layer, .size_gib = (image.layer.virtual_bytes + GIB - 1) / GIB,
+				 .bytes = (int64_t)store_allocated(&storage->store, image.layer.id)};
+	image_deinit(&image);
+	return MC_IPC_OK;
+}
+
 int snapshot_copy(struct storage *storage, const char *id, const char *source, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
@@ -301,11 +326,7 @@ int snapshot_copy(struct storage *storage, const char *id, const char *source, j
 	int r = graph_snapshot_find(storage->graph, id, &s, err);
 
 	if (r > 0) {
-		r = find(storage, source, &s, err);
-		if (r == MC_IPC_OK && s.overlay[0]) {
-			mc_err_set(err, 0, "snapshot %s has not been taken yet", source);
-			return MC_IPC_UNAVAILABLE;
-		}
+		r = copy_source(storage, source, &s, err);
 		snprintf(s.id, sizeof(s.id), "%s", id);
 		if (r == MC_IPC_OK)
 			r = graph_snapshot_share(storage->graph, &s, err) == 0 ? MC_IPC_OK : -1;

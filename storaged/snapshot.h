@@ -18,7 +18,7 @@ int snapshot_take(struct storage *storage, const char *id, json_t **ret, mc_err 
 /* The QEMU did not switch and will not: forget the preparation. Absent is fine, taken is MC_IPC_CONFLICT. */
 int snapshot_abandon(struct storage *storage, const char *id, mc_err **err);
 
-/* The same data under another id, without copying it. Idempotent. */
+/* The same data, of a snapshot or an image, under another id, without copying it. Idempotent. */
 int snapshot_copy(struct storage *storage, const char *id, const char *source, json_t **ret, mc_err **err);
 
 int snapshot_get(struct storage *storage, const char *id, json_t **ret, mc_err **err);

@@ -1,0 +1,135 @@
+"""Images made of instances and snapshots, and instances launched from them, looked at inside the guests."""
+
+import pytest
+
+from cloud import BOOT_S, OTHER_REGION, SHORT_S, Guest, error_of, wait_until
+from test_3_volumes import serial, wait_attached, wait_gone, wait_seen, wait_volume
+
+
+def describe(ec2, image):
+    return ec2.describe_images(ImageIds=[image])["Images"][0]
+
+
+def wait_image(ec2, image, state="available", timeout=SHORT_S):
+    def reached():
+        one = describe(ec2, image)
+        assert one["State"] in ("pending", state), one
+        return one if one["State"] == state else None
+    return wait_until(f"{image} is {state}", reached, timeout)
+
+
+def snapshots_of(image):
+    return [m["Ebs"]["SnapshotId"] for m in image["BlockDeviceMappings"] if "SnapshotId" in m.get("Ebs", {})]
+
+
+def forget(ec2, *images):
+    """Away with images and what they stand on."""
+    for image in images:
+        snapshots = snapshots_of(describe(ec2, image))
+        ec2.deregister_image(ImageId=image)
+        for snapshot in snapshots:
+            ec2.delete_snapshot(SnapshotId=snapshot)
+
+
+def launch_one(cloud, key_file, image, group):
+    made = cloud.client().run_instances(ImageId=image, InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="tests",
+                                        SecurityGroupIds=[group])["Instances"][0]["InstanceId"]
+    return Guest(cloud, made, key_file)
+
+
+@pytest.fixture(scope="module")
+def worked(cloud, key_file, open_group):
+    """An instance with a data volume that something was written to."""
+    ec2 = cloud.client()
+    guest = launch_one(cloud, key_file, cloud.tiny_image(), open_group)
+    cloud.wait_state(guest.id, "running")
+    guest.wait_ready()
+    volume = ec2.create_volume(AvailabilityZone=guest.described["Placement"]["AvailabilityZone"], Size=1)["VolumeId"]
+    wait_volume(ec2, volume, "available")
+    ec2.attach_volume(VolumeId=volume, InstanceId=guest.id, Device="/dev/sdf")
+    wait_attached(ec2, volume)
+    wait_seen(guest, volume)
+    yield guest, volume
+    ec2.terminate_instances(InstanceIds=[guest.id])
+    cloud.wait_state(guest.id, "terminated")
+    ec2.delete_volume(VolumeId=volume)
+    wait_gone(ec2, volume)
+
+
+def register(cloud, image):
+    """An image of a larger root volume of the same snapshot, and an instance-store disk."""
+    return cloud.aws("ec2", "register-image", "--name", "registered", "--architecture", "x86_64", "--virtualization-type", "hvm",
+                     "--root-device-name", "/dev/xvda", "--block-device-mappings",
+                     f"DeviceName=/dev/xvda,Ebs={{SnapshotId={snapshots_of(image)[0]},VolumeSize=3}}",
+                     "DeviceName=/dev/sdb,VirtualName=ephemeral0")["ImageId"]
+
+
+def test_create_with_reboot(worked, cloud, ec2, key_file, open_group):
+    """The guest ends cleanly and comes back as it was; what it had only in memory is in the image, on both
+    volumes. Instances start from it and from one registered of its snapshot."""
+    guest, volume = worked
+    before = guest.described
+    boot = guest.ssh("cat /proc/sys/kernel/random/boot_id")
+    # Neither is flushed by the writer.
+    guest.ssh(f"sudo sh -c 'echo unflushed > /home/ec2-user/word; echo data | dd of={serial(volume)} conv=notrunc 2>/dev/null'")
+    image = cloud.aws("ec2", "create-image", "--instance-id", guest.id, "--name", "worked on", "--description", "d",
+                      "--tag-specifications", "ResourceType=image,Tags=[{Key=a,Value=b}]",
+                      "ResourceType=snapshot,Tags=[{Key=c,Value=d}]")["ImageId"]
+    made = wait_image(ec2, image, timeout=BOOT_S)
+    assert made["Tags"] == [{"Key": "a", "Value": "b"}]
+    assert [m["DeviceName"] for m in made["BlockDeviceMappings"]] == [before["RootDeviceName"], "/dev/sdf"]
+    for snapshot in snapshots_of(made):
+        one = ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]
+        assert one["State"] == "completed" and one["Tags"] == [{"Key": "c", "Value": "d"}]
+        assert error_of(ec2.delete_snapshot, SnapshotId=snapshot)[0] == "InvalidSnapshot.InUse"
+    registered = register(cloud, made)
+    copies = [launch_one(cloud, key_file, i, open_group) for i in (image, registered)]
+    try:
+        guest.wait_ssh()
+        after = guest.described
+        for member in ("State", "PublicIpAddress", "PrivateIpAddress", "LaunchTime"):
+            assert after[member] == before[member]
+        assert guest.ssh("cat /proc/sys/kernel/random/boot_id") != boot
+        for copy in copies:
+            cloud.wait_state(copy.id, "running")
+            copy.wait_ready()
+            assert copy.ssh("cat /home/ec2-user/word") == "unflushed\n"
+        theirs = next(m["Ebs"]["VolumeId"] for m in copies[0].described["BlockDeviceMappings"] if m["DeviceName"] == "/dev/sdf")
+        wait_seen(copies[0], theirs)
+        assert copies[0].ssh(f"sudo head -n 1 {serial(theirs)}") == "data\n"
+        assert int(copies[1].ssh("df -k / | tail -n 1").split()[1]) > 2.7 * 2 ** 20, "its file system has grown"
+    finally:
+        ec2.terminate_instances(InstanceIds=[c.id for c in copies])
+    for copy in copies:
+        cloud.wait_state(copy.id, "terminated")
+    ec2.deregister_image(ImageId=registered)
+    forget(ec2, image)
+
+
+def test_create_without_reboot_and_copy(worked, cloud, ec2):
+    """A running guest runs on; the image may leave volumes out; a copy in another region lives on alone."""
+    guest, volume = worked
+    boot = guest.ssh("cat /proc/sys/kernel/random/boot_id")
+    image = ec2.create_image(InstanceId=guest.id, Name="live", NoReboot=True,
+                             BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "NoDevice": ""}])["ImageId"]
+    made = wait_image(ec2, image)
+    assert len(made["BlockDeviceMappings"]) == 1
+    assert guest.ssh("cat /proc/sys/kernel/random/boot_id") == boot
+    assert error_of(ec2.create_image, InstanceId=guest.id, Name="live")[0] == "InvalidAMIName.Duplicate"
+    far = cloud.client(region=OTHER_REGION)
+    copies = [far.copy_image(Name=f"far {n}", SourceRegion="us-east-1", SourceImageId=source)["ImageId"]
+              for n, source in enumerate((image, cloud.tiny_image()))]
+    for copy in copies:
+        wait_image(far, copy)
+    forget(ec2, image)
+    stored = {s["id"]: s for s in cloud.socket_call("storaged", "GET", "/v1/snapshots")[1]["snapshots"]}
+    for copy in copies:
+        (snapshot,) = snapshots_of(describe(far, copy))
+        assert snapshot in stored
+        size = describe(far, copy)["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"]
+        v = far.create_volume(AvailabilityZone=OTHER_REGION + "a", SnapshotId=snapshot)["VolumeId"]
+        wait_volume(far, v, "available")
+        assert far.describe_volumes(VolumeIds=[v])["Volumes"][0]["Size"] == size
+        far.delete_volume(VolumeId=v)
+        wait_gone(far, v)
+    forget(far, *copies)

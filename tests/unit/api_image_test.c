@@ -1,0 +1,546 @@
+/* Images in the API: what is refused, who sees whose, what an image is made of. */
+#include "tests/unit/api_fixture.h"
+
+#include "api/imaging.h"
+#include "api/reconciler.h"
+#include "api/state.h"
+#include "common/clock.h"
+
+#define OTHER "210987654321"
+#define HVM "'Architecture': 'x86_64', 'VirtualizationType': 'hvm', 'RootDeviceName': '/dev/xvda'"
+
+static int setup(void **state)
+{
+	int r = fixture_setup(state);
+	struct fixture *f = *state;
+
+	f->api.config.storaged = "/nonexistent/storaged.sock";
+	f->api.config.hypervisor = "/nonexistent/hypervisor.sock";
+	f->api.config.quota_instances = 100;
+	return r;
+}
+
+static void as(struct fixture *f, const char *account)
+{
+	snprintf(f->caller.account, sizeof(f->caller.account), "%s", account);
+}
+
+static void set_state(struct fixture *f, const char *id, int state)
+{
+	struct store_tx *tx = store_write(f->api.store);
+
+	assert_int_equal(state_set(tx, store_edit(tx, id), state), 0);
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+static int state_of(struct fixture *f, const char *id)
+{
+	struct store_tx *tx = store_read(f->api.store);
+	const struct resource *r = store_get(tx, id);
+	int state = r ? r->state : -1;
+
+	store_end(tx);
+	return state;
+}
+
+static char *kept(struct fixture *f, const char *member)
+{
+	const char *text = mc_json_str(f->call.out, member, NULL);
+
+	assert_non_null(text);
+	return mc_strdup(text);
+}
+
+/* A completed snapshot of so many GiB. */
+static char *snapshot(struct fixture *f, int gib)
+{
+	mc_autofree char *in = mc_strf("{'AvailabilityZone': 'us-east-1a', 'Size': %d}", gib);
+	mc_autofree char *vol = NULL;
+	mc_autofree char *take = NULL;
+	char *id;
+
+	fixture_ok(f, "CreateVolume", in);
+	vol = kept(f, "VolumeId");
+	set_state(f, vol, VOLUME_AVAILABLE);
+	take = mc_strf("{'VolumeId': '%s'}", vol);
+	fixture_ok(f, "CreateSnapshot", take);
+	id = kept(f, "SnapshotId");
+	set_state(f, id, SNAPSHOT_COMPLETED);
+	return id;
+}
+
+static char *registered(struct fixture *f, const char *name, const char *snap)
+{
+	mc_autofree char *in = mc_strf("{'Name': '%s', " HVM ", 'BlockDeviceMappings': [{'DeviceName': '/dev/xvda', 'Ebs': "
+				       "{'SnapshotId': '%s'}}]}", name, snap);
+
+	fixture_ok(f, "RegisterImage", in);
+	return kept(f, "ImageId");
+}
+
+static size_t seen(struct fixture *f, const char *in)
+{
+	fixture_ok(f, "DescribeImages", in);
+	return json_array_size(fixture_list(f, "Images"));
+}
+
+static const json_t *first(struct fixture *f)
+{
+	return json_array_get(fixture_list(f, "Images"), 0);
+}
+
+/* Call an operation on an image. */
+static int on(struct fixture *f, const char *name, const char *image, const char *more)
+{
+	mc_autofree char *in = mc_strf("{'ImageId': '%s'%s}", image, more);
+
+	return fixture_call(f, name, in);
+}
+
+static void refused(struct fixture *f, const char *name, const char *image, const char *more, const char *code)
+{
+	mc_autofree char *in = mc_strf("{'ImageId': '%s'%s}", image, more);
+
+	fixture_fails(f, name, in, code);
+}
+
+/* --- registering ------------------------------------------------------------ */
+
+static void test_register(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 2);
+	mc_autofree char *image = registered(f, "one (1) /a.b-c_d", snap);
+	mc_autofree char *delete = mc_strf("{'SnapshotId': '%s'}", snap);
+	mc_autofree char *filter = mc_strf("{'Filters': [{'Name': 'block-device-mapping.snapshot-id', 'Values': ['%s']}]}", snap);
+	const json_t *ebs;
+
+	assert_int_equal(seen(f, "{'Owners': ['self']}"), 1);
+	assert_string_equal(mc_json_str(first(f), "State", ""), "available");
+	assert_string_equal(mc_json_str(first(f), "ImageLocation", ""), FIXTURE_ACCOUNT "/one (1) /a.b-c_d");
+	ebs = mc_json_obj(json_array_get(mc_json_arr(first(f), "BlockDeviceMappings"), 0), "Ebs");
+	assert_int_equal(mc_json_int(ebs, "VolumeSize", 0), 2);
+	assert_string_equal(mc_json_str(ebs, "VolumeType", ""), "gp2");
+	assert_null(json_object_get(ebs, "Iops"));
+	assert_null(json_object_get(ebs, "Size"));
+	assert_int_equal(seen(f, filter), 1);
+	fixture_fails(f, "DeleteSnapshot", delete, "InvalidSnapshot.InUse");
+	assert_int_equal(on(f, "DeregisterImage", image, ""), 0);
+	assert_int_equal(seen(f, "{}"), 0);
+	refused(f, "DeregisterImage", image, "", "InvalidAMIID.NotFound");
+	fixture_ok(f, "DeleteSnapshot", delete);
+}
+
+static void test_register_refusals(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 2);
+	mc_autofree char *image = registered(f, "taken", snap);
+	static const struct {
+		const char *in, *code; /* $: the snapshot */
+	} cases[] = {
+		{ "{'Name': 'no'}", "InvalidAMIName.Malformed" },
+		{ "{'Name': 'what?'}", "InvalidAMIName.Malformed" },
+		{ "{'Name': 'taken'}", "InvalidAMIName.Duplicate" },
+		{ "{'Name': 'other', " HVM "}", "InvalidBlockDeviceMapping" },
+		{ "{'Name': 'other', " HVM ", 'BlockDeviceMappings': [{'DeviceName': '/dev/sdf', 'Ebs': {'SnapshotId': '$'}}]}",
+		  "InvalidBlockDeviceMapping" },
+		{ "{'Name': 'other', " HVM ", 'BlockDeviceMappings': [{'DeviceName': '/dev/xvda', 'Ebs': {'VolumeSize': 3}}]}",
+		  "InvalidBlockDeviceMapping" },
+		{ "{'Name': 'other', " HVM ", 'BlockDeviceMappings': [{'DeviceName': '/dev/xvda', 'Ebs': {'SnapshotId': '$', 'VolumeSize': 1}}]}",
+		  "InvalidBlockDeviceMapping" },
+		{ "{'Name': 'other', " HVM ", 'BlockDeviceMappings': [{'DeviceName': '/dev/xvda', 'Ebs': {'SnapshotId': '$'}},"
+		  " {'DeviceName': '/dev/xvda', 'Ebs': {'SnapshotId': '$'}}]}", "InvalidBlockDeviceMapping" },
+		{ "{'Name': 'other', " HVM ", 'BlockDeviceMappings': [{'DeviceName': 'nonsense', 'Ebs': {'SnapshotId': '$'}}]}",
+		  "InvalidBlockDeviceMapping" },
+		{ "{'Name': 'other', " HVM ", 'BlockDeviceMappings': [{'DeviceName': '/dev/xvda', 'Ebs': {'SnapshotId': 'snap-00000000000000000'}}]}",
+		  "InvalidSnapshot.NotFound" },
+		{ "{'Name': 'other', 'ImageLocation': 'bucket/manifest.xml'}", "UnsupportedOperation" },
+		{ "{'Name': 'other', 'VirtualizationType': 'none'}", "InvalidParameterValue" },
+		{ "{'Name': 'other', 'TpmSupport': 'v2.0'}", "InvalidParameterCombination" },
+	};
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(cases); i++) {
+		const char *p = cases[i].in, *mark;
+		mc_autofree char *in = mc_strdup("");
+
+		while ((mark = strchr(p, '$'))) {
+			char *longer = mc_strf("%s%.*s%s", in, (int)(mark - p), p, snap);
+
+			free(in);
+			in = longer;
+			p = mark + 1;
+		}
+		mc_autofree char *whole = mc_strf("%s%s", in, p);
+
+		fixture_fails(f, "RegisterImage", whole, cases[i].code);
+	}
+	as(f, OTHER); /* names are an account's own, snapshots too */
+	mc_autofree char *theirs = mc_strf("{'Name': 'taken', " HVM ", 'BlockDeviceMappings': [{'DeviceName': '/dev/xvda', 'Ebs': "
+					   "{'SnapshotId': '%s'}}]}", snap);
+	fixture_fails(f, "RegisterImage", theirs, "InvalidSnapshot.NotFound");
+}
+
+static void test_deregister_with_snapshots(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1);
+	mc_autofree char *one = registered(f, "one", snap);
+	mc_autofree char *two = registered(f, "two", snap);
+
+	assert_int_equal(on(f, "DeregisterImage", one, ", 'DeleteAssociatedSnapshots': true"), 0);
+	assert_string_equal(mc_json_str(json_array_get(fixture_list(f, "DeleteSnapshotResults"), 0), "ReturnCode", ""), "skipped");
+	assert_int_equal(state_of(f, snap), SNAPSHOT_COMPLETED);
+	assert_int_equal(on(f, "DeregisterImage", two, ", 'DeleteAssociatedSnapshots': true"), 0);
+	assert_string_equal(mc_json_str(json_array_get(fixture_list(f, "DeleteSnapshotResults"), 0), "ReturnCode", ""), "success");
+	assert_int_equal(state_of(f, snap), SNAPSHOT_DELETING);
+}
+
+/* --- who may ---------------------------------------------------------------- */
+
+static int launch(struct fixture *f, const char *image)
+{
+	mc_autofree char *in = mc_strf("{'ImageId': '%s', 'InstanceType': 't3.nano', 'MinCount': 1, 'MaxCount': 1}", image);
+
+	return fixture_call(f, "RunInstances", in);
+}
+
+static void give_default_vpc(struct fixture *f, const char *account)
+{
+	struct store_tx *tx = store_write(f->api.store);
+
+	vpc_create_default(tx, account, FIXTURE_REGION);
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+static void test_sharing(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1);
+	mc_autofree char *image = registered(f, "shared", snap);
+
+	give_default_vpc(f, OTHER);
+	as(f, OTHER);
+	assert_int_equal(seen(f, "{}"), 0);
+	assert_int_equal(launch(f, image), 1);
+	assert_string_equal(f->call.error_code, "InvalidAMIID.NotFound");
+	refused(f, "ModifyImageAttribute", image, ", 'Description': {'Value': 'mine'}", "InvalidAMIID.NotFound");
+	as(f, FIXTURE_ACCOUNT);
+	refused(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'UserId': 'me'}]}", "InvalidAMIAttributeItemValue");
+	refused(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'OrganizationArn': 'arn'}]}", "UnsupportedOperation");
+	refused(f, "ModifyImageAttribute", image, "", "MissingParameter");
+	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'UserId': '" OTHER "'}]}"), 0);
+	assert_int_equal(on(f, "DescribeImageAttribute", image, ", 'Attribute': 'launchPermission'"), 0);
+	assert_int_equal(json_array_size(fixture_list(f, "LaunchPermissions")), 1);
+	as(f, OTHER);
+	assert_int_equal(seen(f, "{'ExecutableUsers': ['self']}"), 1);
+	assert_int_equal(seen(f, "{'ExecutableUsers': ['all']}"), 0);
+	assert_int_equal(seen(f, "{'Owners': ['self']}"), 0);
+	assert_int_equal(seen(f, "{'Owners': ['" FIXTURE_ACCOUNT "']}"), 1);
+	assert_int_equal(launch(f, image), 0);
+	refused(f, "DeregisterImage", image, "", "AuthFailure");
+	refused(f, "DescribeImageAttribute", image, ", 'Attribute': 'description'", "AuthFailure");
+	as(f, FIXTURE_ACCOUNT);
+	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'Attribute': 'launchPermission', 'OperationType': 'remove', "
+			    "'UserIds': ['" OTHER "']"), 0);
+	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'Group': 'all'}]}"), 0);
+	as(f, OTHER);
+	assert_int_equal(seen(f, "{'Filters': [{'Name': 'is-public', 'Values': ['true']}]}"), 1);
+	assert_int_equal(seen(f, "{'ExecutableUsers': ['all']}"), 1);
+	as(f, FIXTURE_ACCOUNT);
+	assert_int_equal(on(f, "ResetImageAttribute", image, ", 'Attribute': 'launchPermission'"), 0);
+	as(f, OTHER);
+	assert_int_equal(seen(f, "{}"), 0);
+}
+
+static void test_attributes(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1);
+	mc_autofree char *image = registered(f, "described", snap);
+
+	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'Description': {'Value': 'a word'}"), 0);
+	assert_int_equal(on(f, "DescribeImageAttribute", image, ", 'Attribute': 'description'"), 0);
+	assert_string_equal(mc_json_str(mc_json_obj(f->call.out, "Description"), "Value", ""), "a word");
+	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'Attribute': 'description', 'Value': 'older'"), 0);
+	assert_int_equal(seen(f, "{'Filters': [{'Name': 'description', 'Values': ['older']}]}"), 1);
+	refused(f, "ModifyImageAttribute", image, ", 'Attribute': 'kernel', 'Value': 'x'", "InvalidParameterValue");
+	assert_int_equal(on(f, "DescribeImageAttribute", image, ", 'Attribute': 'blockDeviceMapping'"), 0);
+	assert_int_equal(json_array_size(fixture_list(f, "BlockDeviceMappings")), 1);
+}
+
+static void test_disable(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1);
+	mc_autofree char *image = registered(f, "off", snap);
+
+	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'Group': 'all'}]}"), 0);
+	assert_int_equal(on(f, "DisableImage", image, ""), 0);
+	assert_int_equal(seen(f, "{}"), 0);
+	assert_int_equal(seen(f, "{'IncludeDisabled': true}"), 1);
+	assert_string_equal(mc_json_str(first(f), "State", ""), "disabled");
+	assert_int_equal(launch(f, image), 1);
+	assert_string_equal(f->call.error_code, "InvalidAMIID.Unavailable");
+	assert_int_equal(on(f, "EnableImage", image, ""), 0);
+	assert_int_equal(seen(f, "{}"), 1);
+	assert_false(mc_json_bool(first(f), "Public", true));
+	assert_int_equal(launch(f, image), 0);
+	assert_int_equal(seen(f, "{}"), 1);
+	assert_non_null(mc_json_str(first(f), "LastLaunchedTime", NULL));
+}
+
+static void test_deprecation(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1);
+	mc_autofree char *image = registered(f, "old", snap);
+	mc_autofree char *more = NULL;
+	char soon[MC_ISO8601_LEN];
+	struct store_tx *tx;
+
+	mc_clock_iso8601(mc_clock_wall() + 3600 * MC_SECOND, soon);
+	more = mc_strf(", 'DeprecateAt': '%s'", soon);
+	refused(f, "EnableImageDeprecation", image, ", 'DeprecateAt': '2001-01-01T00:00:00.000Z'", "InvalidParameterValue");
+	refused(f, "EnableImageDeprecation", image, ", 'DeprecateAt': '2901-01-01T00:00:00.000Z'", "InvalidParameterValue");
+	assert_int_equal(on(f, "EnableImageDeprecation", image, more), 0);
+	assert_int_equal(seen(f, "{}"), 1);
+	assert_string_equal(mc_json_str(first(f), "DeprecationTime", "") + strlen("2026-11-21T04:05"), ":00.000Z");
+	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'Group': 'all'}]}"), 0);
+	tx = store_write(f->api.store); /* the time has come */
+	json_object_set_new(store_edit(tx, image)->doc, "DeprecationTime", json_string("2001-01-01T00:00:00.000Z"));
+	assert_int_equal(store_commit(tx, NULL), 0);
+	assert_int_equal(seen(f, "{}"), 1);
+	as(f, OTHER);
+	assert_int_equal(seen(f, "{}"), 0);
+	assert_int_equal(seen(f, "{'IncludeDeprecated': true}"), 1);
+	as(f, FIXTURE_ACCOUNT);
+	assert_int_equal(on(f, "DisableImageDeprecation", image, ""), 0);
+	as(f, OTHER);
+	assert_int_equal(seen(f, "{}"), 1);
+}
+
+static void test_protection(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1);
+	mc_autofree char *image = registered(f, "kept", snap);
+
+	assert_int_equal(on(f, "EnableImageDeregistrationProtection", image, ""), 0);
+	refused(f, "DeregisterImage", image, "", "OperationNotPermitted");
+	assert_int_equal(on(f, "DisableImageDeregistrationProtection", image, ""), 0);
+	assert_int_equal(on(f, "DeregisterImage", image, ""), 0);
+}
+
+/* --- launching -------------------------------------------------------------- */
+
+static void test_launch_checks(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 2);
+	static const struct {
+		const char *words, *code;
+	} cases[] = {
+		{ "'Architecture': 'arm64', 'VirtualizationType': 'hvm'", "InvalidParameterValue" },
+		{ "'Architecture': 'x86_64'", "InvalidParameterCombination" },
+		{ "'Architecture': 'x86_64', 'VirtualizationType': 'hvm', 'BootMode': 'uefi'", "InvalidParameterCombination" },
+		{ "'Architecture': 'x86_64', 'VirtualizationType': 'hvm', 'BootMode': 'uefi-preferred'", NULL },
+	};
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(cases); i++) {
+		mc_autofree char *in = mc_strf("{'Name': 'image-%zu', %s, 'BlockDeviceMappings': [{'DeviceName': '/dev/sda1', 'Ebs': "
+					       "{'SnapshotId': '%s'}}]}", i, cases[i].words, snap);
+		mc_autofree char *image = NULL;
+
+		fixture_ok(f, "RegisterImage", in);
+		image = kept(f, "ImageId");
+		assert_int_equal(launch(f, image), cases[i].code ? 1 : 0);
+		if (cases[i].code)
+			assert_string_equal(f->call.error_code, cases[i].code);
+	}
+	assert_int_equal(seen(f, "{}"), MC_ARRAY_SIZE(cases));
+}
+
+/* --- making one of an instance ---------------------------------------------- */
+
+/* An instance whose volumes are there, in this state. */
+static char *instance(struct fixture *f, const char *image, int to)
+{
+	mc_autofree char *in = mc_strf("{'ImageId': '%s', 'InstanceType': 't3.nano', 'MinCount': 1, 'MaxCount': 1, "
+				       "'BlockDeviceMappings': [{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 3, 'VolumeType': 'gp3', "
+				       "'DeleteOnTermination': false}}]}", image);
+	struct store_tx *tx;
+	struct store_iter it;
+	const struct resource *r;
+	char *id;
+
+	fixture_ok(f, "RunInstances", in);
+	id = mc_strdup(mc_json_str(json_array_get(fixture_list(f, "Instances"), 0), "InstanceId", ""));
+	tx = store_write(f->api.store);
+	it = store_iter(tx, KIND_VOLUME, NULL, NULL);
+	while ((r = store_next(&it)))
+		if (json_array_size(mc_json_arr(r->spec, "instances")))
+			state_set(tx, store_edit(tx, r->id), VOLUME_IN_USE);
+	state_set(tx, store_edit(tx, id), INSTANCE_RUNNING);
+	if (to == INSTANCE_STOPPED) {
+		state_set(tx, store_edit(tx, id), INSTANCE_STOPPING);
+		state_set(tx, store_edit(tx, id), INSTANCE_STOPPED);
+	}
+	assert_int_equal(store_commit(tx, NULL), 0);
+	return id;
+}
+
+static void test_create(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 2);
+	mc_autofree char *image = registered(f, "source", snap);
+	mc_autofree char *inst = instance(f, image, INSTANCE_STOPPED);
+	mc_autofree char *in = mc_strf("{'InstanceId': '%s', 'Name': 'made', 'TagSpecifications': [{'ResourceType': 'snapshot', 'Tags': "
+				       "[{'Key': 'a', 'Value': 'b'}]}, {'ResourceType': 'image', 'Tags': [{'Key': 'c', 'Value': 'd'}]}]}", inst);
+	mc_autofree char *without = mc_strf("{'InstanceId': '%s', 'Name': 'without', 'BlockDeviceMappings': [{'DeviceName': '/dev/sdf', "
+					    "'NoDevice': ''}, {'DeviceName': '/dev/sdg', 'Ebs': {'VolumeSize': 7}}]}", inst);
+	mc_autofree char *rootless = mc_strf("{'InstanceId': '%s', 'Name': 'rootless', 'BlockDeviceMappings': [{'DeviceName': "
+					     "'/dev/xvda', 'NoDevice': ''}]}", inst);
+	mc_autofree char *made = NULL;
+	const json_t *list, *ebs;
+	int64_t delay = 0;
+
+	fixture_ok(f, "CreateImage", in);
+	made = kept(f, "ImageId");
+	assert_int_equal(seen(f, "{'Filters': [{'Name': 'tag:c', 'Values': ['d']}]}"), 1);
+	assert_string_equal(mc_json_str(first(f), "State", ""), "pending");
+	assert_string_equal(mc_json_str(first(f), "SourceInstanceId", ""), inst);
+	list = mc_json_arr(first(f), "BlockDeviceMappings");
+	assert_int_equal(json_array_size(list), 2);
+	ebs = mc_json_obj(json_array_get(list, 1), "Ebs");
+	assert_int_equal(mc_json_int(ebs, "VolumeSize", 0), 3);
+	assert_int_equal(mc_json_int(ebs, "Iops", 0), 3000);
+	assert_false(mc_json_bool(ebs, "DeleteOnTermination", true));
+	assert_int_equal(launch(f, made), 1);
+	assert_string_equal(f->call.error_code, "InvalidAMIID.Unavailable");
+	fixture_ok(f, "DescribeSnapshots", "{'Filters': [{'Name': 'tag:a', 'Values': ['b']}]}");
+	assert_int_equal(json_array_size(fixture_list(f, "Snapshots")), 2);
+	mc_autofree char *one = mc_strdup(mc_json_str(json_array_get(fixture_list(f, "Snapshots"), 0), "SnapshotId", ""));
+	mc_autofree char *two = mc_strdup(mc_json_str(json_array_get(fixture_list(f, "Snapshots"), 1), "SnapshotId", ""));
+
+	assert_int_equal(step_image(&f->api, made, &delay, NULL), STEP_NOT_YET);
+	set_state(f, one, SNAPSHOT_COMPLETED);
+	set_state(f, two, SNAPSHOT_COMPLETED);
+	assert_int_equal(step_image(&f->api, made, &delay, NULL), STEP_DONE);
+	assert_int_equal(state_of(f, made), IMAGE_AVAILABLE);
+	assert_int_equal(launch(f, made), 0);
+	fixture_fails(f, "CreateImage", in, "InvalidAMIName.Duplicate");
+	fixture_ok(f, "CreateImage", without);
+	assert_int_equal(seen(f, "{'Filters': [{'Name': 'name', 'Values': ['without']}]}"), 1);
+	list = mc_json_arr(first(f), "BlockDeviceMappings");
+	assert_int_equal(json_array_size(list), 2);
+	ebs = mc_json_obj(json_array_get(list, 1), "Ebs");
+	assert_int_equal(mc_json_int(ebs, "VolumeSize", 0), 7);
+	assert_null(json_object_get(ebs, "SnapshotId"));
+	fixture_fails(f, "CreateImage", rootless, "InvalidBlockDeviceMapping");
+}
+
+static void test_failed(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1);
+	mc_autofree char *image = registered(f, "source", snap);
+	mc_autofree char *inst = instance(f, image, INSTANCE_STOPPED);
+	mc_autofree char *in = mc_strf("{'InstanceId': '%s', 'Name': 'made'}", inst);
+	mc_autofree char *made = NULL;
+	struct store_tx *tx;
+	struct store_iter it;
+	const struct resource *r;
+	int64_t delay = 0;
+
+	fixture_ok(f, "CreateImage", in);
+	made = kept(f, "ImageId");
+	tx = store_write(f->api.store);
+	it = store_iter(tx, KIND_SNAPSHOT, NULL, NULL);
+	while ((r = store_next(&it)))
+		if (r->state == SNAPSHOT_PENDING)
+			state_set(tx, store_edit(tx, r->id), SNAPSHOT_ERROR);
+	assert_int_equal(store_commit(tx, NULL), 0);
+	assert_int_equal(step_image(&f->api, made, &delay, NULL), STEP_DONE);
+	assert_int_equal(seen(f, "{'Filters': [{'Name': 'state', 'Values': ['failed']}]}"), 1);
+	assert_string_equal(mc_json_str(mc_json_obj(first(f), "StateReason"), "Code", ""), "Server.InternalError");
+}
+
+/* With a reboot the snapshots wait for the guest; an instance that is stopped meanwhile lets them go on. */
+static void test_reboot(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1);
+	mc_autofree char *image = registered(f, "source", snap);
+	mc_autofree char *inst = instance(f, image, INSTANCE_RUNNING);
+	mc_autofree char *in = mc_strf("{'InstanceId': '%s', 'Name': 'made'}", inst);
+	mc_autofree char *again = mc_strf("{'InstanceId': '%s', 'Name': 'again'}", inst);
+	mc_autofree char *live = mc_strf("{'InstanceId': '%s', 'Name': 'live', 'NoReboot': true}", inst);
+	struct store_iter it;
+	const struct resource *r, *held = NULL;
+	struct resource *copy, *i;
+	struct store_tx *tx;
+
+	fixture_ok(f, "CreateImage", live);
+	assert_int_equal(json_array_size(f->call.job), 2);
+	fixture_ok(f, "CreateImage", in);
+	assert_null(f->call.job);
+	fixture_fails(f, "CreateImage", again, "IncorrectState");
+	tx = store_read(f->api.store);
+	it = store_iter(tx, KIND_SNAPSHOT, NULL, NULL);
+	while ((r = store_next(&it)))
+		held = r->state == SNAPSHOT_PENDING ? r : held;
+	assert_non_null(held);
+	copy = resource_clone(held);
+	i = resource_clone(store_get(tx, inst));
+	store_end(tx);
+	assert_true(imaging_under_way(i));
+	assert_false(imaging_is_down(i));
+	assert_true(imaging_holds(&f->api, copy));
+	set_state(f, inst, INSTANCE_STOPPING);
+	assert_false(imaging_holds(&f->api, copy));
+	resource_free(copy);
+	resource_free(i);
+	fixture_fails(f, "CreateImage", again, "IncorrectInstanceState");
+}
+
+/* --- copying ---------------------------------------------------------------- */
+
+static void test_copy(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 2);
+	mc_autofree char *image = registered(f, "near", snap);
+	mc_autofree char *in = mc_strf("{'Name': 'far', 'SourceRegion': 'us-east-1', 'SourceImageId': '%s'}", image);
+	mc_autofree char *nowhere = mc_strf("{'Name': 'far', 'SourceRegion': 'mars-1', 'SourceImageId': '%s'}", image);
+	mc_autofree char *wrong = mc_strf("{'Name': 'far', 'SourceRegion': 'eu-west-1', 'SourceImageId': '%s'}", image);
+
+	snprintf(f->caller.region, sizeof(f->caller.region), "eu-west-1");
+	fixture_fails(f, "CopyImage", nowhere, "InvalidParameterValue");
+	fixture_fails(f, "CopyImage", wrong, "InvalidAMIID.NotFound");
+	fixture_ok(f, "CopyImage", in);
+	assert_int_equal(seen(f, "{}"), 1);
+	assert_string_equal(mc_json_str(first(f), "SourceImageId", ""), image);
+	assert_string_equal(mc_json_str(first(f), "SourceImageRegion", ""), "us-east-1");
+	assert_string_equal(mc_json_str(first(f), "State", ""), "pending");
+	fixture_ok(f, "DescribeSnapshots", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "Snapshots")), 1);
+	fixture_fails(f, "CopyImage", in, "InvalidAMIName.Duplicate");
+	snprintf(f->caller.region, sizeof(f->caller.region), "us-east-1");
+	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'UserId': '" OTHER "'}]}"), 0);
+	as(f, OTHER); /* who may launch it may not read it */
+	fixture_fails(f, "CopyImage", in, "InvalidRequest");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_register), T(test_register_refusals), T(test_deregister_with_snapshots), T(test_sharing), T(test_attributes),
+		T(test_disable), T(test_deprecation), T(test_protection), T(test_launch_checks), T(test_create), T(test_failed),
+		T(test_reboot), T(test_copy),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
