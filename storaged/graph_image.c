@@ -75,25 +75,9 @@ int graph_image_add(struct graph *graph, const struct image *image, mc_err **err
 	return graph_change(graph, add_steps, (void *)image, err);
 }
 
-struct removal {
-	const char *id;
-	struct layer *ret;
-};
-
-static int remove_steps(struct graph *graph, void *arg, mc_err **err)
-{
-	const struct removal *m = arg;
-	char layer[MC_ID_LEN] = "";
-
-	if (mc_db_run(graph->db, graph_first_id, layer, err, "SELECT layer FROM images WHERE id = ?", "s", m->id) < 0 ||
-	    mc_db_run(graph->db, NULL, NULL, err, "DELETE FROM images WHERE id = ?", "s", m->id) < 0)
-		return -1;
-	return graph_layer_drop(graph, layer, m->ret, err);
-}
-
 int graph_image_remove(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err)
 {
-	struct removal m = {id, ret_layer};
+	static const struct graph_named_sql sql = {"SELECT layer FROM images WHERE id = ?", "DELETE FROM images WHERE id = ?"};
 
-	return graph_change(graph, remove_steps, &m, err);
+	return graph_named_remove(graph, &sql, id, ret_layer, err);
 }

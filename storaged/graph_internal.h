@@ -36,6 +36,14 @@ int graph_first_id(sqlite3_stmt *row, void *ctx);
 #define LAYER_COLUMNS "l.id, l.parent, l.state, l.virtual_bytes"
 struct layer graph_layer_of_row(sqlite3_stmt *row, int at);
 
+/* Forget a row that names a layer, and mark that deleting where nothing needs it any more, in one change:
+ * 0 and *ret_layer, or 1. */
+struct graph_named_sql {
+	const char *layer, *forget; /* both with the row's id as their argument; the first selects the layer */
+};
+int graph_named_remove(struct graph *graph, const struct graph_named_sql *sql, const char *id, struct layer *ret_layer,
+		       mc_err **err);
+
 /* Steps of changes, to be called inside one. */
 
 /* Another state for a layer in state `from`; an internal failure where it is in another one. */

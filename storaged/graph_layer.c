@@ -139,6 +139,31 @@ int graph_layer_drop(struct graph *graph, const char *id, struct layer *ret, mc_
 	return sqlite3_changes(graph->db) == 1 ? layer_find(graph, id, ret, err) : 1;
 }
 
+struct removal {
+	const struct graph_named_sql *sql;
+	const char *id;
+	struct layer *ret;
+};
+
+static int remove_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	const struct removal *m = arg;
+	char layer[MC_ID_LEN] = "";
+
+	if (mc_db_run(graph->db, graph_first_id, layer, err, m->sql->layer, "s", m->id) < 0 ||
+	    mc_db_run(graph->db, NULL, NULL, err, m->sql->forget, "s", m->id) < 0)
+		return -1;
+	return graph_layer_drop(graph, layer, m->ret, err);
+}
+
+int graph_named_remove(struct graph *graph, const struct graph_named_sql *sql, const char *id, struct layer *ret_layer,
+		       mc_err **err)
+{
+	struct removal m = {sql, id, ret_layer};
+
+	return graph_change(graph, remove_steps, &m, err);
+}
+
 struct release {
 	const char *id;
 	struct layer *ret;

@@ -96,37 +96,20 @@ int graph_snapshot_take(struct graph *graph, const struct snapshot *snapshot, mc
 	return graph_change(graph, take_steps, (void *)snapshot, err);
 }
 
-struct removal {
-	const char *id, *layer;
-	struct layer *ret;
-};
-
-static int remove_steps(struct graph *graph, void *arg, mc_err **err)
-{
-	const struct removal *m = arg;
-	char layer[MC_ID_LEN] = "";
-
-	if (m->layer)
-		graph_copy_id(layer, m->layer);
-	else if (mc_db_run(graph->db, graph_first_id, layer, err, "SELECT layer FROM snapshots WHERE id = ?", "s", m->id) < 0)
-		return -1;
-	if (mc_db_run(graph->db, NULL, NULL, err, "DELETE FROM snapshots WHERE id = ?", "s", m->id) < 0)
-		return -1;
-	return graph_layer_drop(graph, layer, m->ret, err);
-}
+#define DELETE "DELETE FROM snapshots WHERE id = ?"
 
 int graph_snapshot_abandon(struct graph *graph, const struct snapshot *snapshot, struct layer *ret_layer, mc_err **err)
 {
-	struct removal m = {snapshot->id, snapshot->overlay, ret_layer};
+	static const struct graph_named_sql sql = {"SELECT overlay FROM snapshots WHERE id = ?", DELETE};
 
-	return graph_change(graph, remove_steps, &m, err);
+	return graph_named_remove(graph, &sql, snapshot->id, ret_layer, err);
 }
 
 int graph_snapshot_remove(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err)
 {
-	struct removal m = {id, NULL, ret_layer};
+	static const struct graph_named_sql sql = {"SELECT layer FROM snapshots WHERE id = ?", DELETE};
 
-	return graph_change(graph, remove_steps, &m, err);
+	return graph_named_remove(graph, &sql, id, ret_layer, err);
 }
 
 static int share_steps(struct graph *graph, void *arg, mc_err **err)
