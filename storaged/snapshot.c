@@ -249,6 +249,24 @@ static int find_locked(struct storage *storage, const char *id, struct snapshot 
 	return r;
 }
 
+/* The same, and do that with it; an absent one is fine. */
+static int with_locked(struct storage *storage, const char *id,
+		       int (*fn)(struct storage *storage, struct snapshot *s, mc_err **err), mc_err **err)
+{
+	struct snapshot s;
+	int r = find_locked(storage, id, &s, err);
+
+	if (r == MC_IPC_NOT_FOUND) {
+		mc_err_clear(err);
+		return MC_IPC_OK;
+	}
+	if (r != MC_IPC_OK)
+		return r;
+	r = fn(storage, &s, err);
+	mc_keylock_unlock(storage->locks, s.volume);
+	return r;
+}
+
 int snapshot_take(struct storage *storage, const char *id, json_t **ret, mc_err **err)
 {
 	struct snapshot s;
@@ -264,7 +282,7 @@ int snapshot_take(struct storage *storage, const char *id, json_t **ret, mc_err 
 	return r;
 }
 
-static int abandon(struct storage *storage, const struct snapshot *s, mc_err **err)
+static int abandon_prepared(struct storage *storage, struct snapshot *s, mc_err **err)
 {
 	struct layer layer;
 	int r;
@@ -279,18 +297,7 @@ static int abandon(struct storage *storage, const struct snapshot *s, mc_err **e
 
 int snapshot_abandon(struct storage *storage, const char *id, mc_err **err)
 {
-	struct snapshot s;
-	int r = find_locked(storage, id, &s, err);
-
-	if (r == MC_IPC_NOT_FOUND) {
-		mc_err_clear(err);
-		return MC_IPC_OK;
-	}
-	if (r != MC_IPC_OK)
-		return r;
-	r = abandon(storage, &s, err);
-	mc_keylock_unlock(storage->locks, s.volume);
-	return r;
+	return with_locked(storage, id, abandon_prepared, err);
 }
 
 /* --- copying -------------------------------------------------------------- */
@@ -360,16 +367,5 @@ static int delete_taken(struct storage *storage, struct snapshot *s, mc_err **er
 
 int snapshot_delete(struct storage *storage, const char *id, mc_err **err)
 {
-	struct snapshot s;
-	int r = find_locked(storage, id, &s, err);
-
-	if (r == MC_IPC_NOT_FOUND) {
-		mc_err_clear(err);
-		return MC_IPC_OK;
-	}
-	if (r != MC_IPC_OK)
-		return r;
-	r = delete_taken(storage, &s, err);
-	mc_keylock_unlock(storage->locks, s.volume);
-	return r;
+	return with_locked(storage, id, delete_taken, err);
 }
