@@ -1,7 +1,6 @@
 #include "storaged/merge.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "storaged/janitor.h"
+#include "storaged/list.h"
 #include "storaged/qcow2.h"
 #include "storaged/qemu_img.h"
 #include "storaged/volume.h"
@@ -546,19 +546,9 @@ int merge_check_depth(struct storage *storage, const char *volume, mc_err **err)
 
 /* --- what was left ---------------------------------------------------------- */
 
-struct merge_list {
-	struct merge *items;
-	size_t n;
-};
-
-static int keep_merge(void *ctx, const struct merge *merge)
+static int keep_merge(void *list, const struct merge *merge)
 {
-	struct merge_list *list = ctx;
-
-	list->items = realloc(list->items, (list->n + 1) * sizeof(*list->items));
-	if (!list->items)
-		abort();
-	list->items[list->n++] = *merge;
+	list_add(list, merge);
 	return 0;
 }
 
@@ -589,11 +579,10 @@ static int recover_one(struct storage *storage, const struct merge *m, mc_err **
 
 int merge_recover(struct storage *storage, mc_err **err)
 {
-	struct merge_list list = {0};
+	auto_list struct list list = {.size = sizeof(struct merge)};
 	int r = graph_merges(storage->graph, keep_merge, &list, err);
 
 	for (size_t i = 0; i < list.n && r == 0; i++)
-		r = recover_one(storage, &list.items[i], err);
-	free(list.items);
+		r = recover_one(storage, list_at(&list, i), err);
 	return r;
 }

@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "storaged/list.h"
 #include "storaged/merge.h"
 #include "storaged/qcow2.h"
 
@@ -107,21 +107,9 @@ int storage_header(const struct storage *storage, const char *layer_id, struct q
 
 /* --- recovery */
 
-struct layer_list {
-	struct layer *items;
-	size_t n;
-};
-
-static int keep_layer(void *ctx, const struct layer *layer)
+static int keep_layer(void *list, const struct layer *layer)
 {
-	struct layer_list *list = ctx;
-
-	if (list->n % 64 == 0) {
-		list->items = realloc(list->items, (list->n + 64) * sizeof(*list->items));
-		if (!list->items)
-			abort();
-	}
-	list->items[list->n++] = *layer;
+	list_add(list, layer);
 	return 0;
 }
 
@@ -162,21 +150,9 @@ static void choose_sandbox(struct storage *storage, const char *file)
 		       "sandbox", sandbox_kind_name(kind), "reason", mc_err_msg(err), NULL);
 }
 
-struct volume_list {
-	struct volume *items;
-	size_t n;
-};
-
-static int keep_volume(void *ctx, const struct volume *volume)
+static int keep_volume(void *list, const struct volume *volume)
 {
-	struct volume_list *list = ctx;
-
-	if (list->n % 64 == 0) {
-		list->items = realloc(list->items, (list->n + 64) * sizeof(*list->items));
-		if (!list->items)
-			abort();
-	}
-	list->items[list->n++] = *volume;
+	list_add(list, volume);
 	return 0;
 }
 
@@ -196,30 +172,27 @@ static int recover_size(struct storage *storage, struct volume *v, mc_err **err)
 
 static int recover_volumes(struct storage *storage, mc_err **err)
 {
-	struct volume_list list = {0};
+	auto_list struct list list = {.size = sizeof(struct volume)};
 	int r = graph_volumes(storage->graph, keep_volume, &list, err);
 
 	for (size_t i = 0; i < list.n && r == 0; i++)
-		r = recover_size(storage, &list.items[i], err);
-	free(list.items);
+		r = recover_size(storage, list_at(&list, i), err);
 	return r;
 }
 
 int storage_recover(struct storage *storage, mc_err **err)
 {
 	mc_autofree char *lock = mc_strf("%s.lock", storage->config->database);
-	struct layer_list list = {0};
+	auto_list struct list list = {.size = sizeof(struct layer)};
 	int r = offspring_open(&storage->offspring, lock, err);
 
 	if (r == 0) {
 		choose_sandbox(storage, lock);
 		r = merge_recover(storage, err);
 	}
-	if (r == 0) {
+	if (r == 0)
 		r = graph_layers(storage->graph, keep_layer, &list, err);
-	}
 	for (size_t i = 0; i < list.n && r == 0; i++)
-		r = recover_layer(storage, &list.items[i], err);
-	free(list.items);
+		r = recover_layer(storage, list_at(&list, i), err);
 	return r < 0 ? -1 : recover_volumes(storage, err);
 }
