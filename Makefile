@@ -18,12 +18,12 @@ DAEMONS := api hypervisor netd storaged
 ROOMS := common $(DAEMONS) cli
 pc = $(shell $(PKG_CONFIG) --$(1) $(2))
 PKGS_common := jansson libmicrohttpd libcurl sqlite3 inih libcrypto
-PKGS_api := $(PKGS_common)
+PKGS_api := $(PKGS_common) libcbor zlib
 PKGS_cli := $(PKGS_common) yaml-0.1
 PKGS_hypervisor := $(PKGS_common) libvirt libvirt-qemu
 PKGS_netd := $(PKGS_common) libnl-3.0 libnl-route-3.0 libnftnl libnftables
 PKGS_storaged := $(PKGS_common) libseccomp
-ALL_PKGS := $(sort $(PKGS_common) $(PKGS_cli) $(PKGS_hypervisor) $(PKGS_netd) $(PKGS_storaged))
+ALL_PKGS := $(sort $(PKGS_common) $(PKGS_api) $(PKGS_cli) $(PKGS_hypervisor) $(PKGS_netd) $(PKGS_storaged))
 PKG_CFLAGS := $(call pc,cflags,$(ALL_PKGS))
 
 # api/model (generated tables and their readers) and api/protocol are shared with the client.
@@ -87,7 +87,7 @@ $(foreach l,common model $(DAEMONS) cli,$(eval $(call library,$(l))))
 define program
 $(B)/minicloud$(if $(filter cli,$(1)),,-$(1)): $(B)/obj/$(1)/main.o $(B)/lib$(1).a $(LIBS_OF_$(1):%=$(B)/lib%.a)
 	@echo "  LD    $$@"
-	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(call pc,libs,$$(PKGS_$(1))) -pthread $$(LIBS)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(call pc,libs,$$(PKGS_$(1))) -pthread -lm $$(LIBS)
 endef
 $(foreach r,$(DAEMONS) cli,$(eval $(call program,$(r))))
 
@@ -104,7 +104,7 @@ $(B)/tests/%: tests/unit/%.c $$(B)/lib$$(call room_of,$$@).a $$(addsuffix .a,$$(
 	@mkdir -p $(@D)
 	@echo "  TEST  $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(LDFLAGS) -MMD -MP -MF $(B)/tests/$*.d -o $@ $(filter-out %.h,$^) \
-	  $(call pc,libs,$(ALL_PKGS) cmocka) -pthread $(LIBS)
+	  $(call pc,libs,$(ALL_PKGS) cmocka) -pthread -lm $(LIBS)
 
 # Fuzz targets: tests/fuzz/fuzz_ROOM_noun.c links ROOM's library; built by the recipes of
 # `fuzz` and `fuzz-smoke` below, in a directory of their own.
@@ -113,7 +113,7 @@ $(B)/fuzz/%: tests/fuzz/fuzz_%.c $$(B)/lib$$(call room_of,$$@).a $$(addsuffix .a
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $(filter-out %.h,$^) \
-	  $(call pc,libs,$(ALL_PKGS)) -pthread $(LIBS)
+	  $(call pc,libs,$(ALL_PKGS)) -pthread -lm $(LIBS)
 
 unit: $(UNIT)
 check: unit

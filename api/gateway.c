@@ -19,7 +19,6 @@
 #include "common/log.h"
 
 #define AREA "gateway"
-#define MAX_BODY (1u << 20)
 #define MAX_CONNECTIONS 1024
 #define IDLE_SECONDS 75
 #define THREADS 4
@@ -192,12 +191,19 @@ static enum MHD_Result answer_page(struct exchange *x)
 static enum MHD_Result answer(struct exchange *x)
 {
 	struct gateway_answer a = { 0 };
+	struct MHD_Response *r;
 	enum gateway_form form = x->req.form_of_answer;
 
 	if (!x->ec->call.error && (form == GATEWAY_EVENTS || form == GATEWAY_UPGRADE))
 		return answer_page(x);
 	gateway_request_answer(&x->req, x->ec, &a);
-	return send_response(x, a.status, a.type, MHD_create_response_from_buffer(a.len, a.text, MHD_RESPMEM_MUST_FREE));
+	r = MHD_create_response_from_buffer(a.len, a.text, MHD_RESPMEM_MUST_FREE);
+	if (a.protocol)
+		MHD_add_response_header(r, "smithy-protocol", a.protocol);
+	if (a.query_error)
+		MHD_add_response_header(r, "x-amzn-query-error", a.query_error);
+	free(a.query_error);
+	return send_response(x, a.status, a.type, r);
 }
 
 /* From a worker: the answer is there, MHD calls on_request once more. */
@@ -224,7 +230,7 @@ static enum MHD_Result handle(struct exchange *x)
 
 static bool take_body(struct exchange *x, const char *data, size_t n)
 {
-	if (x->req.body_len + n > MAX_BODY) {
+	if (x->req.body_len + n > GATEWAY_BODY_MAX) {
 		x->req.too_large = true;
 		return true;
 	}

@@ -16,6 +16,13 @@ enum gateway_form {
 	GATEWAY_UPGRADE, /* a connection of bytes with call->fd */
 };
 
+/* How the caller writes and reads. */
+enum gateway_wire {
+	GATEWAY_QUERY, /* form parameters, and XML */
+	GATEWAY_JSON,  /* X-Amz-Target, and pages */
+	GATEWAY_CBOR,  /* Smithy-Protocol: rpc-v2-cbor */
+};
+
 struct gateway_request {
 	struct api *api;
 	const char *method, *path, *query;
@@ -27,7 +34,7 @@ struct gateway_request {
 	const char *only_service; /* others are refused; NULL: none is */
 	uid_t peer_uid;
 	/* worked out on the way */
-	bool json;
+	enum gateway_wire wire;
 	char service[64];
 	struct protocol_form form;
 	enum gateway_form form_of_answer;
@@ -40,9 +47,12 @@ struct gateway_answer {
 	const char *type;
 	char *text; /* allocated */
 	size_t len;
+	const char *protocol; /* the answer's Smithy-Protocol; NULL: none */
+	char *query_error;    /* its x-amzn-query-error: the error as the query protocol has it; allocated, NULL: none */
 };
 
 /* Authenticate, decode, run. The outcome, errors included, is in ec. */
+#define GATEWAY_BODY_MAX (1u << 20) /* bytes, also of what was compressed */
 enum engine_result gateway_request_run(struct gateway_request *req, struct engine_call *ec);
 void gateway_request_answer(struct gateway_request *req, struct engine_call *ec, struct gateway_answer *ret);
 /* A header's value, NULL where there is none. */

@@ -215,7 +215,7 @@ bool page_run(struct gateway_request *req, struct engine_call *ec, enum engine_r
 	if (!page)
 		return false;
 	*ret = ENGINE_DONE;
-	req->json = true;
+	req->wire = GATEWAY_JSON;
 	req->form_of_answer = page->form;
 	req->plain_type = page->type;
 	if (page->make) {
