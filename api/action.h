@@ -104,7 +104,9 @@ const struct action *action_at(size_t i);
 	X(kms_crypto) \
 	X(ce) \
 	X(budgets) \
-	X(pricing)
+	X(pricing) \
+	X(metric) \
+	X(metric_data)
 
 #define X(room) extern const struct action actions_##room[];
 ACTION_TABLES(X)

@@ -23,6 +23,8 @@ struct api_config {
 	char *webhook_allow;          /* URL prefixes, by commas */
 	long budget_interval;         /* s */
 	long time_scale;              /* of the meters */
+	char *metrics_database;
+	long metrics_interval, metrics_days, metrics_mib, quota_metrics;
 	bool free_tier;
 	bool imds_v1;
 	bool operations; /* print them and exit */
@@ -36,6 +38,8 @@ struct endpoint_servers;
 struct feed;
 struct reconciler;
 struct metadata;
+struct metrics;
+struct metric_sampler;
 struct waiters;
 
 struct api {
@@ -47,6 +51,8 @@ struct api {
 	struct metadata *metadata;
 	struct endpoint_servers *endpoints; /* the API inside VPCs */
 	struct counters *counters;    /* bytes of interfaces */
+	struct metrics *metrics;      /* values over time */
+	struct metric_sampler *sampler; /* puts them there */
 	struct waiters *waiters;
 	struct feed *feed;            /* of GET /v1/events */
 	struct describe_cache *describe_cache; /* NULL: nothing is kept */

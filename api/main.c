@@ -20,6 +20,7 @@
 #include "api/image_catalog.h"
 #include "api/instance_type.h"
 #include "api/metadata.h"
+#include "api/metric/metrics.h"
 #include "api/reconciler.h"
 #include "api/vpc.h"
 #include "api/waiters.h"
@@ -76,6 +77,11 @@ static const struct mc_option options[] = {
 	{ "api", "webhook_allow", MC_OPT_STRING, AT(webhook_allow), "", 0, 0, "URLs under which budgets may call web hooks, by commas" },
 	{ "api", "budget_interval", MC_OPT_INT, AT(budget_interval), "10", 1, 86400, "seconds between two looks at the budgets" },
 	{ "api", "time_scale", MC_OPT_INT, AT(time_scale), "1", 1, BILLING_MAX_SCALE, "how much faster the meters run than time, for demonstrations" },
+	{ "api", "metrics_database", MC_OPT_PATH, AT(metrics_database), "%H/api/metrics.db", 0, 0, "the database of measured values" },
+	{ "api", "metrics_interval", MC_OPT_INT, AT(metrics_interval), "60", 1, 3600, "seconds between two samples of what instances and volumes do" },
+	{ "api", "metrics_days", MC_OPT_INT, AT(metrics_days), "15", 1, 3650, "days that values of a minute are kept; those of five minutes four times, of an hour thirty times as long" },
+	{ "api", "metrics_mib", MC_OPT_INT, AT(metrics_mib), "512", 1, 1000000, "what measured values may take; the oldest of the finest go first" },
+	{ "api", "quota_metrics", MC_OPT_INT, AT(quota_metrics), "20000", 1, 10000000, "metrics per account" },
 	{ "api", "imds_v1", MC_OPT_BOOL, AT(imds_v1), "no", 0, 0, "let instances use version 1 of the metadata service" },
 	{ "api", "log_level", MC_OPT_STRING, AT(log_level), "info", 0, 0, "error, warning, info or debug" },
 	{ "api", "operations", MC_OPT_BOOL, AT(operations), "no", 0, 0, "print the operations that are built, and exit" },
@@ -140,6 +146,16 @@ static struct billing *open_billing(struct api *api, mc_err **err)
 	return b;
 }
 
+static struct metrics *open_metrics(const struct api *api, mc_err **err)
+{
+	const struct metrics_config config = {
+		.path = api->config.metrics_database, .days = api->config.metrics_days, .mib = api->config.metrics_mib,
+		.quota = api->config.quota_metrics,
+	};
+
+	return metrics_open(&config, err);
+}
+
 static int start(struct api *api, struct doors *d, mc_err **err)
 {
 	int level = mc_log_level_parse(api->config.log_level);
@@ -157,6 +173,9 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 	store_on_commit(api->store, feed_change, api->feed);
 	api->counters = counters_open(api->store, err);
 	if (!api->counters)
+		return -1;
+	api->metrics = open_metrics(api, err);
+	if (!api->metrics)
 		return -1;
 	api->waiters = waiters_new();
 	api->describe_cache = describe_cache_new(DESCRIBE_CACHE);

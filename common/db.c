@@ -32,6 +32,8 @@ static int bind_all(sqlite3_stmt *stmt, const char *types, va_list ap)
 
 			r = text ? sqlite3_bind_text(stmt, i, text, -1, SQLITE_TRANSIENT)
 				 : sqlite3_bind_null(stmt, i);
+		} else if (*types == 'd') {
+			r = sqlite3_bind_double(stmt, i, va_arg(ap, double));
 		} else {
 			r = sqlite3_bind_int64(stmt, i, va_arg(ap, int64_t));
 		}

@@ -20,7 +20,7 @@ sqlite3 *mc_db_open(const char *path, const struct mc_db_upgrade *upgrades, mc_e
 int mc_db_exec(sqlite3 *db, const char *sql, mc_err **err);
 
 /* Prepare, bind and step one statement. types: s (const char *, NULL is SQL NULL),
- * i (int64_t). row (may be NULL) is called for each row; non-zero from it stops with -1.
+ * i (int64_t), d (double). row (may be NULL) is called for each row; non-zero from it stops with -1.
  * 0 or -1 and *err. Example: mc_db_run(db, NULL, NULL, err, "DELETE FROM t WHERE id=?", "s", id). */
 int mc_db_run(sqlite3 *db, int (*row)(sqlite3_stmt *stmt, void *ctx), void *ctx, mc_err **err,
 	      const char *sql, const char *types, ...);
