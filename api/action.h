@@ -82,6 +82,7 @@ const struct action *action_at(size_t i);
 	X(prefix_list) \
 	X(peering) \
 	X(vpc_endpoint) \
+	X(vpc_endpoint_service) \
 	X(interface) \
 	X(interface_attach) \
 	X(nat_gateway) \

@@ -5,6 +5,7 @@
 #include "api/action.h"
 #include "api/cidr.h"
 #include "api/describe.h"
+#include "api/gateway_endpoint.h"
 #include "api/prefix_list.h"
 #include "api/route_table.h"
 #include "api/view.h"
@@ -26,9 +27,12 @@ static const struct filter filters[] = {
 static json_t *list_view(struct call *call, const struct resource *r)
 {
 	json_t *v = view_new(r, "PrefixListId", "OwnerId");
-	mc_autofree char *arn = resource_arn(r);
+	bool aws = gateway_endpoint_owns(r);
+	mc_autofree char *arn = aws ? mc_strf("arn:aws:ec2:%s:aws:prefix-list/%s", r->region, r->id) : resource_arn(r);
 
 	(void)call;
+	if (aws)
+		json_object_set_new(v, "OwnerId", json_string("AWS"));
 	json_object_set_new(v, "PrefixListArn", json_string(arn));
 	return v;
 }
@@ -43,11 +47,18 @@ static int describe_managed_prefix_lists(struct call *call)
 	return describe_run(call, &d);
 }
 
-/* This one shows the lists of AWS's own services alone, of which this cloud has none. */
-static json_t *none_view(struct call *call, const struct resource *r)
+/* This one shows the lists of the cloud's own services alone. */
+static json_t *service_view(struct call *call, const struct resource *r)
 {
-	(void)call, (void)r;
-	return NULL;
+	json_t *cidrs, *entry;
+	size_t i;
+
+	if (!gateway_endpoint_owns(r))
+		return NULL;
+	cidrs = json_array();
+	json_array_foreach(prefix_list_entries(call->tx, r->id), i, entry)
+		json_array_append(cidrs, json_object_get(entry, "Cidr"));
+	return json_pack("{s:s, s:O, s:o}", "PrefixListId", r->id, "PrefixListName", json_object_get(r->doc, "PrefixListName"), "Cidrs", cidrs);
 }
 
 static int describe_prefix_lists(struct call *call)
@@ -57,7 +68,7 @@ static int describe_prefix_lists(struct call *call)
 	};
 	static const struct describe d = {
 		.kind = KIND_PREFIX_LIST, .list = "PrefixLists", .ids = "PrefixListIds", .filters = own_filters,
-		.view = none_view, .page_min = 5, .page_max = 1000,
+		.view = service_view, .page_min = 5, .page_max = 1000,
 	};
 
 	return describe_run(call, &d);
@@ -220,10 +231,23 @@ static const struct resource *list_of_request(struct call *call)
 	return action_resource(call, KIND_PREFIX_LIST, mc_json_str(call->in, "PrefixListId", NULL));
 }
 
+/* The list that the request changes: the services' own ones are nobody's to change. NULL after action_fail. */
+static const struct resource *own_list_of_request(struct call *call)
+{
+	const struct resource *r = list_of_request(call);
+	mc_autofree char *text = r ? mc_strf("The prefix list %s is AWS-managed and cannot be modified", r->id) : NULL;
+
+	if (!r || !gateway_endpoint_owns(r))
+		return r;
+	action_fail(call, API_NOT_PERMITTED, text);
+	return NULL;
+}
+
 static int check_new(struct call *call)
 {
 	struct store_iter it = store_iter(call->tx, KIND_PREFIX_LIST, call->caller->account, call->caller->region);
 	const char *family = mc_json_str(call->in, "AddressFamily", "");
+	const struct resource *r;
 	long n = 0;
 
 	if (check_name(call, action_text(call, "PrefixListName")))
@@ -232,8 +256,8 @@ static int check_new(struct call *call)
 		return action_fail(call, API_UNSUPPORTED, "The address family IPv6 is not supported by this cloud: it has IPv4 only");
 	if (strcmp(family, "IPv4") != 0)
 		return action_invalid(call, "Value (%s) for parameter addressFamily is invalid. It is IPv4 or IPv6.", family);
-	while (store_next(&it))
-		n++;
+	while ((r = store_next(&it)))
+		n += !gateway_endpoint_owns(r);
 	return action_check_quota(call, n, call->api->config.quota_prefix_lists, "PrefixListLimitExceeded", "prefix lists");
 }
 
@@ -301,7 +325,7 @@ static int modify_entries(struct call *call, const struct resource *r)
 
 static int modify_managed_prefix_list(struct call *call)
 {
-	const struct resource *r = list_of_request(call);
+	const struct resource *r = own_list_of_request(call);
 	const char *name = action_text(call, "PrefixListName");
 	bool entries = json_array_size(mc_json_arr(call->in, "AddEntries")) || json_array_size(mc_json_arr(call->in, "RemoveEntries"));
 	bool size = json_object_get(call->in, "MaxEntries") != NULL;
@@ -322,7 +346,7 @@ static int modify_managed_prefix_list(struct call *call)
 
 static int restore_managed_prefix_list_version(struct call *call)
 {
-	const struct resource *r = list_of_request(call);
+	const struct resource *r = own_list_of_request(call);
 	const json_t *before;
 	mc_auto_json json_t *entries = NULL;
 
@@ -346,7 +370,7 @@ static void note_user(void *ctx, const struct resource *user)
 
 static int delete_managed_prefix_list(struct call *call)
 {
-	const struct resource *r = list_of_request(call);
+	const struct resource *r = own_list_of_request(call);
 	mc_auto_json json_t *users = json_array();
 
 	if (!r)

@@ -3,6 +3,7 @@
 
 #include "api/action.h"
 #include "api/cidr.h"
+#include "api/gateway_endpoint.h"
 #include "api/peering.h"
 #include "api/pending.h"
 #include "api/prefix_list.h"
@@ -104,10 +105,27 @@ static int foreign(struct call *call, const struct resource *table, const char *
 	return action_invalid(call, "route table %s and %s %s belong to different networks", table->id, noun, target->id);
 }
 
+/* Those to gateway endpoints come and go with the endpoint's tables (PrivateLink Guide, "Gateway endpoints"). */
+static int refuse_endpoint(struct call *call, const struct resource *table, const char *endpoint)
+{
+	return action_invalid(call, "Routes to the VPC endpoint %s cannot be changed in the route table %s: associate the endpoint with the route table, or disassociate it.",
+			      endpoint, table->id);
+}
+
+static const struct resource *find_endpoint(struct call *call, const struct resource *table, const char *id)
+{
+	if (action_resource(call, KIND_VPC_ENDPOINT, id))
+		refuse_endpoint(call, table, id);
+	return NULL;
+}
+
 static const struct resource *find_gateway(struct call *call, const struct resource *table, const char *id)
 {
-	const struct resource *igw = action_resource(call, KIND_INTERNET_GATEWAY, id);
+	const struct resource *igw;
 
+	if (mc_id_valid("vpce", id))
+		return find_endpoint(call, table, id);
+	igw = action_resource(call, KIND_INTERNET_GATEWAY, id);
 	if (igw && (!igw->parent || strcmp(igw->parent, table->parent) != 0)) {
 		foreign(call, table, "network gateway", igw);
 		return NULL;
@@ -177,7 +195,7 @@ static const struct target {
 	{ "InstanceId", "NetworkInterfaceId", find_instance, true },
 	{ "NatGatewayId", "NatGatewayId", find_nat_gateway, true },
 	{ "VpcPeeringConnectionId", "VpcPeeringConnectionId", find_peering, false },
-	{ "VpcEndpointId", NULL, NULL, false },
+	{ "VpcEndpointId", "GatewayId", find_endpoint, false },
 	{ "TransitGatewayId", NULL, NULL, false },
 	{ "EgressOnlyInternetGatewayId", NULL, NULL, false },
 	{ "LocalGatewayId", NULL, NULL, false },
@@ -318,13 +336,14 @@ typedef int change_fn(struct call *call, const struct resource *table, const str
 
 static int change(struct call *call, change_fn *fn)
 {
-	const struct resource *table = table_of_request(call);
+	const struct resource *table = table_of_request(call), *endpoint;
 	struct destination d = { 0 };
 	int r;
 
 	if (!table || read_destination(call, &d))
 		return 1;
-	r = fn(call, table, &d);
+	endpoint = gateway_endpoint_of(call->tx, table, d.value);
+	r = endpoint ? refuse_endpoint(call, table, endpoint->id) : fn(call, table, &d);
 	free(d.value);
 	return r;
 }

@@ -3,6 +3,7 @@
 
 #include "api/action.h"
 #include "api/describe.h"
+#include "api/gateway_endpoint.h"
 #include "api/route_table.h"
 #include "api/view.h"
 #include "api/vpc.h"
@@ -88,6 +89,7 @@ static int delete_route_table(struct call *call)
 		return 1;
 	if (json_array_size(mc_json_arr(table->doc, "Associations")))
 		return action_fail(call, API_HAS_DEPENDENCIES, "routeTable", table->id);
+	gateway_endpoint_forget(call->tx, table);
 	store_delete(call->tx, table->id);
 	return 0;
 }

@@ -1,20 +1,21 @@
-/* VPC endpoints and the services they can be made for (AWS PrivateLink Guide). */
-#include <openssl/evp.h>
-#include <stdio.h>
+/* VPC endpoints (AWS PrivateLink Guide). */
 #include <string.h>
 
 #include "api/action.h"
 #include "api/describe.h"
-#include "api/describe_filter.h"
+#include "api/gateway_endpoint.h"
 #include "api/interface.h"
+#include "api/route_table.h"
 #include "api/view.h"
 #include "api/vpc.h"
 #include "api/vpc_endpoint.h"
-#include "api/zone.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/json.h"
+
+#define GATEWAY "Gateway"
+#define INTERFACE "Interface"
 
 /* What AWS gives an endpoint that comes without one. */
 #define OPEN_POLICY "{\n  \"Statement\": [\n    {\n      \"Action\": \"*\", \n      \"Effect\": \"Allow\", \n      \"Principal\": \"*\", \n" \
@@ -58,6 +59,8 @@ static json_t *names_view(struct call *call, const struct resource *r)
 	json_t *list = json_array(), *id;
 	const char *subnet;
 
+	if (gateway_endpoint(r))
+		return list;
 	add_name(list, vpc_endpoint_own_name(r, NULL));
 	json_object_foreach(mc_json_obj(r->spec, "enis"), subnet, id) {
 		const struct resource *eni = store_get(call->tx, json_string_value(id));
@@ -72,18 +75,20 @@ static json_t *names_view(struct call *call, const struct resource *r)
 
 static json_t *endpoint_view(struct call *call, const struct resource *r)
 {
-	json_t *v = view_new(r, "VpcEndpointId", "OwnerId"), *subnets = json_array(), *enis = json_array(), *id;
+	json_t *v = view_new(r, "VpcEndpointId", "OwnerId"), *subnets = json_array(), *enis = json_array(), *tables = json_array(), *id;
 	char created[MC_ISO8601_LEN];
-	const char *subnet;
+	const char *subnet, *table;
 
 	json_object_foreach(mc_json_obj(r->spec, "enis"), subnet, id) {
 		json_array_append_new(subnets, json_string(subnet));
 		json_array_append(enis, id);
 	}
+	json_object_foreach(mc_json_obj(r->spec, "route_tables"), table, id)
+		json_array_append_new(tables, json_string(table));
 	mc_clock_iso8601(r->created, created);
-	json_object_update_new(v, json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:[]}", "State", "available", "SubnetIds", subnets,
+	json_object_update_new(v, json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:o}", "State", "available", "SubnetIds", subnets,
 		"NetworkInterfaceIds", enis, "Groups", groups_view(call, r), "DnsEntries", names_view(call, r), "CreationTimestamp", created,
-		"RequesterManaged", 0, "RouteTableIds"));
+		"RequesterManaged", 0, "RouteTableIds", tables));
 	json_object_set_new(v, "ServiceRegion", json_string(r->region));
 	return v;
 }
@@ -98,128 +103,52 @@ static int describe_vpc_endpoints(struct call *call)
 	return describe_run(call, &d);
 }
 
-/* --- services ------------------------------------------------------------------- */
-
-static const struct filter service_filters[] = {
-	{ "owner", "Owner" },
-	{ "service-name", "ServiceName" },
-	{ "service-region", "ServiceRegion" },
-	{ "service-type", "ServiceType.ServiceType" },
-	{ "supported-ip-address-types", "SupportedIpAddressTypes" },
-	{ 0 },
-};
-
-/* The same for a service each time: 17 digits of its name's digest. */
-static void service_id(const char *name, char out[MC_ID_LEN])
-{
-	unsigned char md[EVP_MAX_MD_SIZE];
-	int n = snprintf(out, MC_ID_LEN, "vpce-svc-");
-
-	EVP_Digest(name, strlen(name), md, NULL, EVP_sha256(), NULL);
-	for (int i = 0; i < 17; i++)
-		n += snprintf(out + n, MC_ID_LEN - (size_t)n, "%x", md[i] & 15);
-}
-
-static json_t *zones_of(const char *region)
-{
-	json_t *list = json_array();
-	char *zone;
-
-	for (size_t i = 0; (zone = zone_at(region, i)); i++) {
-		json_array_append_new(list, json_string(zone));
-		free(zone);
-	}
-	return list;
-}
-
-static json_t *service_view(const char *region, const char *service)
-{
-	mc_autofree char *name = vpc_endpoint_service_name(region, service);
-	mc_autofree char *private = vpc_endpoint_private_name(region, service);
-	mc_autofree char *domain = vpc_endpoint_domain(region, service);
-	char id[MC_ID_LEN];
-
-	service_id(name, id);
-	return json_pack("{s:s, s:s, s:[{s:s}], s:s, s:o, s:s, s:[s], s:s, s:[{s:s}], s:b, s:b, s:b, s:s, s:[s], s:[]}", "ServiceName", name,
-		"ServiceId", id, "ServiceType", "ServiceType", "Interface", "ServiceRegion", region, "AvailabilityZones", zones_of(region), "Owner", "amazon",
-		"BaseEndpointDnsNames", domain, "PrivateDnsName", private, "PrivateDnsNames", "PrivateDnsName", private,
-		"VpcEndpointPolicySupported", 1, "AcceptanceRequired", 0, "ManagesVpcEndpoints", 0, "PrivateDnsNameVerificationState",
-		"verified", "SupportedIpAddressTypes", "ipv4", "Tags");
-}
-
-/* Is the name one of the services' of the region? Its label, NULL: no. A constant. */
-static const char *service_by_name(const char *region, const char *wanted)
-{
-	const char *service;
-
-	for (size_t i = 0; (service = vpc_endpoint_service_at(i)); i++) {
-		mc_autofree char *name = vpc_endpoint_service_name(region, service);
-
-		if (strcmp(name, wanted) == 0)
-			return service;
-	}
-	return NULL;
-}
-
-static int check_services(struct call *call)
-{
-	size_t i;
-	json_t *name;
-
-	json_array_foreach(mc_json_arr(call->in, "ServiceNames"), i, name)
-		if (!service_by_name(call->caller->region, json_string_value(name)))
-			return action_fail(call, API_ENDPOINT_SERVICE, json_string_value(name));
-	return 0;
-}
-
-static int describe_vpc_endpoint_services(struct call *call)
-{
-	const json_t *wanted = mc_json_arr(call->in, "ServiceNames");
-	mc_auto_json json_t *details = json_array();
-	struct clauses clauses;
-	json_t *names, *view;
-	const char *service;
-	size_t i;
-
-	if (clauses_init(call, service_filters, &clauses) || check_services(call))
-		return 1;
-	for (i = 0; (service = vpc_endpoint_service_at(i)); i++) {
-		view = service_view(call->caller->region, service);
-		if ((json_array_size(wanted) == 0 || mc_json_has_str(wanted, mc_json_str(view, "ServiceName", ""))) &&
-		    clauses_match(&clauses, view, NULL))
-			json_array_append(details, view);
-		json_decref(view);
-	}
-	if (describe_answer_page(call, "ServiceDetails", details, 1, 1000))
-		return 1;
-	names = json_array();
-	json_array_foreach(json_object_get(call->out, "ServiceDetails"), i, view)
-		json_array_append(names, json_object_get(view, "ServiceName"));
-	json_object_set_new(call->out, "ServiceNames", names);
-	return 0;
-}
-
 /* --- what requests say ------------------------------------------------------------ */
 
 static int check_service(struct call *call)
 {
-	const char *name = mc_json_str(call->in, "ServiceName", ""), *type = mc_json_str(call->in, "VpcEndpointType", "Gateway");
+	const char *name = mc_json_str(call->in, "ServiceName", ""), *type = mc_json_str(call->in, "VpcEndpointType", GATEWAY);
 	mc_autofree char *text = NULL;
 
-	if (!service_by_name(call->caller->region, name) ||
+	if (!vpc_endpoint_service_by_name(call->caller->region, name) ||
 	    strcmp(mc_json_str(call->in, "ServiceRegion", call->caller->region), call->caller->region) != 0)
 		return action_fail(call, API_ENDPOINT_SERVICE, name);
-	if (strcmp(type, "Interface") == 0)
+	if (strcmp(type, INTERFACE) == 0 || strcmp(type, GATEWAY) == 0)
 		return 0;
-	text = mc_strf("Endpoint type (%s) does not match available service types ([Interface]).", type);
+	text = mc_strf("Endpoint type (%s) does not match available service types ([Interface, Gateway]).", type);
 	return action_fail(call, API_ENDPOINT_PARAMETER, text);
+}
+
+/* A statement says whether, and of what (IAM User Guide, "Grammar of the IAM JSON policy language"). */
+static bool is_statement(const json_t *s)
+{
+	const char *effect = mc_json_str(s, "Effect", "");
+
+	return (strcmp(effect, "Allow") == 0 || strcmp(effect, "Deny") == 0) &&
+	       !json_object_get(s, "Action") != !json_object_get(s, "NotAction") &&
+	       !json_object_get(s, "Resource") != !json_object_get(s, "NotResource") &&
+	       !json_object_get(s, "Principal") != !json_object_get(s, "NotPrincipal");
+}
+
+static bool is_policy(const json_t *policy)
+{
+	const json_t *statements = json_object_get(policy, "Statement"), *one;
+	const char *version = mc_json_str(policy, "Version", "2008-10-17");
+	size_t i;
+
+	if (strcmp(version, "2012-10-17") != 0 && strcmp(version, "2008-10-17") != 0)
+		return false;
+	json_array_foreach(statements, i, one)
+		if (!is_statement(one))
+			return false;
+	return json_is_array(statements) || is_statement(statements);
 }
 
 static int check_policy(struct call *call, const char *text)
 {
-	mc_auto_json json_t *policy = text ? json_loads(text, 0, NULL) : NULL;
+	mc_auto_json json_t *policy = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
 
-	return !text || json_object_get(policy, "Statement") ? 0 : action_fail(call, API_POLICY_DOCUMENT);
+	return !text || is_policy(policy) ? 0 : action_fail(call, API_POLICY_DOCUMENT);
 }
 
 static int check_addresses(struct call *call)
@@ -251,14 +180,40 @@ static int check_private_dns(struct call *call, const struct resource *vpc, cons
 	return text ? action_fail(call, API_ENDPOINT_PARAMETER, text) : 0;
 }
 
-static int check_quota(struct call *call, const struct resource *vpc)
+/* Of interface endpoints a VPC has so many, of gateway endpoints a region (PrivateLink Guide, "Quotas"). */
+static int check_quota(struct call *call, const struct resource *vpc, bool gateway)
 {
 	struct store_iter it = store_iter(call->tx, KIND_VPC_ENDPOINT, vpc->account, vpc->region);
+	const struct api_config *c = &call->api->config;
+	const struct resource *r;
 	long n = 0;
 
-	while (store_next_of(&it, vpc->id))
-		n++;
-	return action_check_quota(call, n, call->api->config.quota_endpoints, "VpcEndpointLimitExceeded", "VPC endpoints");
+	while ((r = store_next(&it)))
+		n += gateway_endpoint(r) == gateway && (gateway || strcmp(r->parent, vpc->id) == 0);
+	return action_check_quota(call, n, gateway ? c->quota_gateway_endpoints : c->quota_endpoints, "VpcEndpointLimitExceeded",
+				  "VPC endpoints");
+}
+
+/* What belongs to the other type of endpoints. */
+static int check_members(struct call *call, bool gateway)
+{
+	static const char *const interface_members[] = {
+		"SubnetIds", "AddSubnetIds", "RemoveSubnetIds", "SecurityGroupIds", "AddSecurityGroupIds", "RemoveSecurityGroupIds",
+		"PrivateDnsEnabled", NULL,
+	};
+	static const char *const gateway_members[] = { "RouteTableIds", "AddRouteTableIds", "RemoveRouteTableIds", NULL };
+	const char *const *members = gateway ? interface_members : gateway_members;
+	mc_autofree char *text = NULL;
+
+	for (; *members; members++) {
+		const json_t *value = json_object_get(call->in, *members);
+
+		if (!value || json_is_false(value) || (json_is_array(value) && json_array_size(value) == 0))
+			continue;
+		text = mc_strf("The parameter %s cannot be used with a VPC endpoint of type %s", *members, gateway ? GATEWAY : INTERFACE);
+		return action_fail(call, API_ENDPOINT_PARAMETER, text);
+	}
+	return 0;
 }
 
 /* --- addresses ------------------------------------------------------------------------ */
@@ -326,39 +281,105 @@ static int remove_subnets(struct call *call, struct resource *r)
 	return 0;
 }
 
+/* --- route tables ------------------------------------------------------------------- */
+
+/* From now on the table has the route to the endpoint (store_edit()ed). */
+static int add_table(struct call *call, struct resource *r, const char *id)
+{
+	const struct resource *table = action_resource(call, KIND_ROUTE_TABLE, id);
+	const struct resource *list = gateway_endpoint_list(call->tx, r);
+	const struct resource *other = table && list ? gateway_endpoint_of(call->tx, table, list->id) : NULL;
+
+	if (!table)
+		return 1;
+	if (strcmp(table->parent, r->parent) != 0)
+		return action_invalid(call, "Route table %s and VPC %s belong to different networks", table->id, r->parent);
+	if (other && strcmp(other->id, r->id) == 0)
+		return 0;
+	if (other || (list && route_table_has_list(table, list->id)))
+		return action_fail(call, API_ROUTE_EXISTS, list->id);
+	json_object_set_new(json_object_get(r->spec, "route_tables"), table->id, json_true());
+	return 0;
+}
+
+static int add_tables(struct call *call, struct resource *r, const char *member)
+{
+	size_t i;
+	json_t *id;
+
+	json_array_foreach(mc_json_arr(call->in, member), i, id)
+		if (add_table(call, r, json_string_value(id)))
+			return 1;
+	return 0;
+}
+
+static int remove_tables(struct call *call, struct resource *r)
+{
+	json_t *tables = json_object_get(r->spec, "route_tables"), *id;
+	size_t i;
+
+	json_array_foreach(mc_json_arr(call->in, "RemoveRouteTableIds"), i, id)
+		if (json_object_del(tables, json_string_value(id)) < 0)
+			return action_invalid(call, "The route table %s is not one of the VPC endpoint %s", json_string_value(id), r->id);
+	return 0;
+}
+
 /* --- create ------------------------------------------------------------------------------ */
 
-static struct resource *insert(struct call *call, const struct resource *vpc, const json_t *groups, bool private_dns)
+static struct resource *insert(struct call *call, const struct resource *vpc, const char *type)
 {
 	struct resource *r = store_insert(call->tx, KIND_VPC_ENDPOINT, vpc->account, vpc->region);
 	const char *policy = action_text(call, "PolicyDocument");
 
 	r->parent = mc_strdup(vpc->id);
-	json_object_update_new(r->doc, json_pack("{s:s, s:s, s:O, s:s, s:b, s:s, s:{s:s}}", "VpcEndpointType", "Interface", "VpcId", vpc->id,
+	json_object_update_new(r->doc, json_pack("{s:s, s:s, s:O, s:s, s:b, s:s, s:{s:s}}", "VpcEndpointType", type, "VpcId", vpc->id,
 		"ServiceName", json_object_get(call->in, "ServiceName"), "PolicyDocument", policy ? policy : OPEN_POLICY,
-		"PrivateDnsEnabled", private_dns, "IpAddressType", "ipv4", "DnsOptions", "DnsRecordIpType", "ipv4"));
-	json_object_update_new(r->spec, json_pack("{s:O, s:{}}", "groups", groups, "enis"));
+		"PrivateDnsEnabled", 0, "IpAddressType", "ipv4", "DnsOptions", "DnsRecordIpType",
+		strcmp(type, GATEWAY) == 0 ? "service-defined" : "ipv4"));
 	return r;
+}
+
+/* 0 and *ret, or action_fail. */
+static int create_interface(struct call *call, const struct resource *vpc, struct resource **ret)
+{
+	bool private_dns = mc_json_bool(call->in, "PrivateDnsEnabled", true);
+	const char *service = vpc_endpoint_service_by_name(vpc->region, mc_json_str(call->in, "ServiceName", ""));
+	mc_auto_json json_t *groups = NULL;
+
+	if ((private_dns && check_private_dns(call, vpc, service, NULL)) ||
+	    interface_read_groups(call, mc_json_arr(call->in, "SecurityGroupIds"), vpc->id, &groups))
+		return 1;
+	*ret = insert(call, vpc, INTERFACE);
+	json_object_set_new((*ret)->doc, "PrivateDnsEnabled", json_boolean(private_dns));
+	json_object_update_new((*ret)->spec, json_pack("{s:O, s:{}}", "groups", groups, "enis"));
+	return add_subnets(call, *ret, "SubnetIds");
+}
+
+static int create_gateway(struct call *call, const struct resource *vpc, struct resource **ret)
+{
+	const char *service = vpc_endpoint_service_by_name(vpc->region, mc_json_str(call->in, "ServiceName", ""));
+	mc_autofree char *ip = vpc_endpoint_service_ip(service);
+	mc_autofree char *block = mc_strf("%s/32", ip);
+	struct cidr address;
+
+	if (cidr_parse(block, &address) && vpc_overlaps(vpc, address))
+		return action_invalid(call, "The CIDR blocks of the VPC %s hold the address %s of the service", vpc->id, ip);
+	*ret = insert(call, vpc, GATEWAY);
+	json_object_set_new((*ret)->spec, "route_tables", json_object());
+	return add_tables(call, *ret, "RouteTableIds");
 }
 
 static int create_vpc_endpoint(struct call *call)
 {
-	static const char *const types[] = { "vpc-endpoint", NULL }, *const routes[] = { "RouteTableIds", NULL };
+	static const char *const types[] = { "vpc-endpoint", NULL };
 	const struct resource *vpc = action_resource(call, KIND_VPC, mc_json_str(call->in, "VpcId", NULL));
-	bool private_dns = mc_json_bool(call->in, "PrivateDnsEnabled", true);
-	mc_auto_json json_t *groups = NULL;
-	struct resource *r;
+	bool gateway = strcmp(mc_json_str(call->in, "VpcEndpointType", GATEWAY), GATEWAY) == 0;
+	struct resource *r = NULL;
 
 	if (!vpc || check_service(call) || check_addresses(call) || check_policy(call, action_text(call, "PolicyDocument")) ||
-	    action_refuse_members(call, routes, "an interface endpoint has no routes") || action_check_tag_types(call, types) ||
-	    check_quota(call, vpc))
+	    check_members(call, gateway) || action_check_tag_types(call, types) || check_quota(call, vpc, gateway))
 		return 1;
-	if (private_dns && check_private_dns(call, vpc, service_by_name(vpc->region, mc_json_str(call->in, "ServiceName", "")), NULL))
-		return 1;
-	if (interface_read_groups(call, mc_json_arr(call->in, "SecurityGroupIds"), vpc->id, &groups))
-		return 1;
-	r = insert(call, vpc, groups, private_dns);
-	if (add_subnets(call, r, "SubnetIds") || action_apply_tags(call, "vpc-endpoint", r))
+	if ((gateway ? create_gateway : create_interface)(call, vpc, &r) || action_apply_tags(call, "vpc-endpoint", r))
 		return 1;
 	vpc_change(call, vpc->id);
 	call->out = json_pack("{s:o, s:s*}", "VpcEndpoint", endpoint_view(call, r), "ClientToken", action_text(call, "ClientToken"));
@@ -423,17 +444,25 @@ static int modify_private_dns(struct call *call, struct resource *r)
 	return 0;
 }
 
+static int modify_interface(struct call *call, struct resource *r)
+{
+	return modify_private_dns(call, r) || remove_subnets(call, r) || modify_groups(call, r) || add_subnets(call, r, "AddSubnetIds");
+}
+
+static int modify_gateway(struct call *call, struct resource *r)
+{
+	return remove_tables(call, r) || add_tables(call, r, "AddRouteTableIds");
+}
+
 static int modify_vpc_endpoint(struct call *call)
 {
-	static const char *const routes[] = { "AddRouteTableIds", "RemoveRouteTableIds", NULL };
 	const struct resource *found = action_resource(call, KIND_VPC_ENDPOINT, mc_json_str(call->in, "VpcEndpointId", NULL));
 	struct resource *r;
 
-	if (!found || action_refuse_members(call, routes, "an interface endpoint has no routes") || check_addresses(call))
+	if (!found || check_members(call, gateway_endpoint(found)) || check_addresses(call))
 		return 1;
 	r = store_edit(call->tx, found->id);
-	if (modify_policy(call, r) || modify_private_dns(call, r) || remove_subnets(call, r) || modify_groups(call, r) ||
-	    add_subnets(call, r, "AddSubnetIds"))
+	if (modify_policy(call, r) || (gateway_endpoint(r) ? modify_gateway : modify_interface)(call, r))
 		return 1;
 	vpc_change(call, r->parent);
 	call->out = json_pack("{s:b}", "Return", 1);
@@ -476,7 +505,6 @@ static int delete_vpc_endpoints(struct call *call)
 
 const struct action actions_vpc_endpoint[] = {
 	{ .service = "ec2", .name = "DescribeVpcEndpoints", .fn = describe_vpc_endpoints },
-	{ .service = "ec2", .name = "DescribeVpcEndpointServices", .fn = describe_vpc_endpoint_services },
 	{ .service = "ec2", .name = "CreateVpcEndpoint", .fn = create_vpc_endpoint, .flags = ACTION_WRITE },
 	{ .service = "ec2", .name = "ModifyVpcEndpoint", .fn = modify_vpc_endpoint, .flags = ACTION_WRITE },
 	{ .service = "ec2", .name = "DeleteVpcEndpoints", .fn = delete_vpc_endpoints, .flags = ACTION_WRITE },

@@ -16,7 +16,7 @@ struct api_config {
 	char *ami_aliases;            /* file of the public parameters that name images */
 	long quota_instances, quota_groups, quota_rules, quota_addresses, quota_nat_gateways, stop_timeout, terminate_timeout, workers;
 	long quota_vpcs, quota_vpc_cidrs, quota_subnets, quota_route_tables, quota_routes, quota_acls, quota_acl_entries;
-	long quota_prefix_lists, quota_peerings, quota_peering_requests, quota_endpoints;
+	long quota_prefix_lists, quota_peerings, quota_peering_requests, quota_endpoints, quota_gateway_endpoints;
 	long counters_interval;
 	char *prices;                 /* file of the price list */
 	char *sendmail, *mail_from;   /* program, and address of its mails */

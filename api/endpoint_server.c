@@ -72,39 +72,62 @@ static const char *service_of(struct api *api, const char *endpoint)
 	return service;
 }
 
+/* What a socket is known by: an interface, or the gateway endpoint itself. Borrowed. */
+static const char *key_of(const json_t *row)
+{
+	return mc_json_str(row, "eni", mc_json_str(row, "id", ""));
+}
+
+/* The document's rows that have a socket: a VPC with nothing in it has no network. New reference. */
+static json_t *rows_of(const json_t *doc)
+{
+	static const char *const others[] = { "enis", "nat_gateways" };
+	json_t *rows = json_array();
+	bool there;
+
+	json_array_extend(rows, mc_json_arr(doc, "endpoints"));
+	there = json_array_size(rows) > 0;
+	for (size_t i = 0; i < MC_ARRAY_SIZE(others); i++)
+		there = there || json_array_size(mc_json_arr(doc, others[i])) > 0;
+	if (there)
+		json_array_extend(rows, mc_json_arr(doc, "gateway_endpoints"));
+	return rows;
+}
+
 static int open_one(struct endpoint_servers *s, const char *vpc, const json_t *row, mc_err **err)
 {
-	const char *id = mc_json_str(row, "id", ""), *eni = mc_json_str(row, "eni", "");
+	const char *id = mc_json_str(row, "id", "");
 	const char *service = service_of(s->api, id);
 	struct guest_listeners *listeners = service ? listeners_of(s, service, err) : NULL;
-	mc_auto_json json_t *question = json_pack("{s:s, s:s, s:s, s:s, s:i}", "op", "endpoint", "vpc", vpc, "endpoint", id, "eni", eni,
-						  "port", PORT);
+	mc_auto_json json_t *question = json_pack("{s:s, s:s, s:s, s:s*, s:i}", "op", "endpoint", "vpc", vpc, "endpoint", id, "eni",
+						  mc_json_str(row, "eni", NULL), "port", PORT);
 
 	if (!service) /* deleted meanwhile: the next document does not have it */
 		return 0;
-	return listeners ? guest_listeners_open(listeners, vpc, eni, question, err) : -1;
+	return listeners ? guest_listeners_open(listeners, vpc, key_of(row), question, err) : -1;
 }
 
-int endpoint_servers_open(struct endpoint_servers *s, const char *vpc, const json_t *endpoints, mc_err **err)
+int endpoint_servers_open(struct endpoint_servers *s, const char *vpc, const json_t *doc, mc_err **err)
 {
+	mc_auto_json json_t *rows = rows_of(doc);
 	size_t i;
 	json_t *row;
 
-	json_array_foreach(endpoints, i, row)
+	json_array_foreach(rows, i, row)
 		if (open_one(s, vpc, row, err) < 0)
 			return -1;
 	return 0;
 }
 
-void endpoint_servers_close(struct endpoint_servers *s, const char *vpc, const json_t *endpoints)
+void endpoint_servers_close(struct endpoint_servers *s, const char *vpc, const json_t *doc)
 {
 	struct guest_listeners *all[MAX_SERVERS] = { NULL };
-	mc_auto_json json_t *keep = json_array();
+	mc_auto_json json_t *keep = json_array(), *rows = rows_of(doc);
 	size_t i;
 	json_t *row;
 
-	json_array_foreach(endpoints, i, row)
-		json_array_append(keep, json_object_get(row, "eni"));
+	json_array_foreach(rows, i, row)
+		json_array_append_new(keep, json_string(key_of(row)));
 	pthread_mutex_lock(&s->lock);
 	for (i = 0; i < MAX_SERVERS; i++)
 		all[i] = s->servers[i].listeners;

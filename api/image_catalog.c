@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/gateway_endpoint.h"
 #include "api/state.h"
 #include "api/vpc.h"
 #include "common/cleanup.h"
@@ -142,22 +143,33 @@ bool api_region_known(const struct api *api, const char *region)
 	return false;
 }
 
+/* An older daemon's region lacks what came later. */
+static bool is_made(struct store_tx *tx, const char *fact)
+{
+	const char *value = store_fact(tx, fact);
+
+	return value && strcmp(value, REGION_MADE) == 0;
+}
+
 int region_ensure(struct api *api, const char *account, const char *region, mc_err **err)
 {
 	mc_autofree char *fact = mc_strf("region/%s/%s", account, region);
 	struct store_tx *tx = store_read(api->store);
-	bool known_region = store_fact(tx, fact) != NULL;
+	bool known_region = is_made(tx, fact);
 
 	store_end(tx);
 	if (known_region)
 		return 0;
 	tx = store_write(api->store);
-	if (store_fact(tx, fact)) { /* another request was first */
+	if (is_made(tx, fact)) { /* another request was first */
 		store_end(tx);
 		return 0;
 	}
-	vpc_create_default(tx, account, region);
-	image_catalog_offer(api, tx, region);
-	store_set_fact(tx, fact, "ready");
+	if (!store_fact(tx, fact)) {
+		vpc_create_default(tx, account, region);
+		image_catalog_offer(api, tx, region);
+	}
+	gateway_endpoint_offer(tx, account, region);
+	store_set_fact(tx, fact, REGION_MADE);
 	return store_commit(tx, err);
 }

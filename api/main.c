@@ -64,6 +64,7 @@ static const struct mc_option options[] = {
 	{ "api", "quota_peerings", MC_OPT_INT, AT(quota_peerings), "50", 1, 100000, "active peering connections per VPC" },
 	{ "api", "quota_peering_requests", MC_OPT_INT, AT(quota_peering_requests), "25", 1, 100000, "peering requests per VPC that wait for an answer" },
 	{ "api", "quota_endpoints", MC_OPT_INT, AT(quota_endpoints), "50", 1, 100000, "interface endpoints per VPC" },
+	{ "api", "quota_gateway_endpoints", MC_OPT_INT, AT(quota_gateway_endpoints), "20", 1, 100000, "gateway endpoints per account and region" },
 	{ "api", "quota_acls", MC_OPT_INT, AT(quota_acls), "200", 1, 100000, "network ACLs per VPC" },
 	{ "api", "quota_acl_entries", MC_OPT_INT, AT(quota_acl_entries), "20", 1, 100000, "entries per network ACL and direction" },
 	{ "api", "stop_timeout", MC_OPT_INT, AT(stop_timeout), "120", 1, 3600, "seconds a guest may take to shut down at stop" },

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/route_table.h"
 #include "common/json.h"
 
 const json_t *prefix_list_entries(struct store_tx *tx, const char *id)
@@ -20,18 +21,7 @@ int64_t prefix_list_weight(struct store_tx *tx, const char *id)
 {
 	const struct resource *r = store_find(tx, KIND_PREFIX_LIST, NULL, NULL, id);
 
-	return r ? mc_json_int(r->doc, "MaxEntries", 0) : 0;
-}
-
-static bool table_names(const struct resource *table, const char *id)
-{
-	size_t i;
-	json_t *route;
-
-	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
-		if (strcmp(mc_json_str(route, "DestinationPrefixListId", ""), id) == 0)
-			return true;
-	return false;
+	return r ? mc_json_int(r->doc, "MaxEntries", (json_int_t)json_array_size(prefix_list_entries(tx, id))) : 0;
 }
 
 static bool group_names(struct store_tx *tx, const struct resource *group, const char *id)
@@ -51,7 +41,7 @@ void prefix_list_users(struct store_tx *tx, const struct resource *list, prefix_
 	const struct resource *r;
 
 	while ((r = store_next(&it)))
-		if (table_names(r, list->id))
+		if (route_table_has_list(r, list->id))
 			fn(ctx, r);
 	it = store_iter(tx, KIND_SECURITY_GROUP, list->account, list->region);
 	while ((r = store_next(&it)))

@@ -35,7 +35,8 @@ struct walk {
 
 /* Where a packet is: at an interface, or (NULL) out on the internet. */
 struct place {
-	const struct resource *eni;
+	const struct resource *eni;     /* NULL: out there */
+	const struct resource *gateway; /* or at what this endpoint leads to */
 };
 
 static const struct resource *subnet_of(const struct walk *w, const struct resource *eni)
@@ -256,12 +257,21 @@ static bool to_peer(struct walk *w, struct place *at, const struct route *r, str
 	return arrive_in_vpc(w, at, NULL, other, h);
 }
 
+static bool to_gateway(struct walk *w, struct place *at, const struct route *r, struct reach_header *h)
+{
+	if (r->target->kind != KIND_VPC_ENDPOINT)
+		return to_internet(w, at, r, h);
+	reach_step(&w->steps, r->target, h);
+	*at = (struct place){ .gateway = r->target };
+	return true;
+}
+
 typedef bool target_fn(struct walk *w, struct place *at, const struct route *r, struct reach_header *h);
 
 static bool follow(struct walk *w, struct place *at, struct route *r, struct reach_header *h)
 {
 	static const struct { const char *member; target_fn *go; } targets[] = {
-		{ "GatewayId", to_internet }, { "NatGatewayId", to_nat }, { "NetworkInterfaceId", to_interface },
+		{ "GatewayId", to_gateway }, { "NatGatewayId", to_nat }, { "NetworkInterfaceId", to_interface },
 		{ "VpcPeeringConnectionId", to_peer },
 	};
 
@@ -392,6 +402,8 @@ static bool is_there(struct walk *w, const struct place *at, const struct resour
 
 static bool go(struct walk *w, struct place *at, struct reach_header *h)
 {
+	if (at->gateway)
+		return arrive_in_vpc(w, at, NULL, store_get(w->tx, at->gateway->parent), h);
 	if (!at->eni)
 		return enter(w, at, h);
 	reach_step(&w->steps, at->eni, h);
@@ -415,7 +427,7 @@ static void analyse(struct store_tx *tx, const struct reach_question *q, uint32_
 {
 	const struct resource *from = interface_of(tx, q->source, source_ip), *wanted = interface_of(tx, q->destination, q->destination_ip);
 	struct reach_header h = header_of(tx, q, from, source_ip);
-	struct place at = { from };
+	struct place at = { .eni = from };
 	struct walk w = { .tx = tx };
 	bool arrived, internet = !wanted && (!q->destination || q->destination->kind == KIND_INTERNET_GATEWAY);
 

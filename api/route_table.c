@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/gateway_endpoint.h"
 #include "api/prefix_list.h"
 #include "api/state.h"
 #include "api/vpc.h"
@@ -136,6 +137,17 @@ static bool is_local(const json_t *route)
 	return strcmp(mc_json_str(route, "GatewayId", ""), "local") == 0;
 }
 
+bool route_table_has_list(const struct resource *table, const char *list)
+{
+	size_t i;
+	json_t *route;
+
+	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
+		if (strcmp(mc_json_str(route, "DestinationPrefixListId", ""), list) == 0)
+			return true;
+	return false;
+}
+
 int64_t route_table_weight(struct store_tx *tx, const struct resource *table)
 {
 	int64_t n = 0;
@@ -191,6 +203,7 @@ static json_t *route_view(struct store_tx *tx, const struct resource *table, con
 json_t *route_table_routes(struct store_tx *tx, const struct resource *table)
 {
 	const struct resource *vpc = store_get(tx, table->parent);
+	mc_auto_json json_t *gateways = NULL;
 	json_t *list = json_array(), *route;
 	size_t i;
 
@@ -199,6 +212,8 @@ json_t *route_table_routes(struct store_tx *tx, const struct resource *table)
 	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
 		if (!is_local(route))
 			json_array_append_new(list, route_view(tx, table, route));
+	gateways = gateway_endpoint_routes(tx, table);
+	json_array_extend(list, gateways);
 	return list;
 }
 
@@ -260,6 +275,16 @@ static void add_routes(struct store_tx *tx, const struct resource *table, bool b
 	}
 }
 
+static void add_gateways(struct store_tx *tx, const struct resource *table, json_t *list)
+{
+	mc_auto_json json_t *routes = gateway_endpoint_routes(tx, table);
+	size_t i;
+	json_t *route;
+
+	json_array_foreach(routes, i, route)
+		add_prefix_list(tx, route, mc_json_str(route, "GatewayId", ""), list);
+}
+
 json_t *route_table_document(struct store_tx *tx, const struct resource *subnet)
 {
 	const struct resource *vpc = store_get(tx, subnet->parent), *table = route_table_explicit(tx, subnet);
@@ -271,5 +296,6 @@ json_t *route_table_document(struct store_tx *tx, const struct resource *subnet)
 		return list;
 	add_routes(tx, table, false, list);
 	add_routes(tx, table, true, list);
+	add_gateways(tx, table, list);
 	return list;
 }

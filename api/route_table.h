@@ -21,6 +21,8 @@ const struct resource *route_table_explicit(struct store_tx *tx, const struct re
 /* Take the subnet out of the table it is explicitly associated with, if there is one. */
 void route_table_forget(struct store_tx *tx, const struct resource *subnet);
 
+/* Has it a route of its own by this prefix list? */
+bool route_table_has_list(const struct resource *table, const char *list);
 /* How many routes the table counts for: one to a prefix list for the list's MaxEntries. */
 int64_t route_table_weight(struct store_tx *tx, const struct resource *table);
 

@@ -73,7 +73,7 @@ static int put_vpc(struct api *api, const char *id, const json_t *doc, int64_t *
 	/* An open listening socket would keep the namespace alive. */
 	if (empty)
 		metadata_close(api->metadata, id);
-	endpoint_servers_close(api->endpoints, id, mc_json_arr(doc, "endpoints"));
+	endpoint_servers_close(api->endpoints, id, doc);
 	counters_before(api, id, doc);
 	o = backend_call(api, BACKEND_NETD, "PUT", doc, &answer, err, "/v1/vpcs/%s", id);
 	if (o == MC_IPC_CONFLICT) {
@@ -83,7 +83,7 @@ static int put_vpc(struct api *api, const char *id, const json_t *doc, int64_t *
 		return STEP_NOT_YET;
 	}
 	if (o != MC_IPC_OK || (!empty && metadata_open(api->metadata, id, err) < 0) ||
-	    endpoint_servers_open(api->endpoints, id, mc_json_arr(doc, "endpoints"), err) < 0)
+	    endpoint_servers_open(api->endpoints, id, doc, err) < 0)
 		return -1;
 	counters_after(api, id, doc);
 	waiters_confirm(api->waiters, id, mc_json_int(doc, "generation", 0));

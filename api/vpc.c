@@ -151,6 +151,7 @@ static const struct {
 	{ "enis", vpc_part_interfaces },
 	{ "peerings", vpc_part_peerings },
 	{ "endpoints", vpc_part_endpoints },
+	{ "gateway_endpoints", vpc_part_gateway_endpoints },
 	{ "foreign_groups", vpc_part_foreign_groups },
 	{ "nat_gateways", vpc_part_nat_gateways },
 	{ "flow_logs", vpc_part_flow_logs },

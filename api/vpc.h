@@ -42,6 +42,7 @@ void internet_gateway_attach(struct resource *igw, const char *vpc);
 const struct resource *vpc_create_default(struct store_tx *tx, const char *account, const char *region);
 
 /* Make the region's default VPC and images if this account was never here. 0, or -1 and *err. */
+#define REGION_MADE "2" /* the fact region/ACCOUNT/REGION, where it has all that a new one gets */
 int region_ensure(struct api *api, const char *account, const char *region, mc_err **err);
 
 /* A free private address of the subnet / a free public one of the pool (the next

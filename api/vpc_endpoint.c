@@ -7,7 +7,11 @@
 #include "common/fs.h"
 #include "common/json.h"
 
+/* Their order decides their addresses: new ones come last. */
 static const char *const services[] = { "ec2", "ssm", "sts" };
+
+/* Of the block 198.19.0.0/16, which AWS keeps for itself (VPC User Guide, "IPv4 CIDR block association restrictions"). */
+#define SERVICE_NETWORK "198.19.255."
 
 const char *vpc_endpoint_service_at(size_t i)
 {
@@ -24,6 +28,15 @@ const char *vpc_endpoint_service(const struct resource *endpoint)
 	return NULL;
 }
 
+char *vpc_endpoint_service_ip(const char *service)
+{
+	size_t i = 0;
+
+	while (i < MC_ARRAY_SIZE(services) && strcmp(services[i], service) != 0)
+		i++;
+	return mc_strf(SERVICE_NETWORK "%zu", i + 1);
+}
+
 char *vpc_endpoint_service_name(const char *region, const char *service)
 {
 	return mc_strf("com.amazonaws.%s.%s", region, service);
@@ -37,6 +50,19 @@ char *vpc_endpoint_private_name(const char *region, const char *service)
 char *vpc_endpoint_domain(const char *region, const char *service)
 {
 	return mc_strf("%s.%s.vpce.amazonaws.com", service, region);
+}
+
+const char *vpc_endpoint_service_by_name(const char *region, const char *wanted)
+{
+	const char *service;
+
+	for (size_t i = 0; (service = vpc_endpoint_service_at(i)); i++) {
+		mc_autofree char *name = vpc_endpoint_service_name(region, service);
+
+		if (strcmp(name, wanted) == 0)
+			return service;
+	}
+	return NULL;
 }
 
 /* "vpce-0123…-89abcdef.ec2.us-east-1.vpce.amazonaws.com"; AWS's second part is random, too. */

@@ -27,6 +27,8 @@ json_t *vpc_part_foreign_groups(struct store_tx *tx, const struct resource *vpc)
 json_t *vpc_part_nat_gateways(struct store_tx *tx, const struct resource *vpc);
 /* `endpoints`: a row for each address of each. */
 json_t *vpc_part_endpoints(struct store_tx *tx, const struct resource *vpc);
+/* `gateway_endpoints`. */
+json_t *vpc_part_gateway_endpoints(struct store_tx *tx, const struct resource *vpc);
 
 /* `flow_logs`. */
 json_t *vpc_part_flow_logs(struct store_tx *tx, const struct resource *vpc);

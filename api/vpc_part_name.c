@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/dns_name.h"
+#include "api/gateway_endpoint.h"
 #include "api/peering.h"
 #include "common/cleanup.h"
 #include "common/json.h"
@@ -64,8 +65,10 @@ json_t *vpc_part_dhcp(struct store_tx *tx, const struct resource *vpc)
 json_t *vpc_part_dns(struct store_tx *tx, const struct resource *vpc)
 {
 	mc_autofree char *domain = dns_name_public_domain(vpc->region);
+	json_t *names = peering_names(tx, vpc);
 
+	gateway_endpoint_names(tx, vpc, names);
 	return json_pack("{s:b, s:b, s:s, s:o}", "support", mc_json_bool(vpc->spec, "enable_dns_support", true), "hostnames",
 			 mc_json_bool(vpc->spec, "enable_dns_hostnames", false), "public_domain", domain,
-			 "names", peering_names(tx, vpc));
+			 "names", names);
 }

@@ -15,47 +15,99 @@
 #include "netd/sysctl.h"
 
 #define NIC "eth0"
-#define MAC_PORT 0x1a /* first byte of the MAC of a port's own end, which sends nothing */
+#define GATEWAY_PREFIX "mg"
+#define MAC_PORT 0x1a    /* first byte of the MAC of a port's own end */
+#define MAC_GATEWAY 0x1e /* of a gateway endpoint */
 
-/* VPC.ENI.ADDRESS: what is in it never changes. */
-static char *file_name(const char *vpc_id, const struct wanted_eni *e)
+/* What there is to be told of one, whatever it is for. */
+struct appliance {
+	const char *id; /* of the interface, or of the gateway endpoint */
+	uint32_t ip;
+	char port[MC_IFNAME_LEN]; /* the end in the VPC */
+	unsigned char mac[ADDR_MAC_LEN], port_mac[ADDR_MAC_LEN];
+	struct neigh router; /* whom it sends everything to; its index is open */
+};
+
+static struct appliance of_eni(const struct wanted *w, const struct wanted_eni *e)
+{
+	const struct wanted_subnet *s = &w->subnets[e->subnet];
+	struct appliance a = { .id = e->id, .ip = e->ip, .router.addr = wanted_gateway(s) };
+
+	port_name(e, a.port);
+	mac_parse(e->mac, a.mac);
+	mac_derive(MAC_PORT, e->id, a.port_mac);
+	mac_derive(0x02, s->id, a.router.mac);
+	return a;
+}
+
+/* It is no subnet's: the VPC routes to it. */
+static struct appliance of_gateway(const struct wanted_gateway *g)
+{
+	struct appliance a = { .id = g->id, .ip = g->ip, .router.addr = APPLIANCE_HOP };
+
+	appliance_gateway_port(g->id, a.port);
+	appliance_gateway_mac(g->id, a.mac);
+	mac_derive(MAC_PORT, g->id, a.port_mac);
+	memcpy(a.router.mac, a.port_mac, ADDR_MAC_LEN);
+	return a;
+}
+
+void appliance_gateway_port(const char *id, char out[MC_IFNAME_LEN])
+{
+	mc_id_tap(id, out);
+	memcpy(out, GATEWAY_PREFIX, strlen(GATEWAY_PREFIX));
+}
+
+void appliance_gateway_mac(const char *id, unsigned char ret_mac[ADDR_MAC_LEN])
+{
+	mac_derive(MAC_GATEWAY, id, ret_mac);
+}
+
+/* VPC.ID.ADDRESS: what is in it never changes. */
+static char *file_name(const char *vpc_id, const char *id, uint32_t addr)
 {
 	char ip[ADDR_TEXT_LEN];
 
-	addr_format(e->ip, ip);
-	return mc_strf("%s.%s.%s", vpc_id, e->id, ip);
+	addr_format(addr, ip);
+	return mc_strf("%s.%s.%s", vpc_id, id, ip);
 }
 
-static char *path_of(const struct netd *netd, const struct wanted *w, const struct wanted_eni *e)
+static char *path_of(const struct netd *netd, const struct wanted *w, const char *id, uint32_t addr)
 {
-	mc_autofree char *name = file_name(w->id, e);
+	mc_autofree char *name = file_name(w->id, id, addr);
 
 	return mc_strf("%s/%s", netd->config.netns_dir, name);
 }
 
-int appliance_open(const struct netd *netd, const struct wanted *w, const struct wanted_eni *e,
-		   mc_err **err)
+int appliance_open(const struct netd *netd, const struct wanted *w, const char *id, uint32_t addr, mc_err **err)
 {
-	mc_autofree char *path = path_of(netd, w, e);
+	mc_autofree char *path = path_of(netd, w, id, addr);
 
 	return netns_open(path, err);
 }
 
 /* --- removing -------------------------------------------------------------------------- */
 
+static bool has_name(const struct wanted *w, const char *id, uint32_t addr, const char *file)
+{
+	mc_autofree char *name = file_name(w->id, id, addr);
+
+	return strcmp(name, file) == 0;
+}
+
 static bool is_wanted(const struct wanted *w, const char *file)
 {
-	for (size_t i = 0; w && i < w->n_enis; i++) {
-		mc_autofree char *name = file_name(w->id, &w->enis[i]);
-
-		if (w->enis[i].kind != WANTED_INSTANCE && strcmp(name, file) == 0)
+	for (size_t i = 0; w && i < w->n_enis; i++)
+		if (w->enis[i].kind != WANTED_INSTANCE && has_name(w, w->enis[i].id, w->enis[i].ip, file))
 			return true;
-	}
+	for (size_t i = 0; w && i < w->n_gateways; i++)
+		if (has_name(w, w->gateways[i].id, w->gateways[i].ip, file))
+			return true;
 	return false;
 }
 
 /* Its port goes first: whoever still has a socket in there keeps the namespace alive. */
-static int drop_port(const char *eni_id, int ns_fd, mc_err **err)
+static int drop_port(const char *id, int ns_fd, mc_err **err)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, ns_fd, err);
 	struct wanted_eni e = { .kind = WANTED_ENDPOINT };
@@ -63,18 +115,21 @@ static int drop_port(const char *eni_id, int ns_fd, mc_err **err)
 	struct link_info link;
 	int r;
 
-	snprintf(e.id, sizeof(e.id), "%s", eni_id);
-	port_name(&e, name);
+	snprintf(e.id, sizeof(e.id), "%s", id);
+	if (mc_id_valid("eni", id))
+		port_name(&e, name);
+	else
+		appliance_gateway_port(id, name);
 	r = sk ? link_find(sk, name, &link, err) : -1;
 	return r <= 0 ? r : link_delete(sk, link.index, err);
 }
 
-/* file is VPC.ENI.ADDRESS; skip is the length of "VPC.". */
+/* file is VPC.ID.ADDRESS; skip is the length of "VPC.". */
 static int drop(const struct netd *netd, const char *file, size_t skip, int ns_fd, mc_err **err)
 {
 	mc_autofree char *path = mc_strf("%s/%s", netd->config.netns_dir, file);
-	mc_autofree char *eni = strndup(file + skip, strcspn(file + skip, "."));
-	int r = ns_fd >= 0 && mc_id_valid("eni", eni) ? drop_port(eni, ns_fd, err) : 0;
+	mc_autofree char *id = strndup(file + skip, strcspn(file + skip, "."));
+	int r = ns_fd >= 0 && mc_id_valid_any(id) ? drop_port(id, ns_fd, err) : 0;
 
 	return netns_remove(path, r < 0 ? NULL : err) < 0 ? -1 : r;
 }
@@ -109,49 +164,42 @@ static const struct sysctl sysctls[] = {
 	{ "ipv4/icmp_echo_ignore_all", "1", false },
 };
 
-/* eth0 speaks to the subnet's router alone, whose MAC is known: no ARP. */
-static int finish_nic(const struct wanted *w, const struct wanted_eni *e, int own_ns, mc_err **err)
+/* eth0 speaks to its router alone, whose MAC is known: no ARP. */
+static int finish_nic(const struct appliance *a, int own_ns, mc_err **err)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, own_ns, err);
-	const struct wanted_subnet *s = &w->subnets[e->subnet];
-	struct neigh gateway = { .addr = wanted_gateway(s) };
-	struct route all = { .table = RT_TABLE_MAIN, .type = RTN_UNICAST, .gateway = gateway.addr };
+	struct route all = { .table = RT_TABLE_MAIN, .type = RTN_UNICAST, .gateway = a->router.addr };
+	struct neigh router = a->router;
 	struct link_info lo, nic;
 
 	if (!sk || link_find(sk, "lo", &lo, err) < 0 || link_find(sk, NIC, &nic, err) < 0 ||
 	    (!lo.up && link_set_up(sk, lo.index, true, err) < 0) ||
-	    link_add_addr(sk, nic.index, e->ip, 32, err) < 0 ||
+	    link_add_addr(sk, nic.index, a->ip, 32, err) < 0 ||
 	    (!nic.up && link_set_up(sk, nic.index, true, err) < 0))
 		return -1;
-	gateway.index = all.oif = nic.index;
-	mac_derive(0x02, s->id, gateway.mac);
-	return neigh_set(sk, &gateway, err) < 0 ? -1 : route_sync(sk, &all, 1, err);
+	router.index = all.oif = nic.index;
+	return neigh_set(sk, &router, err) < 0 ? -1 : route_sync(sk, &all, 1, err);
 }
 
 /* A veth of which one end is lost is no use. */
-static int make_veth(const struct wanted_eni *e, struct nl_sock *inside, int own_ns, mc_err **err)
+static int make_veth(const struct appliance *a, struct nl_sock *inside, int own_ns, mc_err **err)
 {
 	auto_netlink struct nl_sock *own = netlink_open(NETLINK_ROUTE, own_ns, err);
-	unsigned char mac[ADDR_MAC_LEN], port_mac[ADDR_MAC_LEN];
 	struct link_info port, nic;
-	char name[MC_IFNAME_LEN];
-	int a, b;
+	int here, there;
 
 	if (!own)
 		return -1;
-	port_name(e, name);
-	a = link_find(inside, name, &port, err);
-	b = a < 0 ? -1 : link_find(own, NIC, &nic, err);
-	if (b < 0)
+	here = link_find(inside, a->port, &port, err);
+	there = here < 0 ? -1 : link_find(own, NIC, &nic, err);
+	if (there < 0)
 		return -1;
-	if (a > 0 && b > 0)
+	if (here > 0 && there > 0)
 		return 0;
-	if ((a > 0 && link_delete(inside, port.index, err) < 0) ||
-	    (b > 0 && link_delete(own, nic.index, err) < 0))
+	if ((here > 0 && link_delete(inside, port.index, err) < 0) ||
+	    (there > 0 && link_delete(own, nic.index, err) < 0))
 		return -1;
-	mac_parse(e->mac, mac);
-	mac_derive(MAC_PORT, e->id, port_mac);
-	return link_add_veth(inside, name, port_mac, NIC, mac, own_ns, err);
+	return link_add_veth(inside, a->port, a->port_mac, NIC, a->mac, own_ns, err);
 }
 
 static int attach(const struct wanted *w, const struct wanted_eni *e, struct nl_sock *inside,
@@ -170,20 +218,54 @@ static int attach(const struct wanted *w, const struct wanted_eni *e, struct nl_
 	return port_attach(inside, ns_fd, &p, &b, e, err);
 }
 
-static int make(const struct netd *netd, const struct wanted *w, const struct wanted_eni *e,
-		struct nl_sock *inside, int ns_fd, mc_err **err)
+/* In its group before it is up: the rules tell what is no subnet by it. */
+static int attach_gateway(const struct appliance *a, struct nl_sock *inside, mc_err **err)
 {
-	mc_autofree char *path = path_of(netd, w, e);
+	struct link_info port;
+	int r = link_find(inside, a->port, &port, err);
+
+	if (r <= 0)
+		return r < 0 ? -1 : mc_err_set(err, ENODEV, "%s is not there", a->port);
+	if (link_set_group(inside, port.index, LINK_SERVICE, err) < 0)
+		return -1;
+	return port.up ? 0 : link_set_up(inside, port.index, true, err);
+}
+
+/* The namespace with eth0; e NULL: of no interface. */
+static int make(const struct netd *netd, const struct wanted *w, const struct appliance *a, const struct wanted_eni *e,
+		struct nl_sock *inside, mc_err **err)
+{
+	mc_autofree char *path = path_of(netd, w, a->id, a->ip);
 	mc_auto_fd int own_ns = -1;
 
 	if (!netns_pinned(path) && netns_create(path, err) < 0)
 		return -1;
 	own_ns = netns_open(path, err);
 	if (own_ns < 0 || sysctl_write(own_ns, sysctls, MC_ARRAY_SIZE(sysctls), NULL, err) < 0 ||
-	    (e->kind == WANTED_NAT && natgw_apply(own_ns, e->ip, err) < 0) ||
-	    make_veth(e, inside, own_ns, err) < 0 || finish_nic(w, e, own_ns, err) < 0)
+	    (e && e->kind == WANTED_NAT && natgw_apply(own_ns, e->ip, err) < 0) ||
+	    make_veth(a, inside, own_ns, err) < 0)
 		return -1;
-	return attach(w, e, inside, ns_fd, err);
+	return finish_nic(a, own_ns, err);
+}
+
+static int sync_eni(const struct netd *netd, const struct wanted *w, const struct wanted_eni *e,
+		    struct nl_sock *inside, int ns_fd, mc_err **err)
+{
+	struct appliance a = of_eni(w, e);
+
+	if (make(netd, w, &a, e, inside, err) < 0 || attach(w, e, inside, ns_fd, err) < 0)
+		return mc_err_wrap(err, "%s", e->id);
+	return 0;
+}
+
+static int sync_gateway(const struct netd *netd, const struct wanted *w, const struct wanted_gateway *g,
+			struct nl_sock *inside, mc_err **err)
+{
+	struct appliance a = of_gateway(g);
+
+	if (make(netd, w, &a, NULL, inside, err) < 0 || attach_gateway(&a, inside, err) < 0)
+		return mc_err_wrap(err, "%s", g->id);
+	return 0;
 }
 
 int appliance_sync(const struct netd *netd, const struct wanted *w, int ns_fd, mc_err **err)
@@ -193,8 +275,10 @@ int appliance_sync(const struct netd *netd, const struct wanted *w, int ns_fd, m
 	if (!inside)
 		return -1;
 	for (size_t i = 0; i < w->n_enis; i++)
-		if (w->enis[i].kind != WANTED_INSTANCE &&
-		    make(netd, w, &w->enis[i], inside, ns_fd, err) < 0)
-			return mc_err_wrap(err, "%s", w->enis[i].id);
+		if (w->enis[i].kind != WANTED_INSTANCE && sync_eni(netd, w, &w->enis[i], inside, ns_fd, err) < 0)
+			return -1;
+	for (size_t i = 0; i < w->n_gateways; i++)
+		if (sync_gateway(netd, w, &w->gateways[i], inside, err) < 0)
+			return -1;
 	return 0;
 }

@@ -44,7 +44,7 @@ void link_events_wait(struct nl_sock *events, int timeout_ms);
 
 int link_set_up(struct nl_sock *sk, int index, bool up, mc_err **err);
 /* Device groups of a VPC's namespace, by which its rules tell the outside. */
-enum link_group { LINK_INSIDE, LINK_IGW, LINK_PEERING };
+enum link_group { LINK_INSIDE, LINK_IGW, LINK_PEERING, LINK_SERVICE };
 int link_set_group(struct nl_sock *sk, int index, enum link_group group, mc_err **err);
 /* Enslave; master 0 releases. */
 int link_set_master(struct nl_sock *sk, int index, int master, mc_err **err);

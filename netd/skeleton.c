@@ -12,7 +12,7 @@
  * next hop, since a router receives for others). An interface's chain returns with the mark set
  * or drops. All ends in account, which alone accepts. Nothing here is reached by more than one
  * way: the kernel walks all ways at every change of a chain. Device groups: 1 the internet
- * gateway, 2 peerings, 0 the subnets. */
+ * gateway, 2 peerings, 3 gateway endpoints, 0 the subnets. */
 const char skeleton_vpc[] =
 	"table inet vpc\n"
 	"delete table inet vpc\n"

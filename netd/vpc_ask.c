@@ -181,7 +181,7 @@ static int count_nats(const struct netd *netd, const struct wanted *w, json_t *r
 {
 	for (size_t i = 0; i < w->n_nats; i++) {
 		const struct wanted_eni *eni = wanted_eni_by_id(w, w->nats[i].eni);
-		mc_auto_fd int ns = eni ? appliance_open(netd, w, eni, err) : -1;
+		mc_auto_fd int ns = eni ? appliance_open(netd, w, eni->id, eni->ip, err) : -1;
 		json_t *row = json_pack("{s:s}", "id", w->nats[i].id);
 
 		json_array_append_new(rows, row);

@@ -92,13 +92,17 @@ int vpc_endpoint_socket(struct netd *netd, const char *vpc_id, const char *endpo
 	mc_auto_fd int vpc_ns = -1, ns = -1;
 	auto_netd_lock(netd);
 	int r = vpc_load_active(netd, vpc_id, &w, &vpc_ns, err);
+	const struct wanted_gateway *gateway;
 	const struct wanted_eni *eni;
+	uint32_t ip;
 
 	if (r != MC_IPC_OK)
 		return r;
-	eni = find_endpoint(w, endpoint_id, eni_id, err);
-	if (!eni)
+	gateway = wanted_gateway_by_id(w, endpoint_id);
+	eni = gateway ? NULL : find_endpoint(w, endpoint_id, eni_id, err);
+	if (!gateway && !eni)
 		return MC_IPC_NOT_FOUND;
-	ns = appliance_open(netd, w, eni, err);
-	return ns < 0 ? -1 : listen_in(ns, eni->ip, port, ret_fd, err);
+	ip = gateway ? gateway->ip : eni->ip;
+	ns = appliance_open(netd, w, gateway ? gateway->id : eni->id, ip, err);
+	return ns < 0 ? -1 : listen_in(ns, ip, port, ret_fd, err);
 }

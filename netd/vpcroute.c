@@ -7,6 +7,7 @@
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "netd/appliance.h"
 #include "netd/host.h"
 #include "netd/link.h"
 #include "netd/peering.h"
@@ -24,6 +25,7 @@ struct devices {
 	int igw;
 	int *bridges;  /* by subnet */
 	int *peerings; /* by peering */
+	int *gateways; /* by gateway endpoint */
 };
 
 static int find_device(const struct link_info *links, size_t n, const char *name)
@@ -46,6 +48,10 @@ static int find_devices(struct nl_sock *sk, const struct wanted *w, struct devic
 	for (size_t i = 0; i < w->n_peerings; i++) {
 		peering_name(w->peerings[i].id, name);
 		d->peerings[i] = find_device(links, n, name);
+	}
+	for (size_t i = 0; i < w->n_gateways; i++) {
+		appliance_gateway_port(w->gateways[i].id, name);
+		d->gateways[i] = find_device(links, n, name);
 	}
 	for (size_t i = 0; i < w->n_subnets; i++) {
 		mc_id_bridge(w->subnets[i].id, name);
@@ -82,6 +88,15 @@ static void lead_to_peering(struct route *r, const struct wanted *w, const struc
 		lead_to(r, d->peerings[p - w->peerings], PEERING_HOP);
 }
 
+static void lead_to_gateway(struct route *r, const struct wanted *w, const struct devices *d,
+			    const char *id)
+{
+	const struct wanted_gateway *g = wanted_gateway_by_id(w, id);
+
+	if (g)
+		lead_to(r, d->gateways[g - w->gateways], APPLIANCE_HOP);
+}
+
 static struct route resolve(const struct wanted *w, const struct devices *d,
 			    const struct wanted_route *from, uint32_t table)
 {
@@ -103,6 +118,9 @@ static struct route resolve(const struct wanted *w, const struct devices *d,
 		break;
 	case WANTED_TARGET_PEERING:
 		lead_to_peering(&r, w, d, from->id);
+		break;
+	case WANTED_TARGET_GATEWAY:
+		lead_to_gateway(&r, w, d, from->id);
 		break;
 	default:
 		break;
@@ -192,7 +210,7 @@ static int sync_neighs(struct nl_sock *sk, const struct wanted *w, const struct 
 		       mc_err **err)
 {
 	mc_autofree struct neigh *rows =
-		mc_alloc((w->n_places + w->n_peerings + 1) * sizeof(*rows));
+		mc_alloc((w->n_places + w->n_peerings + w->n_gateways + 1) * sizeof(*rows));
 	size_t k = 0;
 
 	for (size_t i = 0; i < w->n_places; i++) {
@@ -208,6 +226,12 @@ static int sync_neighs(struct nl_sock *sk, const struct wanted *w, const struct 
 					  .addr = PEERING_HOP };
 		peering_mac(w->peerings[i].vpc, w->id, w->peerings[i].id, rows[k++].mac);
 	}
+	for (size_t i = 0; i < w->n_gateways; i++) {
+		if (!d->gateways[i])
+			continue;
+		rows[k] = (struct neigh){ .index = d->gateways[i], .addr = APPLIANCE_HOP };
+		appliance_gateway_mac(w->gateways[i].id, rows[k++].mac);
+	}
 	if (d->igw) {
 		rows[k] = (struct neigh){ .index = d->igw, .addr = ADDR_TRANSIT_HOST };
 		host_transit_mac(w->id, rows[k++].mac);
@@ -220,7 +244,8 @@ int vpcroute_sync(const struct wanted *w, int ns_fd, mc_err **err)
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, ns_fd, err);
 	mc_autofree int *bridges = mc_alloc((w->n_subnets + 1) * sizeof(int));
 	mc_autofree int *peerings = mc_alloc((w->n_peerings + 1) * sizeof(int));
-	struct devices d = { .bridges = bridges, .peerings = peerings };
+	mc_autofree int *gateways = mc_alloc((w->n_gateways + 1) * sizeof(int));
+	struct devices d = { .bridges = bridges, .peerings = peerings, .gateways = gateways };
 
 	if (!sk || find_devices(sk, w, &d, err) < 0 || sync_rules(sk, w, &d, err) < 0 ||
 	    sync_routes(sk, w, &d, err) < 0)

@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "netd/acl.h"
+#include "netd/appliance.h"
 #include "netd/group.h"
 #include "netd/peering.h"
 #include "netd/port.h"
@@ -151,6 +152,13 @@ static void add_edge(struct ruleset *rs, const struct wanted *w)
 		fprintf(out, "iifname \"%s\" ip saddr != ", name);
 		put_cidrs(out, w->peerings[i].cidrs, w->peerings[i].n_cidrs);
 		fputs(" drop\n", out);
+	}
+	for (size_t i = 0; i < w->n_gateways; i++) {
+		char ip[ADDR_TEXT_LEN];
+
+		appliance_gateway_port(w->gateways[i].id, name);
+		addr_format(w->gateways[i].ip, ip);
+		fprintf(out, "iifname \"%s\" ip saddr != %s drop\n", name, ip);
 	}
 	text_to_chain(&t, rs, "path_edge");
 }

@@ -45,6 +45,7 @@ struct wanted *wanted_parse(const char *vpc_id, const json_t *doc, const struct 
 	    wanted_parse_foreign(w, mc_json_arr(doc, "foreign_groups"), err) < 0 ||
 	    wanted_parse_enis(w, doc, pool, err) < 0 ||
 	    wanted_parse_peerings(w, mc_json_arr(doc, "peerings"), err) < 0 ||
+	    wanted_parse_gateways(w, mc_json_arr(doc, "gateway_endpoints"), err) < 0 ||
 	    wanted_parse_dns(w, mc_json_obj(doc, "dns"), err) < 0 ||
 	    wanted_parse_dhcp(w, mc_json_obj(doc, "dhcp"), err) < 0 ||
 	    wanted_parse_flow_logs(w, mc_json_arr(doc, "flow_logs"), err) < 0)
@@ -97,6 +98,7 @@ void wanted_free(struct wanted *w)
 	free(w->nats);
 	free(w->peerings);
 	free(w->endpoints);
+	free(w->gateways);
 	free(w->flow_logs);
 	free(w->dns.names);
 	free(w);
@@ -162,6 +164,14 @@ const struct wanted_nat *wanted_nat_by_id(const struct wanted *w, const char *id
 	for (size_t i = 0; i < w->n_nats; i++)
 		if (strcmp(w->nats[i].id, id) == 0)
 			return &w->nats[i];
+	return NULL;
+}
+
+const struct wanted_gateway *wanted_gateway_by_id(const struct wanted *w, const char *id)
+{
+	for (size_t i = 0; i < w->n_gateways; i++)
+		if (strcmp(w->gateways[i].id, id) == 0)
+			return &w->gateways[i];
 	return NULL;
 }
 

@@ -27,6 +27,7 @@ enum wanted_target {
 	WANTED_TARGET_NAT,     /* id names a NAT gateway */
 	WANTED_TARGET_PEERING, /* a peering */
 	WANTED_TARGET_ENI,     /* an instance as router */
+	WANTED_TARGET_GATEWAY, /* a gateway endpoint */
 	WANTED_TARGET_MAX,
 	WANTED_TARGET_INVALID = -1
 };
@@ -113,6 +114,12 @@ struct wanted_endpoint {
 	json_t *names; /* of strings: what resolves to it */
 };
 
+/* A gateway endpoint: what routes to it reaches this address. */
+struct wanted_gateway {
+	char id[MC_ID_LEN];
+	uint32_t ip;
+};
+
 struct wanted_nat {
 	char id[MC_ID_LEN], eni[MC_ID_LEN];
 };
@@ -182,6 +189,8 @@ struct wanted {
 	size_t n_peerings;
 	struct wanted_endpoint *endpoints;
 	size_t n_endpoints;
+	struct wanted_gateway *gateways;
+	size_t n_gateways;
 	struct wanted_flow_log *flow_logs;
 	size_t n_flow_logs;
 };
@@ -203,6 +212,7 @@ const struct wanted_addr *wanted_addr_by_ip(const struct wanted *wanted, uint32_
 const struct wanted_foreign *wanted_foreign_by_id(const struct wanted *wanted, const char *id);
 const struct wanted_peering *wanted_peering_by_id(const struct wanted *wanted, const char *id);
 const struct wanted_nat *wanted_nat_by_id(const struct wanted *wanted, const char *id);
+const struct wanted_gateway *wanted_gateway_by_id(const struct wanted *wanted, const char *id);
 /* The subnet whose network holds addr. */
 const struct wanted_subnet *wanted_subnet_by_ip(const struct wanted *wanted, uint32_t addr);
 

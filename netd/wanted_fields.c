@@ -36,6 +36,7 @@ static const struct target targets[WANTED_TARGET_MAX] = {
 	[WANTED_TARGET_LOCAL] = { "local", false },
 	[WANTED_TARGET_NAT] = { "nat", true },
 	[WANTED_TARGET_PEERING] = { "pcx", true },
+	[WANTED_TARGET_GATEWAY] = { "vpce", true },
 	[WANTED_TARGET_ENI] = { "eni", true },
 };
 
@@ -257,6 +258,12 @@ static const struct mc_field endpoint_fields[] = {
 	{ .name = NULL },
 };
 
+static const struct mc_field gateway_fields[] = {
+	{ "id", MC_FIELD_STRING, true, 0, 0, check_endpoint_id, NULL },
+	{ "ip", MC_FIELD_STRING, true, 0, 0, mc_check_ipv4, NULL },
+	{ .name = NULL },
+};
+
 static const struct mc_field flow_log_fields[] = {
 	{ "id", MC_FIELD_STRING, true, 0, 0, check_flow_log_id, NULL },
 	{ "enis", MC_FIELD_STRINGS, true, 0, MAX_ENIS, check_eni_id, NULL },
@@ -309,6 +316,7 @@ const struct mc_field wanted_fields[] = {
 	{ "nat_gateways", MC_FIELD_OBJECTS, false, 0, 100, NULL, nat_fields },
 	{ "peerings", MC_FIELD_OBJECTS, false, 0, 125, NULL, peering_fields },
 	{ "endpoints", MC_FIELD_OBJECTS, false, 0, 1000, NULL, endpoint_fields },
+	{ "gateway_endpoints", MC_FIELD_OBJECTS, false, 0, 100, NULL, gateway_fields },
 	{ "flow_logs", MC_FIELD_OBJECTS, false, 0, 1000, NULL, flow_log_fields },
 	{ .name = NULL },
 };

@@ -27,6 +27,7 @@ int wanted_parse_groups(struct wanted *w, const json_t *arr, mc_err **err);
 int wanted_parse_foreign(struct wanted *w, const json_t *arr, mc_err **err);
 int wanted_parse_enis(struct wanted *w, const json_t *doc, const struct cidr *pool, mc_err **err);
 int wanted_parse_peerings(struct wanted *w, const json_t *arr, mc_err **err);
+int wanted_parse_gateways(struct wanted *w, const json_t *arr, mc_err **err);
 int wanted_parse_dns(struct wanted *w, const json_t *doc, mc_err **err);
 int wanted_parse_dhcp(struct wanted *w, const json_t *doc, mc_err **err);
 int wanted_parse_flow_logs(struct wanted *w, const json_t *arr, mc_err **err);

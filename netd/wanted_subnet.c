@@ -139,6 +139,32 @@ static int check_peering(const struct wanted *w, const struct wanted_peering *p,
 	return 0;
 }
 
+static int check_gateway(const struct wanted *w, const struct wanted_gateway *g, mc_err **err)
+{
+	for (const struct wanted_gateway *q = w->gateways; q < g; q++)
+		if (same_link_name(mc_id_tap, q->id, g->id))
+			return mc_err_set(err, 0, "%s repeats %s", g->id, q->id);
+	return wanted_has_addr(w, g->ip) ? mc_err_set(err, 0, "%s: an address of the VPC's networks", g->id) : 0;
+}
+
+int wanted_parse_gateways(struct wanted *w, const json_t *arr, mc_err **err)
+{
+	size_t n = json_array_size(arr);
+
+	w->gateways = wanted_rows(n, sizeof(*w->gateways));
+	for (size_t i = 0; i < n; i++) {
+		const json_t *doc = json_array_get(arr, i);
+		struct wanted_gateway *g = &w->gateways[i];
+
+		w->n_gateways = i + 1;
+		wanted_copy(g->id, sizeof(g->id), mc_json_str(doc, "id", ""));
+		addr_parse(mc_json_str(doc, "ip", ""), &g->ip);
+		if (check_gateway(w, g, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int wanted_parse_peerings(struct wanted *w, const json_t *arr, mc_err **err)
 {
 	size_t n = json_array_size(arr);

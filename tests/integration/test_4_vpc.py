@@ -322,6 +322,29 @@ def test_interface_endpoint(cloud, ec2, place, guest):
     ec2.delete_security_group(GroupId=group)
 
 
+def test_gateway_endpoint(ec2, place, guest):
+    """The API by a route: from the subnets whose tables are the endpoint's, as long as they are."""
+    host, service = "ec2.us-east-1.amazonaws.com", "com.amazonaws.us-east-1.ec2"
+    (shown,) = ec2.describe_prefix_lists(Filters=[{"Name": "prefix-list-name", "Values": [service]}])["PrefixLists"]
+    made = ec2.create_vpc_endpoint(VpcId=place.vpc, ServiceName=service, RouteTableIds=[place.table])["VpcEndpoint"]
+    endpoint = made["VpcEndpointId"]
+    assert made["VpcEndpointType"] == "Gateway" and made["RouteTableIds"] == [place.table]
+    (route,) = [r for r in ec2.describe_route_tables(RouteTableIds=[place.table])["RouteTables"][0]["Routes"]
+                if r.get("DestinationPrefixListId") == shown["PrefixListId"]]
+    assert (route["GatewayId"], route["State"]) == (endpoint, "active")
+    assert asked(guest, host) == [shown["Cidrs"][0].split("/")[0]]
+
+    def answers():
+        return place.vpc in guest.ssh(f"timeout 3 wget -q -O - '{presigned(place.cloud, host, 'DescribeVpcs')}' 2>&1 || true")
+    assert answers()
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[place.table])
+    assert not answers()
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=[place.table])
+    assert answers()
+    assert not ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"]
+    assert not answers() and asked(guest, host) != [shown["Cidrs"][0].split("/")[0]]
+
+
 def test_end(cloud, ec2, place, guest):
     """Everything goes in the order that AWS wants, and nothing of it stays with the network daemon."""
     assert error_of(ec2.delete_subnet, SubnetId=place.subnet)[0] == "DependencyViolation"

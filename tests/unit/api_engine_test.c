@@ -12,7 +12,7 @@ static int setup(void **state)
 	fixture_setup(state);
 	f = *state;
 	tx = store_write(f->api.store);
-	store_set_fact(tx, "region/" FIXTURE_ACCOUNT "/" FIXTURE_REGION, "ready");
+	store_set_fact(tx, "region/" FIXTURE_ACCOUNT "/" FIXTURE_REGION, REGION_MADE);
 	return store_commit(tx, NULL);
 }
 

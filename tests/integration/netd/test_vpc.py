@@ -236,6 +236,27 @@ def test_nat_gateway_lets_out_and_not_in(world):
     finish(vpc, other, guests=(a, b))
 
 
+def test_private_nat_gateway_reaches_a_peer(world):
+    """Its connections come from its own private address; the internet is not for it, even with an internet gateway."""
+    vpc, public, private, nat, a = private_and_public(world)
+    far, _, b = simple(world, 2)
+    peer(vpc, far)
+    private["routes"] = [{"destination": ANY, "target": nat["id"]}]
+    far.doc["subnets"][0]["routes"] = [{"destination": nat["ip"] + "/32", "target": vpc.doc["peerings"][0]["id"]}]
+    vpc.put(), far.put()
+    server = b.listen(443)
+    client = a.connect(b.ip, 443)
+    peer_end, (source, _) = server.accept()
+    peer_end.settimeout(0.5)
+    assert source == nat["ip"] and talks(client, peer_end) and a.ping(b.ip)
+    assert not b.connect(nat["ip"], 443, SOON) and not b.ping(nat["ip"], SOON), "nothing begins from there"
+    assert not a.ping("203.0.113.1", SOON)
+    other = Vpc(world)
+    c = other.guest(put_eni(other, other.doc["subnets"][0], "172.31.0.10", other.group([all_()]), public_ip="203.0.113.20"))
+    assert not a.ping("203.0.113.20", SOON), "it has no public address"
+    finish(vpc, far, other, guests=(a, b, c))
+
+
 def test_nat_gateway_obeys_the_acls_of_its_subnet(world):
     vpc, public, _, _, a = private_and_public(world, public_ip="203.0.113.7")
     other = Vpc(world)
@@ -424,7 +445,69 @@ def test_endpoint_of_several_subnets(world):
     finish(vpc, guests=(a, b))
 
 
+def test_gateway_endpoint_is_reached_by_route(world):
+    """Out of a VPC without internet: from subnets with the route, as groups and ACLs let out, and from nowhere else."""
+    vpc, group, (left, right), (a, b) = two_subnets(world)
+    far, _, c = simple(world, 2)
+    peer(vpc, far)
+    vpc.doc["igw"] = False
+    address, gateway = "198.19.255.1", netlab.new_id("vpce")
+    vpc.doc["gateway_endpoints"] = [{"id": gateway, "ip": address}]
+    left["routes"] = [{"destination": address + "/32", "target": gateway}, *left["routes"]]
+    far.doc["subnets"][0]["routes"].append({"destination": address + "/32", "target": vpc.doc["peerings"][0]["id"]})
+    far.put(), vpc.put()
+    answer, listener = world.descriptor(op="endpoint", vpc=vpc.id, endpoint=gateway, port=80)
+    assert answer == {"ok": True}
+    client = a.connect(address, 80)
+    server, (source, _) = listener.accept()
+    client.settimeout(0.5), server.settimeout(0.5)
+    assert source == a.ip and talks(client, server)
+    assert not b.connect(address, 80, SOON), "this subnet's table has no route to it"
+    assert c.ping(a.ip) and not c.connect(address, 80, SOON), "not by way of a peering"
+    world.stop(9)
+    world.start()
+    vpc.put()
+    assert talks(client, server), "neither a restart nor a repeated PUT disturbs it"
+    group["egress"] = [tcp(80, cidr="198.19.255.2/32"), icmp()]
+    vpc.put()
+    assert not a.connect(address, 80, SOON), "the sender's groups decide"
+    group["egress"] = [tcp(80, cidr=address + "/32"), icmp()]
+    vpc.put()
+    assert a.connect(address, 80)
+    acl = vpc.add_acl(ingress=[(1, "deny", "tcp", address + "/32", 80, 65535), (2, "allow", "all", ANY)],
+                      egress=[(1, "allow", "all", ANY)])
+    left["acl"] = acl["id"]
+    vpc.put()
+    assert not a.connect(address, 80, SOON), "and so do the subnet's ACLs, for what comes back, too"
+    acl["ingress"] = acl["ingress"][1:]
+    vpc.put()
+    assert a.connect(address, 80)
+    left["routes"] = left["routes"][1:]
+    vpc.put()
+    assert not a.connect(address, 80, SOON)
+    left["routes"] = [{"destination": address + "/32", "target": gateway}]
+    vpc.put()
+    assert a.connect(address, 80)
+    listener.close()
+    vpc.doc["gateway_endpoints"] = []
+    vpc.put()
+    assert not a.connect(address, 80, SOON), "a route to nothing is a black hole"
+    assert not [f for f in os.listdir(world.run + "/netns") if "vpce" in f]
+    assert "mg" not in world.in_vpc(vpc.id, "ip", "-br", "link")
+    finish(vpc, far, guests=(a, b, c))
+
+
+def test_bad_gateway_endpoints(world):
+    vpc = Vpc(world)
+    for row in ({"id": "vpce-1"}, {"id": netlab.new_id("vpce")}, {"id": netlab.new_id("vpce"), "ip": "172.31.0.9"},
+                {"id": netlab.new_id("vpce"), "ip": "198.19.255.300"}):
+        vpc.doc["gateway_endpoints"] = [row]
+        assert world.call("PUT", "/v1/vpcs/" + vpc.id, vpc.doc)[0] == 400
+    vpc.doc["gateway_endpoints"] = 2 * [{"id": netlab.new_id("vpce"), "ip": "198.19.255.1"}]
+    assert world.call("PUT", "/v1/vpcs/" + vpc.id, vpc.doc)[0] == 400
+
+
 def test_nothing_is_left_at_the_end(world):
     assert world.ok("GET", "/v1/vpcs") == {"vpcs": []}
     assert not world.processes() and os.listdir(world.run + "/netns") == []
-    assert not [w for w in world.sh("ip", "-br", "link").split() if w[:2] in ("mi", "mp", "ma")]
+    assert not [w for w in world.sh("ip", "-br", "link").split() if w[:2] in ("mi", "mp", "ma", "mg")]
