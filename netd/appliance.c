@@ -64,7 +64,7 @@ void appliance_gateway_mac(const char *id, unsigned char ret_mac[ADDR_MAC_LEN])
 }
 
 /* VPC.ID.ADDRESS: what is in it never changes. */
-static char *file_name(const char *vpc_id, const char *id, uint32_t addr)
+char *appliance_file(const char *vpc_id, const char *id, uint32_t addr)
 {
 	char ip[ADDR_TEXT_LEN];
 
@@ -74,7 +74,7 @@ static char *file_name(const char *vpc_id, const char *id, uint32_t addr)
 
 static char *path_of(const struct netd *netd, const struct wanted *w, const char *id, uint32_t addr)
 {
-	mc_autofree char *name = file_name(w->id, id, addr);
+	mc_autofree char *name = appliance_file(w->id, id, addr);
 
 	return mc_strf("%s/%s", netd->config.netns_dir, name);
 }
@@ -90,7 +90,7 @@ int appliance_open(const struct netd *netd, const struct wanted *w, const char *
 
 static bool has_name(const struct wanted *w, const char *id, uint32_t addr, const char *file)
 {
-	mc_autofree char *name = file_name(w->id, id, addr);
+	mc_autofree char *name = appliance_file(w->id, id, addr);
 
 	return strcmp(name, file) == 0;
 }

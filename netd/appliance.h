@@ -18,6 +18,9 @@ int appliance_drop(const struct netd *netd, const char *vpc_id, const struct wan
 /* Make all wanted ones; the VPC's rules are in force, its bridges there. 0 or -1 and *err. */
 int appliance_sync(const struct netd *netd, const struct wanted *wanted, int ns_fd, mc_err **err);
 
+/* The name of its namespace's file, below netns_dir; allocated. */
+char *appliance_file(const char *vpc_id, const char *id, uint32_t addr);
+
 /* A CLOEXEC descriptor of the namespace of that interface or gateway endpoint with that address,
  * or -1 and *err. */
 int appliance_open(const struct netd *netd, const struct wanted *wanted, const char *id, uint32_t addr, mc_err **err);

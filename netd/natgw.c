@@ -35,14 +35,34 @@ char *natgw_rules(uint32_t addr)
 	return mc_strf(skeleton_nat, ip);
 }
 
-int natgw_apply(int ns_fd, uint32_t addr, mc_err **err)
+static int apply_rules(int ns_fd, uint32_t addr, bool distrusted, mc_err **err)
 {
 	mc_autofree char *skeleton = natgw_rules(addr);
 	auto_ruleset struct ruleset *rules = ruleset_new(tables, HOME, skeleton);
+	struct nft_cache cache = { .distrusted = distrusted };
+	int r = nft_apply(ns_fd, &rules, &cache, NULL, err);
 
+	nft_cache_forget(&cache);
+	return r;
+}
+
+int natgw_apply(int ns_fd, uint32_t addr, mc_err **err)
+{
 	if (sysctl_write(ns_fd, sysctls, MC_ARRAY_SIZE(sysctls), NULL, err) < 0)
 		return -1;
-	return nft_apply(ns_fd, &rules, NULL, NULL, err);
+	return apply_rules(ns_fd, addr, false, err);
+}
+
+bool natgw_stands(int ns_fd)
+{
+	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_NETFILTER, ns_fd, NULL);
+
+	return sk && nftread_has_tables(sk, tables);
+}
+
+int natgw_restore(int ns_fd, uint32_t addr, mc_err **err)
+{
+	return apply_rules(ns_fd, addr, true, err);
 }
 
 int natgw_count(int ns_fd, json_t *row, mc_err **err)

@@ -14,7 +14,9 @@
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "netd/appliance.h"
 #include "netd/dnsmasq.h"
+#include "netd/natgw.h"
 #include "netd/netlink.h"
 #include "netd/netns.h"
 #include "netd/nftnews.h"
@@ -31,10 +33,13 @@
 #define EVENTS_MAX 64
 #define HOST_TABLE "minicloud" /* of host.c, family inet */
 
-/* What is watched of one VPC; of the root namespace with an empty id and no process. */
+/* What is watched of one VPC; of the root namespace with an empty id and no process; of a NAT
+ * gateway of the VPC, which has a namespace of its own. */
 struct target {
 	struct target *next;
 	char id[MC_ID_LEN];
+	char nat[MC_ID_LEN];    /* the interface of the NAT gateway; "": it is the VPC itself */
+	uint32_t addr;          /* the NAT gateway's */
 	int pidfd;              /* of its dnsmasq, -1 */
 	struct nl_sock *events; /* NULL: it has no namespace */
 	bool doubt;             /* its tables are to be looked at */
@@ -68,14 +73,22 @@ static void hear(const struct watch *w, int fd, struct target *t)
 		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &e);
 }
 
-/* The namespace of an active VPC, -1 for none. Under the lock: what a PUT is about to make is
- * not missing. */
-static int open_namespace(const struct netd *netd, const char *id)
+static bool is_wanted(const struct wanted *wanted, const struct target *t)
 {
-	mc_autofree char *path = state_netns(netd, id);
-	auto_wanted struct wanted *wanted = state_load(netd, id, NULL, NULL);
+	const struct wanted_eni *e = wanted && *t->nat ? wanted_eni_by_id(wanted, t->nat) : NULL;
 
-	return wanted && wanted->n_enis > 0 && netns_pinned(path) ? netns_open(path, NULL) : -1;
+	return *t->nat ? e && e->kind == WANTED_NAT && e->ip == t->addr : wanted && wanted->n_enis > 0;
+}
+
+/* The namespace of an active VPC, or of its NAT gateway; -1 for none. Under the lock: what a PUT
+ * is about to make is not missing. */
+static int open_namespace(const struct netd *netd, const struct target *t)
+{
+	auto_wanted struct wanted *wanted = state_load(netd, t->id, NULL, NULL);
+	mc_autofree char *file = *t->nat ? appliance_file(t->id, t->nat, t->addr) : mc_strdup(t->id);
+	mc_autofree char *path = state_netns(netd, file);
+
+	return is_wanted(wanted, t) && netns_pinned(path) ? netns_open(path, NULL) : -1;
 }
 
 /* Open what there is to be watched now. The old subscription is read to its end after the new
@@ -86,44 +99,67 @@ static void target_refresh(const struct watch *w, struct target *t)
 	struct target old = *t;
 	auto_netd_lock(w->netd);
 	mc_autofree char *dir = state_dir(w->netd, t->id);
-	mc_auto_fd int ns = *t->id ? open_namespace(w->netd, t->id) : -1;
+	mc_auto_fd int ns = *t->id ? open_namespace(w->netd, t) : -1;
 	bool there = !*t->id || ns >= 0;
 
 	t->events = there ? nftnews_open(ns) : NULL;
-	t->pidfd = ns >= 0 ? dnsmasq_hold(dir) : -1;
-	t->dead = ns >= 0 && t->pidfd < 0;
+	t->pidfd = ns >= 0 && !*t->nat ? dnsmasq_hold(dir) : -1;
+	t->dead = ns >= 0 && !*t->nat && t->pidfd < 0;
 	if (old.events)
 		nftnews_read(old.events, &last);
 	t->doubt = there && (old.doubt || last.foreign || last.doubt || !old.events);
 	if (!t->dead)
 		t->due = 0;
-	if (last.foreign && *t->id)
+	if (last.foreign && *t->id && !*t->nat)
 		rulecache_of(w->netd->rules, t->id)->distrusted = true;
 	target_close(&old);
 	hear(w, t->pidfd, t);
 	hear(w, t->events ? nl_socket_get_fd(t->events) : -1, t);
 }
 
-static struct target *find_target(const struct watch *w, const char *id)
+static bool is_target(const struct target *t, const char *id, const char *nat, uint32_t addr)
 {
-	for (struct target *t = w->targets; t; t = t->next)
-		if (strcmp(t->id, id) == 0)
-			return t;
-	return NULL;
+	return strcmp(t->id, id) == 0 && strcmp(t->nat, nat) == 0 && t->addr == addr;
+}
+
+/* Let there be this target; what is watched of it is looked for later. */
+static void ensure_target(struct watch *w, const char *id, const char *nat, uint32_t addr)
+{
+	struct target *t = w->targets;
+
+	while (t && !is_target(t, id, nat, addr))
+		t = t->next;
+	if (t)
+		return;
+	t = mc_alloc(sizeof(*t));
+	snprintf(t->id, sizeof(t->id), "%s", id);
+	snprintf(t->nat, sizeof(t->nat), "%s", nat);
+	t->addr = addr;
+	t->pidfd = -1;
+	t->next = w->targets;
+	w->targets = t;
+}
+
+static void ensure_nats(struct watch *w, const char *id)
+{
+	auto_netd_lock(w->netd);
+	auto_wanted struct wanted *wanted = *id ? state_load(w->netd, id, NULL, NULL) : NULL;
+
+	for (size_t i = 0; wanted && i < wanted->n_nats; i++) {
+		const struct wanted_eni *e = wanted_eni_by_id(wanted, wanted->nats[i].eni);
+
+		if (e)
+			ensure_target(w, id, e->id, e->ip);
+	}
 }
 
 static void watch_vpc(struct watch *w, const char *id)
 {
-	struct target *t = find_target(w, id);
-
-	if (!t) {
-		t = mc_alloc(sizeof(*t));
-		snprintf(t->id, sizeof(t->id), "%s", id);
-		t->pidfd = -1;
-		t->next = w->targets;
-		w->targets = t;
-	}
-	target_refresh(w, t);
+	ensure_target(w, id, "", 0);
+	ensure_nats(w, id);
+	for (struct target *t = w->targets; t; t = t->next)
+		if (strcmp(t->id, id) == 0)
+			target_refresh(w, t);
 }
 
 /* Those that have nothing left to be watched. */
@@ -166,6 +202,16 @@ static void restore_host(struct netd *netd)
 	netd->host.distrusted = false;
 }
 
+static void restore_nat(struct netd *netd, const struct target *t)
+{
+	auto_netd_lock(netd);
+	mc_auto_fd int ns = open_namespace(netd, t);
+	mc_auto_err mc_err *err = NULL;
+
+	if (ns >= 0 && natgw_restore(ns, t->addr, &err) < 0)
+		mc_log(MC_LOG_ERROR, AREA, "cannot restore a NAT gateway's table", "reason", mc_err_msg(err), NULL);
+}
+
 static void distrust(struct netd *netd, const char *vpc_id)
 {
 	auto_netd_lock(netd);
@@ -178,13 +224,28 @@ static void restore_rules(struct netd *netd, const struct target *t, const struc
 {
 	mc_log(MC_LOG_WARNING, AREA, "somebody changed our nft rules: restoring them", "vpc", *t->id ? t->id : NULL, "who",
 	       *n->who ? n->who : NULL, NULL);
-	if (*t->id) {
+	if (*t->nat) {
+		restore_nat(netd, t);
+	} else if (*t->id) {
 		distrust(netd, t->id);
 		vpc_restore(netd, t->id);
 	} else {
 		restore_host(netd);
 	}
 	note_repair(netd, t, n);
+}
+
+static bool nat_stands(struct netd *netd, const struct target *t)
+{
+	auto_netd_lock(netd);
+	mc_auto_fd int ns = open_namespace(netd, t);
+
+	return ns < 0 || natgw_stands(ns);
+}
+
+static bool tables_stand(struct netd *netd, const struct target *t)
+{
+	return *t->nat ? nat_stands(netd, t) : vpc_tables_stand(netd, t->id);
 }
 
 /* True when they had to be restored. Our own transactions delete tables too, to make them anew:
@@ -197,7 +258,7 @@ static bool look_at_rules(struct netd *netd, struct target *t)
 		return false;
 	nftnews_read(t->events, &news);
 	t->doubt = false;
-	if (!news.foreign && (!news.doubt || vpc_tables_stand(netd, t->id)))
+	if (!news.foreign && (!news.doubt || tables_stand(netd, t)))
 		return false;
 	restore_rules(netd, t, &news);
 	return true;

@@ -137,6 +137,27 @@ def test_a_vpcs_rules_are_put_back(own, pair, damage):
     assert two.id in finding["text"] and " by nft " in finding["text"]
 
 
+def test_a_nat_gateways_rules_are_put_back(own, pair):
+    two = pair[1]
+    nat = two.add_nat(two.doc["subnets"][0], "%s.99" % two.base)
+    two.put()
+    namespace = "%s.%s.%s" % (two.id, nat["eni"], nat["ip"])
+
+    def rules():
+        return re.sub("epoch_[0-9a-f]+", "", own.in_vpc(namespace, "nft", "--stateless", "list", "ruleset"))
+    before = rules()
+    assert "snat to " + nat["ip"] in before
+    # The first of them is noticed even where the watch has not come to know the gateway yet.
+    for damage in ("flush ruleset", "delete table ip nat", "flush chain ip nat forward", "insert rule ip nat forward accept"):
+        repairs = own.findings()["nft-rules"][0]["text"]
+        own.in_vpc(namespace, "nft", damage)
+        assert wait_for(lambda: own.findings()["nft-rules"][0]["text"] != repairs), damage
+        assert wait_for(lambda: rules() == before) and two.id in own.findings()["nft-rules"][0]["text"]
+    two.doc["nat_gateways"] = []
+    two.put()
+    assert namespace not in own.sh("ls", own.run + "/netns")
+
+
 @pytest.mark.parametrize("damage", [
     "flush ruleset", "flush table inet minicloud", "insert rule inet minicloud forward drop",
     "flush set inet minicloud transit",
