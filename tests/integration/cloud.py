@@ -41,7 +41,7 @@ def run(*command, check=True, timeout=120, **options):
     return done
 
 
-def wait_until(what, condition, timeout):
+def wait_until(what, condition, timeout, pause=0.2):
     """Ask until the answer is true, as clients of the API do; the answer."""
     end = time.monotonic() + timeout
     while True:
@@ -50,7 +50,7 @@ def wait_until(what, condition, timeout):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(0.2)
+        time.sleep(pause)
 
 
 def can_connect(address, port, timeout=1.5):

@@ -135,14 +135,7 @@ def insist(call, **keywords):
 
 def soon(what, condition, timeout=SOON_S):
     """Like wait_until, but asks often: many lives wait here."""
-    end = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(0.03)
+    return wait_until(what, condition, timeout, pause=0.03)
 
 
 class Life:

@@ -52,6 +52,29 @@ def talks(a, b, text=b"hello"):
         return False
 
 
+def connected(a, b, port):
+    """Both ends of a new connection."""
+    server = b.listen(port)
+    client = a.connect(b.ip, port)
+    peer, _ = server.accept()
+    for end in (client, peer):
+        end.settimeout(0.3)
+    return client, peer
+
+
+def connects(ns, host, port):
+    """Whether a TCP connection from that namespace comes about."""
+    with inside(ns):
+        s = socket.socket()
+    s.settimeout(0.5)
+    with s:
+        try:
+            s.connect((host, port))
+            return True
+        except OSError:
+            return False
+
+
 def check(result):
     if result != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -8,7 +8,8 @@ import time
 import pytest
 
 import netlab
-from netlab import ANY, Vpc, dhcp, dns, icmp, ping, talks, tap_of, tcp, udp, udp_frame, wait_for
+from netlab import ANY, Vpc, connected, connects, dhcp, dns, icmp, ping, talks, tap_of, tcp, udp, udp_frame, wait_for
+
 
 def udp_arrives(sender, receiver, host, port):
     """Does a datagram from the guest reach the receiver's socket?"""
@@ -104,16 +105,6 @@ def test_egress_rules(world):
     vpc.put()
     assert not a.connect(b.ip, 80)
     finish(vpc, (a, b))
-
-
-def connected(a, b, port):
-    """Both ends of a new connection."""
-    server = b.listen(port)
-    client = a.connect(b.ip, port)
-    peer, _ = server.accept()
-    for end in (client, peer):
-        end.settimeout(0.3)
-    return client, peer
 
 
 def test_revocation_cuts_what_need_not_be_tracked(world):
@@ -283,11 +274,11 @@ def test_public_address_and_rules(world):
     vpc.doc["enis"][0]["public_ip"] = "203.0.113.5"
     vpc.put()
     a.listen(22)
-    assert not host_connects(world, "203.0.113.5", 22), "no rule"
+    assert not connects(world.ns, "203.0.113.5", 22), "no rule"
     assert not ping(world.ns, "203.0.113.5")
     group["ingress"] = [tcp(22), icmp()]
     vpc.put()
-    assert host_connects(world, "203.0.113.5", 22)
+    assert connects(world.ns, "203.0.113.5", 22)
     assert ping(world.ns, "203.0.113.5")
     assert not ping(world.ns, "203.0.113.6"), "an address that nobody has"
     counters = {e["id"]: e for e in world.ok("GET", "/v1/vpcs/%s/counters" % vpc.id)["enis"]}
@@ -304,18 +295,6 @@ def test_public_address_and_rules(world):
     vpc.put()
     assert not ping(world.ns, "203.0.113.5")
     finish(vpc, (a, b))
-
-
-def host_connects(world, host, port):
-    with netlab.inside(world.ns):
-        s = socket.socket()
-    s.settimeout(0.3)
-    with s:
-        try:
-            s.connect((host, port))
-            return True
-        except OSError:
-            return False
 
 
 def test_vpcs_reach_each_other_by_public_address(world):

@@ -4,7 +4,7 @@ import os
 import socket
 
 import netlab
-from netlab import Vpc, all_, ping, talks
+from netlab import Vpc, all_, connects, ping, talks
 
 OUTSIDE = "198.51.100.2"
 SOON = 0.2
@@ -44,18 +44,6 @@ def seen_outside(outside, guest):
         peer, (source, _) = server.accept()
         with peer:
             return source, talks(client, peer)
-
-
-def connects(ns, host, port):
-    with netlab.inside(ns):
-        s = socket.socket()
-    s.settimeout(0.5)
-    with s:
-        try:
-            s.connect((host, port))
-            return True
-        except OSError:
-            return False
 
 
 def test_a_pool_of_nobodys_goes_out_masqueraded():

@@ -4,7 +4,7 @@ import os
 import socket
 
 import netlab
-from netlab import ANY, Vpc, all_, icmp, ping, talks, tcp, udp, wait_for
+from netlab import ANY, Vpc, all_, connected, icmp, ping, talks, tcp, udp, wait_for
 
 SOON = 0.2  # for what is not to arrive
 
@@ -51,15 +51,6 @@ def test_acl_is_stateless_and_numbered(world):
     vpc.put()
     assert not talks(client, peer), "an established connection is no exception"
     finish(vpc, guests=(a, b))
-
-
-def connected(a, b, port):
-    server = b.listen(port)
-    client = a.connect(b.ip, port)
-    peer, _ = server.accept()
-    for end in (client, peer):
-        end.settimeout(0.3)
-    return client, peer
 
 
 def test_acl_has_no_effect_inside_its_subnet(world):
