@@ -35,6 +35,12 @@ struct call {
 	/* ACTION_BACKEND: what the first phase leaves for the second. Freed by the engine. */
 	json_t *job;
 	int fd;                /* page_console: the port; -1: none. Closed by the engine */
+	/* REST: the request's body where one member is the whole of it (borrowed), and the answer's (freed by the engine). */
+	const void *payload;
+	size_t payload_len;
+	char *blob;
+	size_t blob_len;
+	const char *error_reason; /* REST: the error's Reason, a constant; NULL: none */
 	mc_err *err;           /* internal failure, with return -1 */
 };
 
@@ -96,6 +102,7 @@ const struct action *action_at(size_t i);
 	X(modification) \
 	X(snapshot) \
 	X(snapshot_attribute) \
+	X(ebs) \
 	X(tag) \
 	X(place) \
 	X(sts) \
@@ -131,6 +138,10 @@ const char *action_text(const struct call *call, const char *member);
 /* ACTION_WRITE: answer only when netd runs at least this generation of the VPC; any
  * number of VPCs. vpc_change() (api/vpc.h) makes the generation as well. */
 void action_wait(struct call *call, const char *vpc, int64_t generation);
+
+/* The same as action_fail, of a REST service, with the error's Reason (NULL: none) and a message of one's own. */
+int action_fail_rest(struct call *call, enum api_error error, const char *reason, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* A documented outcome with HTTP status 400 and a code and message of the action's own. */
 int action_refuse(struct call *call, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));

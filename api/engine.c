@@ -41,6 +41,7 @@ void engine_call_free(struct engine_call *ec)
 	json_decref(ec->call.waits);
 	free(ec->call.error_code);
 	free(ec->call.error_message);
+	free(ec->call.blob);
 	mc_err_free(ec->call.err);
 	if (ec->call.fd >= 0)
 		close(ec->call.fd);
@@ -67,6 +68,19 @@ int action_fail(struct call *call, enum api_error error, ...)
 	va_end(ap);
 	call->error_message = text;
 	return 1;
+}
+
+int action_fail_rest(struct call *call, enum api_error error, const char *reason, const char *format, ...)
+{
+	va_list ap;
+	mc_autofree char *text = NULL;
+
+	va_start(ap, format);
+	if (vasprintf(&text, format, ap) < 0)
+		abort();
+	va_end(ap);
+	call->error_reason = reason;
+	return action_fail(call, error, text);
 }
 
 void action_wait(struct call *call, const char *vpc, int64_t generation)

@@ -102,6 +102,15 @@
 	X(PARAMETER_PATH, 400, "ValidationException", "The parameter path must begin with a slash.") \
 	X(KMS_KEY_UNAVAILABLE, 500, "KeyUnavailableException", "%s") \
 	X(FILTER_KEY, 400, "InvalidFilterKey", "The following filter key is not valid: %s. Valid filter keys include: [Type, KeyId, Label].") \
+	X(REST_VALIDATION, 400, "ValidationException", "%s") \
+	X(REST_NOT_FOUND, 404, "ResourceNotFoundException", "%s") \
+	X(REST_DENIED, 403, "AccessDeniedException", "%s") \
+	X(REST_CONFLICT, 409, "ConflictException", "%s") \
+	X(REST_QUOTA, 402, "ServiceQuotaExceededException", "%s") \
+	X(REST_CONCURRENT, 400, "ConcurrentLimitExceededException", "%s") \
+	X(REST_THROTTLED, 400, "RequestThrottledException", "%s") \
+	X(REST_INVALID, 400, "InvalidRequestException", "%s") \
+	X(REST_LIMIT, 429, "LimitExceededException", "%s") \
 	X(FILTER_OPTION, 400, "InvalidFilterOption", "The following filter option is not valid: %s. Valid options include: [BeginsWith, Equals].")
 
 enum api_error {

@@ -188,22 +188,32 @@ static enum MHD_Result answer_page(struct exchange *x)
 	return send_response(x, 101, NULL, r);
 }
 
+static struct MHD_Response *answer_response(struct gateway_answer *a)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(a->len, a->text, MHD_RESPMEM_MUST_FREE);
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(a->headers, name, value)
+		MHD_add_response_header(r, name, json_string_value(value));
+	json_decref(a->headers);
+	if (a->protocol)
+		MHD_add_response_header(r, "smithy-protocol", a->protocol);
+	if (a->query_error)
+		MHD_add_response_header(r, "x-amzn-query-error", a->query_error);
+	free(a->query_error);
+	return r;
+}
+
 static enum MHD_Result answer(struct exchange *x)
 {
 	struct gateway_answer a = { 0 };
-	struct MHD_Response *r;
 	enum gateway_form form = x->req.form_of_answer;
 
 	if (!x->ec->call.error && (form == GATEWAY_EVENTS || form == GATEWAY_UPGRADE))
 		return answer_page(x);
 	gateway_request_answer(&x->req, x->ec, &a);
-	r = MHD_create_response_from_buffer(a.len, a.text, MHD_RESPMEM_MUST_FREE);
-	if (a.protocol)
-		MHD_add_response_header(r, "smithy-protocol", a.protocol);
-	if (a.query_error)
-		MHD_add_response_header(r, "x-amzn-query-error", a.query_error);
-	free(a.query_error);
-	return send_response(x, a.status, a.type, r);
+	return send_response(x, a.status, a.type, answer_response(&a));
 }
 
 /* From a worker: the answer is there, MHD calls on_request once more. */

@@ -11,6 +11,7 @@
 #include "api/protocol/gzip.h"
 #include "api/protocol/json.h"
 #include "api/protocol/query.h"
+#include "api/protocol/rest.h"
 #include "api/protocol/xml.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -143,11 +144,44 @@ static const char *operation_name(struct gateway_request *req, struct engine_cal
 	return name;
 }
 
+/* Our own client names operations of REST services by X-Amz-Target, as of any other. */
+static bool is_rest(const struct gateway_request *req)
+{
+	const struct model_service *service = model_service(req->service);
+
+	return service && model_service_protocol(service) == MODEL_PROTOCOL_REST_JSON && !gateway_request_header(req, "X-Amz-Target");
+}
+
+static const struct model_operation *find_rest(struct gateway_request *req, struct engine_call *ec)
+{
+	const struct model_operation *op = protocol_rest_find(model_service(req->service), req->method, req->path);
+	struct protocol_error e;
+
+	if (!op)
+		refuse_with(ec, 404, "UnknownOperationException", "There is no operation of this method and path.");
+	else if (protocol_form_parse(&req->form, req->query, strlen(req->query), &e) < 0)
+		refuse(ec, &e);
+	else
+		return op;
+	return NULL;
+}
+
 static const struct model_operation *find_operation(struct gateway_request *req, struct engine_call *ec)
 {
-	const char *name = operation_name(req, ec);
+	const char *name;
 	const struct model_operation *op;
 
+	if (is_rest(req)) {
+		req->wire = GATEWAY_REST;
+		return find_rest(req, ec);
+	}
+	if (req->wire == GATEWAY_REST) /* another service's clients may be given a path, too */
+		req->wire = GATEWAY_QUERY;
+	if (strcmp(req->method, "GET") != 0 && strcmp(req->method, "POST") != 0) {
+		refuse_with(ec, 405, "MethodNotAllowed", "The method is not allowed here.");
+		return NULL;
+	}
+	name = operation_name(req, ec);
 	if (!name)
 		return NULL;
 	op = model_operation(model_service(req->service), name);
@@ -163,12 +197,30 @@ static void name_refusal(const struct gateway_request *req, struct protocol_erro
 		const char *service, *code;
 	} codes[] = {
 		{ "ce", "ValidationException" }, { "budgets", "InvalidParameterException" }, { "pricing", "InvalidParameterException" },
-		{ "ssm", "ValidationException" }, { "kms", "ValidationException" },
+		{ "ssm", "ValidationException" }, { "kms", "ValidationException" }, { "ebs", "ValidationException" }, { "rbin", "ValidationException" },
+		{ "dlm", "InvalidRequestException" },
 	};
 
 	for (size_t i = 0; i < MC_ARRAY_SIZE(codes); i++)
 		if (strcmp(codes[i].service, req->service) == 0 && strcmp(e->code, "SerializationException") != 0)
 			snprintf(e->code, sizeof(e->code), "%s", codes[i].code);
+}
+
+static const char *header_of(const void *ctx, const char *name)
+{
+	return gateway_request_header(ctx, name);
+}
+
+static int decode_rest(struct gateway_request *req, struct engine_call *ec, const struct model_operation *op, struct protocol_error *e)
+{
+	const struct protocol_rest_request rest = {
+		.method = req->method, .path = req->path, .query = &req->form, .header = header_of, .ctx = req,
+		.body = req->body ? req->body : "", .body_len = req->body_len,
+	};
+
+	ec->call.payload = rest.body;
+	ec->call.payload_len = rest.body_len;
+	return protocol_rest_decode(op, &rest, &ec->in, e);
 }
 
 static int decode(struct gateway_request *req, struct engine_call *ec, const struct model_operation *op)
@@ -181,7 +233,10 @@ static int decode(struct gateway_request *req, struct engine_call *ec, const str
 	case GATEWAY_QUERY: r = protocol_query_decode(op, req->form.params, req->form.n, &ec->in, &e); break;
 	case GATEWAY_JSON: r = protocol_json_decode(op, body, req->body_len, &ec->in, &e); break;
 	case GATEWAY_CBOR: r = protocol_cbor_decode(op, body, req->body_len, &ec->in, &e); break;
+	case GATEWAY_REST: r = decode_rest(req, ec, op, &e); break;
 	}
+	if (r < 0 && req->wire == GATEWAY_REST)
+		ec->call.error_reason = "INVALID_PARAMETER_VALUE";
 	if (r < 0)
 		name_refusal(req, &e);
 	return r < 0 ? refuse(ec, &e) : 0;
@@ -194,7 +249,9 @@ static enum gateway_wire wire_of(const struct gateway_request *req)
 
 	if (smithy && strcmp(smithy, CBOR_PROTOCOL) == 0)
 		return GATEWAY_CBOR;
-	return gateway_request_header(req, "X-Amz-Target") || page_at(req) ? GATEWAY_JSON : GATEWAY_QUERY;
+	if (gateway_request_header(req, "X-Amz-Target") || page_at(req))
+		return GATEWAY_JSON;
+	return *req->path && strcmp(req->path, "/") != 0 ? GATEWAY_REST : GATEWAY_QUERY;
 }
 
 /* What was signed is the compressed body. */
@@ -215,6 +272,16 @@ static int decompress(struct gateway_request *req, struct engine_call *ec)
 	return 0;
 }
 
+static bool is_method(const char *method)
+{
+	static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE" };
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(methods); i++)
+		if (strcmp(methods[i], method) == 0)
+			return true;
+	return false;
+}
+
 enum engine_result gateway_request_run(struct gateway_request *req, struct engine_call *ec)
 {
 	enum engine_result result = ENGINE_DONE;
@@ -227,7 +294,7 @@ enum engine_result gateway_request_run(struct gateway_request *req, struct engin
 		refuse_with(ec, 413, "RequestEntityTooLarge", "The request is larger than this service takes.");
 		return ENGINE_DONE;
 	}
-	if (strcmp(req->method, "GET") != 0 && strcmp(req->method, "POST") != 0) {
+	if (!is_method(req->method)) {
 		refuse_with(ec, 405, "MethodNotAllowed", "The method is not allowed here.");
 		return ENGINE_DONE;
 	}
@@ -259,11 +326,31 @@ static char *query_error(const struct gateway_request *req, const struct call *c
 	return mc_strf("%s;%s", call->error_code, status < 500 ? "Sender" : "Receiver");
 }
 
+static void answer_rest_error(const struct call *call, struct gateway_answer *ret)
+{
+	const char *code = call->error_code;
+
+	if (call->error == API_INTERNAL)
+		code = "InternalServerException";
+	if (call->error == API_IDEMPOTENT_MISMATCH) {
+		code = "ConflictException";
+		ret->status = 409;
+	}
+	ret->type = "application/json";
+	ret->text = protocol_rest_error(code, call->error_message, call->error_reason);
+	ret->len = strlen(ret->text);
+	ret->headers = json_pack("{s:s}", "x-amzn-ErrorType", code);
+}
+
 static void answer_error(struct gateway_request *req, struct engine_call *ec, struct gateway_answer *ret)
 {
 	const struct call *call = &ec->call;
 
 	ret->status = ec->status ? ec->status : api_error_status(call->error);
+	if (req->wire == GATEWAY_REST) {
+		answer_rest_error(call, ret);
+		return;
+	}
 	if (req->wire != GATEWAY_QUERY)
 		ret->query_error = query_error(req, call, ret->status);
 	if (req->wire == GATEWAY_CBOR) {
@@ -282,10 +369,27 @@ static bool wants_numbers(const struct model_operation *op)
 	return op && model_service_protocol(model_operation_service(op)) != MODEL_PROTOCOL_EC2;
 }
 
+static void answer_rest(struct engine_call *ec, struct gateway_answer *ret)
+{
+	struct call *call = &ec->call;
+
+	ret->status = model_operation_status(call->op);
+	ret->headers = protocol_rest_headers(call->op, call->out);
+	ret->type = call->blob ? "application/octet-stream" : "application/json";
+	ret->len = call->blob_len;
+	ret->text = call->blob ? MC_STEAL(call->blob) : ret->status == 204 ? mc_strdup("") : protocol_rest_encode(call->op, call->out);
+	if (ret->len == 0)
+		ret->len = strlen(ret->text);
+}
+
 static void answer_document(struct gateway_request *req, struct engine_call *ec, struct gateway_answer *ret)
 {
 	mc_auto_err mc_err *err = NULL;
 
+	if (req->wire == GATEWAY_REST) {
+		answer_rest(ec, ret);
+		return;
+	}
 	ret->status = 200;
 	if (req->wire == GATEWAY_CBOR) {
 		ret->text = protocol_cbor_encode(ec->call.op, ec->call.out, &ret->len);
@@ -310,7 +414,7 @@ void gateway_request_answer(struct gateway_request *req, struct engine_call *ec,
 {
 	static const char *const types[] = {
 		[GATEWAY_QUERY] = "text/xml;charset=UTF-8", [GATEWAY_JSON] = "application/x-amz-json-1.1",
-		[GATEWAY_CBOR] = "application/cbor",
+		[GATEWAY_CBOR] = "application/cbor", [GATEWAY_REST] = "application/json",
 	};
 
 	if (ec->action && ec->action->flags & (ACTION_WRITE | ACTION_BACKEND))

@@ -21,6 +21,7 @@ enum gateway_wire {
 	GATEWAY_QUERY, /* form parameters, and XML */
 	GATEWAY_JSON,  /* X-Amz-Target, and pages */
 	GATEWAY_CBOR,  /* Smithy-Protocol: rpc-v2-cbor */
+	GATEWAY_REST,  /* the method and the path name the operation */
 };
 
 struct gateway_request {
@@ -49,6 +50,7 @@ struct gateway_answer {
 	size_t len;
 	const char *protocol; /* the answer's Smithy-Protocol; NULL: none */
 	char *query_error;    /* its x-amzn-query-error: the error as the query protocol has it; allocated, NULL: none */
+	json_t *headers; /* {name: value}, owned; NULL: none of its own */
 };
 
 /* Authenticate, decode, run. The outcome, errors included, is in ec. */

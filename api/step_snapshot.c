@@ -10,6 +10,7 @@
 #include "api/imaging.h"
 #include "api/reconciler.h"
 #include "api/state.h"
+#include "api/upload.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -298,7 +299,7 @@ static bool needed(struct api *api, const char *id)
 	while (!found && (r = store_next(&volumes)))
 		found = r->state == VOLUME_CREATING && strcmp(mc_json_str(r->spec, "snapshot", ""), id) == 0;
 	while (!found && (r = store_next(&copies)))
-		found = r->state == SNAPSHOT_PENDING && strcmp(mc_json_str(r->spec, "copy", ""), id) == 0;
+		found = r->state == SNAPSHOT_PENDING && (strcmp(mc_json_str(r->spec, "copy", ""), id) == 0 || upload_needs(r, id));
 	store_end(tx);
 	return found;
 }
@@ -330,7 +331,9 @@ int step_snapshot(struct api *api, const char *id, int64_t *ret_delay, mc_err **
 	int result = STEP_DONE;
 
 	store_end(tx);
-	if (r && r->state == SNAPSHOT_PENDING)
+	if (r && r->state == SNAPSHOT_PENDING && upload_of(r))
+		result = upload_step(api, r, ret_delay, err);
+	else if (r && r->state == SNAPSHOT_PENDING)
 		result = step_pending(api, r, ret_delay, err);
 	else if (r && r->state == SNAPSHOT_DELETING)
 		result = step_deleting(api, r, ret_delay, err);

@@ -32,6 +32,9 @@ static const struct mc_db_upgrade upgrades[] = {
 	{5, "CREATE TABLE merges (upper TEXT PRIMARY KEY REFERENCES layers(id), lower TEXT NOT NULL REFERENCES layers(id),"
 	    " kind TEXT NOT NULL CHECK (kind IN ('commit','pull')), volume TEXT NOT NULL, unwanted INTEGER NOT NULL DEFAULT 0,"
 	    " created INTEGER NOT NULL);"},
+	/* Blocks written to it one by one (EBS direct APIs). */
+	{6, "CREATE TABLE blocks (volume TEXT NOT NULL REFERENCES volumes(id) ON DELETE CASCADE, block INTEGER NOT NULL,"
+	    " sha256 TEXT NOT NULL, written INTEGER NOT NULL, PRIMARY KEY (volume, block)) WITHOUT ROWID;"},
 	{0, NULL},
 };
 

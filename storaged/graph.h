@@ -151,6 +151,18 @@ int graph_depth(struct graph *graph, const char *volume, int64_t *ret, mc_err **
 
 /* Calls for each whole layer that stands directly on this one; fn as below. */
 int graph_children(struct graph *graph, const char *layer, int (*fn)(void *ctx, const char *id), void *ctx, mc_err **err);
+/* One that was written to a volume on its own. */
+struct graph_block {
+	const char *volume;
+	int64_t index;
+	const char *sha256; /* hex */
+	int64_t written;    /* wall clock, ns; graph_block_put() sets it */
+};
+/* A second one of the same index takes the first one's place. */
+int graph_block_put(struct graph *graph, const struct graph_block *block, mc_err **err);
+/* In order of their index; fn as below. */
+int graph_blocks(struct graph *graph, const char *volume, int (*fn)(void *ctx, const struct graph_block *block), void *ctx,
+		 mc_err **err);
 
 /* Calls for the layer and what it stands on, down to its base; fn as below. */
 int graph_chain(struct graph *graph, const char *layer_id, int (*fn)(void *ctx, const struct layer *layer),

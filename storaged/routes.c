@@ -1,7 +1,9 @@
 #include "storaged/routes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "storaged/block.h"
 #include "storaged/doctor.h"
 #include "storaged/image.h"
 #include "storaged/kms.h"
@@ -267,6 +269,57 @@ static int destroy(struct vault *vault, const char *key, json_t *body, json_t **
 static int destroy_key(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
 	return with_key(ctx, req, destroy, ret_body, err);
+#define BLOCKS_MAX 10000
+
+/* A number of at most 12 digits, def where it is absent, -1 where it is none. */
+static int64_t number(const char *text, int64_t def)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	if (!text)
+		return def;
+	return n > 0 && n <= 12 && strspn(text, "0123456789") == n ? strtoll(text, NULL, 10) : -1;
+}
+
+static int bad(const char *what, mc_err **err)
+{
+	mc_err_set(err, 0, "%s", what);
+	return MC_IPC_BAD_REQUEST;
+}
+
+static int list_blocks(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	const char *first = mc_json_str(req->query, "first", NULL);
+	struct block_range range = {number(mc_json_str(req->query, "from", NULL), 0),
+				    number(mc_json_str(req->query, "max", NULL), BLOCKS_MAX)};
+
+	if (range.from < 0 || range.max < 1 || range.max > BLOCKS_MAX || (first && !check_snapshot_id(first)))
+		return bad("from, max or first is malformed", err);
+	return block_list(ctx, req->vars[0], first, &range, ret_body, err);
+}
+
+static int read_block(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	int64_t index = number(req->vars[1], -1);
+
+	(void)ret_body;
+	return index < 0 ? bad("the block's index is no number", err) : block_send(ctx, req->vars[0], index, req->upgrade, err);
+}
+
+static int write_block(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	int64_t index = number(req->vars[1], -1);
+	const char *sha256 = mc_json_str(req->query, "sha256", "");
+
+	(void)ret_body;
+	if (index < 0 || !check_sha256(sha256))
+		return bad("the block's index or hash is malformed", err);
+	return block_receive(ctx, req->vars[0], index, sha256, req->upgrade, err);
+}
+
+static int get_written(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return block_written(ctx, req->vars[0], ret_body, err);
 }
 
 static int get_findings(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
@@ -315,6 +368,10 @@ const struct mc_ipc_route storaged_routes[] = {
 	{"POST", "/v1/keys/{}/generate", {NULL}, generate_fields, generate, NULL, "random bytes, encrypted"},
 	{"POST", "/v1/keys/{}/reencrypt", {NULL}, reencrypt_fields, reencrypt, NULL, "from one key to another"},
 	{"DELETE", "/v1/keys/{}", {NULL}, NULL, destroy_key, NULL, "destroy a key for ever"},
+	{"GET", "/v1/snapshots/{}/blocks", {"snap"}, NULL, list_blocks, NULL, "which blocks of 512 KiB have data, or differ"},
+	{MC_IPC_UPGRADE, "/v1/snapshots/{}/blocks/{}", {"snap", NULL}, NULL, read_block, NULL, "one block's bytes"},
+	{"GET", "/v1/volumes/{}/blocks", {"vol"}, NULL, get_written, NULL, "how many blocks were written one by one"},
+	{MC_IPC_UPGRADE, "/v1/volumes/{}/blocks/{}", {"vol", NULL}, NULL, write_block, NULL, "write one block of a closed volume"},
 	{"GET", "/v1/findings", {NULL}, NULL, get_findings, NULL, "what was looked at on this host, and what is wrong"},
 	{"GET", "/v1/host", {NULL}, NULL, get_host, NULL, "room in the store"},
 	{NULL, NULL, {NULL}, NULL, NULL, NULL, NULL},

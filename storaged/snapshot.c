@@ -46,6 +46,20 @@ static int find(struct storage *storage, const char *id, struct snapshot *ret, m
 	return MC_IPC_NOT_FOUND;
 }
 
+int snapshot_taken(struct storage *storage, const char *id, struct snapshot *ret, mc_err **err)
+{
+	struct snapshot s;
+	int r = find(storage, id, &s, err);
+
+	if (r == MC_IPC_OK && s.overlay[0]) {
+		mc_err_set(err, 0, "snapshot %s has not been taken yet", id);
+		return MC_IPC_UNAVAILABLE;
+	}
+	if (r == MC_IPC_OK)
+		*ret = s;
+	return r;
+}
+
 int snapshot_get(struct storage *storage, const char *id, json_t **ret, mc_err **err)
 {
 	struct snapshot s;

@@ -24,6 +24,9 @@ int snapshot_copy(struct storage *storage, const char *id, const char *source, j
 int snapshot_get(struct storage *storage, const char *id, json_t **ret, mc_err **err);
 int snapshot_list(struct storage *storage, json_t **ret, mc_err **err);
 
+/* One that was taken, for the other nouns of this room: MC_IPC_UNAVAILABLE before that. */
+int snapshot_taken(struct storage *storage, const char *id, struct snapshot *ret, mc_err **err);
+
 /* Its data stays as long as something stands on it. Absent is fine. */
 int snapshot_delete(struct storage *storage, const char *id, mc_err **err);
 

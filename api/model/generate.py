@@ -22,10 +22,14 @@ SERVICES = [
     ("budgets", "budgets/2016-10-20"),
     ("pricing", "pricing/2017-10-15"),
     ("monitoring", "cloudwatch/2010-08-01"),
+    ("ebs", "ebs/2019-11-02"),
+    ("rbin", "rbin/2021-06-15"),
+    ("dlm", "dlm/2018-01-12"),
 ]
 
 PROTOCOLS = {"ec2": "MODEL_PROTOCOL_EC2", "query": "MODEL_PROTOCOL_QUERY",
-             "json": "MODEL_PROTOCOL_JSON"}
+             "json": "MODEL_PROTOCOL_JSON", "rest-json": "MODEL_PROTOCOL_REST_JSON"}
+LOCATIONS = {"uri": "MODEL_MEMBER_URI", "querystring": "MODEL_MEMBER_QUERY", "header": "MODEL_MEMBER_HEADER"}
 TYPES = {"structure", "list", "map", "string", "integer", "long", "boolean",
          "float", "double", "timestamp", "blob"}
 UNBOUNDED = 1e18
@@ -104,6 +108,8 @@ def wire_name(protocol, name, ref):
             return ref["queryName"]
         location = ref.get("locationName")
         return location[0].upper() + location[1:] if location else name
+    if protocol == "rest-json":
+        return name
     return ref.get("locationName", name)
 
 
@@ -169,6 +175,10 @@ class Service:
         flags = ["MODEL_MEMBER_REQUIRED"] if name in shape.get("required", []) else []
         if ref.get("idempotencyToken"):
             flags.append("MODEL_MEMBER_TOKEN")
+        if self.protocol == "rest-json" and "location" in ref:
+            flags.append(LOCATIONS[ref["location"]])
+        if shape.get("payload") == name:
+            flags.append("MODEL_MEMBER_PAYLOAD")
         doc = sentence(ref.get("documentation")) if owner in self.inputs else ""
         t.members.append((t.text(name), t.text(wire_name(self.protocol, name, ref)),
                           t.text(ref.get("locationName", name)), t.text(doc),
@@ -199,6 +209,8 @@ class Service:
         flags = ["MODEL_SHAPE_FLATTENED"] if shape.get("flattened") else []
         if shape.get("open"):
             flags.append("MODEL_SHAPE_OPEN")
+        if shape.get("timestampFormat") == "iso8601":
+            flags.append("MODEL_SHAPE_ISO8601")
         t.shapes[self.index[name]] = (t.text(name), t.text(item), first, count, element,
                                       t.bound(shape), "MODEL_" + kind.upper(),
                                       " | ".join(flags) or "0")
@@ -218,7 +230,9 @@ class Service:
         key = page["result_key"] if page else ""
         key = key[0] if isinstance(key, list) else key
         side = lambda s: self.index[op[s]["shape"]] if s in op else 0
+        http = op.get("http", {}) if self.protocol == "rest-json" else {}
         t.operations.append((t.text(name), t.text(sentence(op.get("documentation"))), t.text(key),
+                             t.text(http.get("method", "")), t.text(http.get("requestUri", "")), http.get("responseCode", 200),
                              side("input"), side("output"), self.token_index(op),
                              len(t.services), "MODEL_OPERATION_PAGINATED" if paginated else "0"))
 

@@ -115,6 +115,21 @@ const char *model_operation_result_key(const struct model_operation *op)
 	return op->result_key ? text(op->result_key) : NULL;
 }
 
+const char *model_operation_method(const struct model_operation *op)
+{
+	return text(op->method);
+}
+
+const char *model_operation_uri(const struct model_operation *op)
+{
+	return text(op->uri);
+}
+
+int model_operation_status(const struct model_operation *op)
+{
+	return op->status;
+}
+
 const char *model_shape_name(const struct model_shape *shape)
 {
 	return text(shape->name);
@@ -205,6 +220,11 @@ bool model_shape_enum_open(const struct model_shape *shape)
 	return shape->flags & MODEL_SHAPE_OPEN;
 }
 
+bool model_shape_iso8601(const struct model_shape *shape)
+{
+	return shape->flags & MODEL_SHAPE_ISO8601;
+}
+
 bool model_shape_bounds(const struct model_shape *shape, double *ret_min, double *ret_max)
 {
 	if (!shape->bounds)
@@ -247,6 +267,17 @@ bool model_member_required(const struct model_member *member)
 bool model_member_token(const struct model_member *member)
 {
 	return member->flags & MODEL_MEMBER_TOKEN;
+}
+
+enum model_location model_member_location(const struct model_member *member)
+{
+	if (member->flags & MODEL_MEMBER_URI)
+		return MODEL_IN_URI;
+	if (member->flags & MODEL_MEMBER_QUERY)
+		return MODEL_IN_QUERY;
+	if (member->flags & MODEL_MEMBER_HEADER)
+		return MODEL_IN_HEADER;
+	return member->flags & MODEL_MEMBER_PAYLOAD ? MODEL_IS_BODY : MODEL_IN_BODY;
 }
 
 size_t model_service_waiters(const struct model_service *service)

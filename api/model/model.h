@@ -12,6 +12,7 @@ enum model_protocol {
 	MODEL_PROTOCOL_EC2,   /* EC2 Query: lists as Name.1, XML answers with <item> */
 	MODEL_PROTOCOL_QUERY, /* awsQuery: lists as Name.member.1, XML answers with <member> */
 	MODEL_PROTOCOL_JSON,  /* JSON 1.0/1.1 */
+	MODEL_PROTOCOL_REST_JSON, /* method and path name the operation; JSON bodies */
 };
 
 enum model_type {
@@ -62,6 +63,11 @@ const struct model_member *model_operation_token(const struct model_operation *o
 bool model_operation_paginated(const struct model_operation *op);
 const char *model_operation_result_key(const struct model_operation *op); /* NULL: none */
 
+/* REST: "GET", "/snapshots/{snapshotId}/blocks", and the HTTP status of success; else "", "" and 200. */
+const char *model_operation_method(const struct model_operation *op);
+const char *model_operation_uri(const struct model_operation *op);
+int model_operation_status(const struct model_operation *op);
+
 const char *model_shape_name(const struct model_shape *shape);
 enum model_type model_shape_type(const struct model_shape *shape);
 /* Members of a structure, in the model's order, which is the order of XML answers. */
@@ -82,6 +88,8 @@ const char *model_shape_enum(const struct model_shape *shape, size_t i);
 bool model_shape_enum_has(const struct model_shape *shape, const char *value);
 /* May values besides the listed ones be sent (instance types)? */
 bool model_shape_enum_open(const struct model_shape *shape);
+/* A timestamp that JSON answers hold as ISO 8601 text, not as a number? */
+bool model_shape_iso8601(const struct model_shape *shape);
 /* Smallest and largest value, or length of a string, list or blob. False: no bounds. */
 bool model_shape_bounds(const struct model_shape *shape, double *ret_min, double *ret_max);
 
@@ -92,6 +100,9 @@ const char *model_member_doc(const struct model_member *member);  /* inputs only
 const struct model_shape *model_member_shape(const struct model_member *member);
 bool model_member_required(const struct model_member *member);
 bool model_member_token(const struct model_member *member); /* an idempotency token */
+/* REST: where the member travels; its name there is model_member_xml(). */
+enum model_location { MODEL_IN_BODY, MODEL_IN_URI, MODEL_IN_QUERY, MODEL_IN_HEADER, MODEL_IS_BODY };
+enum model_location model_member_location(const struct model_member *member);
 
 /* --- waiters: how the AWS CLI's `wait` knows that something is so ------------------- */
 

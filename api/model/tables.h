@@ -7,8 +7,12 @@
 
 #include <stdint.h>
 
-enum model_shape_flag { MODEL_SHAPE_FLATTENED = 1, MODEL_SHAPE_OPEN = 2 };
-enum model_member_flag { MODEL_MEMBER_REQUIRED = 1, MODEL_MEMBER_TOKEN = 2 };
+enum model_shape_flag { MODEL_SHAPE_FLATTENED = 1, MODEL_SHAPE_OPEN = 2, MODEL_SHAPE_ISO8601 = 4 };
+enum model_member_flag {
+	MODEL_MEMBER_REQUIRED = 1, MODEL_MEMBER_TOKEN = 2,
+	/* REST: not in the JSON body */
+	MODEL_MEMBER_URI = 4, MODEL_MEMBER_QUERY = 8, MODEL_MEMBER_HEADER = 16, MODEL_MEMBER_PAYLOAD = 32,
+};
 enum model_operation_flag { MODEL_OPERATION_PAGINATED = 1 };
 
 #define MODEL_NO_MEMBER 0xffff
@@ -35,6 +39,8 @@ struct model_bounds {
 
 struct model_operation {
 	uint32_t name, doc, result_key;
+	uint32_t method, uri; /* REST */
+	uint16_t status;      /* HTTP, of success */
 	uint16_t input, output;
 	uint16_t token; /* index in the input's members */
 	uint8_t service, flags;

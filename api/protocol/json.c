@@ -76,7 +76,7 @@ static json_t *convert(const struct model_shape *shape, json_t *value, unsigned 
 	if (depth == 0 || (type == MODEL_TIMESTAMP && !json_is_string(value)))
 		return json_incref(value);
 	if (type == MODEL_TIMESTAMP)
-		return convert_time(value);
+		return model_shape_iso8601(shape) ? json_incref(value) : convert_time(value);
 	if (type == MODEL_LIST && json_is_array(value))
 		return convert_list(model_shape_element(shape), value, depth - 1);
 	if ((type == MODEL_MAP || type == MODEL_STRUCTURE) && json_is_object(value))

@@ -267,7 +267,7 @@ static int check_value(struct check *c, const struct model_shape *shape, json_t 
 int model_validate(const struct model_operation *op, json_t *doc, struct protocol_error *error)
 {
 	enum model_protocol protocol = model_service_protocol(model_operation_service(op));
-	struct check c = { .error = error, .json = protocol == MODEL_PROTOCOL_JSON };
+	struct check c = { .error = error, .json = protocol == MODEL_PROTOCOL_JSON || protocol == MODEL_PROTOCOL_REST_JSON };
 	json_t *unused = NULL;
 
 	query_path_init(&c.path, protocol == MODEL_PROTOCOL_QUERY);

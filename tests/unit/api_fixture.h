@@ -29,6 +29,7 @@ struct fixture {
 	struct call call; /* the last one */
 	json_t *in;
 	bool xml; /* of the calls to come */
+	const char *service; /* of the calls to come; NULL: "ec2" */
 	char dir[64];
 };
 
@@ -41,6 +42,7 @@ static inline void fixture_clear(struct fixture *f)
 	json_decref(f->call.waits);
 	free(f->call.error_code);
 	free(f->call.error_message);
+	free(f->call.blob);
 	mc_err_free(f->call.err);
 	f->in = NULL;
 	f->call = (struct call){ .api = &f->api, .caller = &f->caller, .request_id = "test" };
@@ -107,8 +109,9 @@ static inline int fixture_teardown(void **state)
 static inline int fixture_call(struct fixture *f, const char *name, const char *in)
 {
 	mc_autofree char *text = mc_strdup(in);
-	const struct model_operation *op = model_operation(model_service("ec2"), name);
-	const struct action *a = action_find("ec2", name);
+	const char *service = f->service ? f->service : "ec2";
+	const struct model_operation *op = model_operation(model_service(service), name);
+	const struct action *a = action_find(service, name);
 	json_error_t error;
 	int r;
 
