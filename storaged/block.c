@@ -350,7 +350,7 @@ static int write_block(struct storage *storage, const char *volume, int64_t inde
 	/* QEMU's own lock keeps others from the top; what it stands on is read. */
 	r = v.layer.parent[0] ? merge_read(storage, v.layer.parent, err) : MC_IPC_OK;
 	if (r != MC_IPC_OK)
-		return r;
+		return r == MC_IPC_NOT_FOUND ? MC_IPC_UNAVAILABLE : r; /* merged in this moment */
 	path = store_path(&storage->store, v.layer.id);
 	r = qemu_block_write(&storage->offspring, path, index, fd, err);
 	if (v.layer.parent[0])

@@ -269,6 +269,8 @@ static int destroy(struct vault *vault, const char *key, json_t *body, json_t **
 static int destroy_key(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
 	return with_key(ctx, req, destroy, ret_body, err);
+}
+
 #define BLOCKS_MAX 10000
 
 /* A number of at most 12 digits, def where it is absent, -1 where it is none. */
