@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "api/memory.h"
 #include "api/store.h"
 
 struct api_config {
@@ -56,6 +57,7 @@ struct api {
 	struct waiters *waiters;
 	struct feed *feed;            /* of GET /v1/events */
 	struct describe_cache *describe_cache; /* NULL: nothing is kept */
+	struct memory memory;
 	json_t *types;                /* {"t3.micro": {vcpus, memory_mib, doc}}; never changes */
 	json_t *aliases;              /* {parameter: image name}; never changes */
 	json_t *accelerator;          /* hypervisor's GET /v1/host as seen at start */

@@ -1,5 +1,4 @@
 /* minicloud-api: the front door, the truth, and the workers that make it so. */
-#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "api/gateway.h"
 #include "api/image_catalog.h"
 #include "api/instance_type.h"
+#include "api/memory.h"
 #include "api/metadata.h"
 #include "api/metric/metrics.h"
 #include "api/reconciler.h"
@@ -32,7 +32,7 @@
 #include "common/log.h"
 
 #define AREA "api"
-#define DESCRIBE_CACHE (64u << 20) /* bytes: some fifteen thousand instances */
+#define DESCRIBE_CACHE (12u << 20) /* bytes: some twenty thousand instances */
 #define AT(member) offsetof(struct api_config, member)
 
 static const struct mc_option options[] = {
@@ -120,14 +120,6 @@ static int open_doors(struct api *api, struct doors *d, mc_err **err)
 	d->local = gateway_start(api, d->local_fd, true, err);
 	d->tcp = d->local ? gateway_start(api, d->tcp_fd, false, err) : NULL;
 	return d->tcp ? 0 : -1;
-}
-
-/* An answer of megabytes goes back to the system when it is sent; by default the
- * allocator would keep what was once in use, for each thread anew. */
-static void bound_memory(void)
-{
-	mallopt(M_MMAP_THRESHOLD, 256 << 10);
-	mallopt(M_ARENA_MAX, 2);
 }
 
 static struct billing *open_billing(struct api *api, mc_err **err)
@@ -248,7 +240,7 @@ int main(int argc, char **argv)
 	int mode;
 
 	mc_daemon_init();
-	bound_memory();
+	memory_init();
 	mode = mc_config_load(&program, argc, argv, &api.config, &err);
 	if (mode == MC_CONFIG_EXIT)
 		return 0;

@@ -205,6 +205,7 @@ static void *worker(void *arg)
 		pthread_mutex_unlock(&r->mutex);
 		waiters_expire(r->api->waiters);
 		feed_tick(r->api->feed);
+		memory_tidy(&r->api->memory);
 		pthread_mutex_lock(&r->mutex);
 		/* What came while the mutex was free has changed `due` or the jobs. */
 		if (!r->first && !r->stopping && !next_item(r, mc_clock_boot(), &due))
