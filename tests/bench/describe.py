@@ -68,7 +68,7 @@ class Rows:
 
     def __init__(self, database, instance):
         self.db = sqlite3.connect(database)
-        self.columns = [c[1] for c in self.db.execute("PRAGMA table_info(resource)")]
+        self.columns = self.columns_of("resource")
         rows = [dict(zip(self.columns, r)) for r in self.db.execute("SELECT * FROM resource ORDER BY seq")]
         own = next(r for r in rows if r["id"] == instance)
         spec = json.loads(own["spec"])
@@ -77,13 +77,22 @@ class Rows:
         self.reservation = spec["reservation"]
         self.ip = json.loads(next(r for r in rows if r["id"] == spec["enis"][0])["spec"])["ip"]
         self.seq = max(r["seq"] for r in rows)
+        self.meters = Meters(self, ids)
         self.made = 0
+
+    def columns_of(self, table):
+        return [c[1] for c in self.db.execute(f"PRAGMA table_info({table})")]
+
+    def insert(self, table, rows):
+        marks = ",".join("?" * len(self.columns_of(table)))
+        self.db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
 
     def copy(self, number):
         """The rows of the number-th copy: other ids, reservation, address."""
         address = f"172.31.{16 + number // 250}.{number % 250 + 4}"
         swaps = {r["id"]: f"{r['id'].split('-')[0]}-{number:017x}" for r in self.template}
         swaps[self.reservation], swaps[f'"{self.ip}"'] = f"r-{number:017x}", f'"{address}"'
+        self.meters.copy(swaps)
         for row in self.template:
             self.seq += 1
             new = dict(row, seq=self.seq)
@@ -94,14 +103,35 @@ class Rows:
 
     def grow(self, count):
         """As many copies as make count instances with the first one."""
-        marks = ",".join("?" * len(self.columns))
         with self.db:
             for number in range(self.made + 1, count):
-                self.db.executemany(f"INSERT INTO resource VALUES ({marks})", self.copy(number))
+                self.insert("resource", list(self.copy(number)))
         self.made = count - 1
 
     def close(self):
         self.db.close()
+
+
+class Meters:
+    """The open usage records of the rows that are copied: a copy is billed like its model, and a start
+    finds it so."""
+
+    def __init__(self, rows, ids):
+        self.rows = rows
+        columns = rows.columns_of("usage_line")
+        lines = [dict(zip(columns, line)) for line in rows.db.execute("SELECT * FROM usage_line")]
+        columns = rows.columns_of("usage_open")
+        self.open = [dict(zip(columns, one)) for one in rows.db.execute("SELECT * FROM usage_open")]
+        self.open = [(one, next(line for line in lines if line["id"] == one["line"]))
+                     for one in self.open if one["resource"] in ids]
+        self.line = max((line["id"] for line in lines), default=0)
+
+    def copy(self, swaps):
+        for one, line in self.open:
+            self.line += 1
+            resource = swaps[one["resource"]]
+            self.rows.insert("usage_line", [tuple(dict(line, id=self.line, resource=resource).values())])
+            self.rows.insert("usage_open", [tuple(dict(one, resource=resource, line=self.line).values())])
 
 
 # --- servers
