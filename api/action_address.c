@@ -21,7 +21,7 @@ static int check_quota(struct call *call)
 	struct store_iter it = store_iter(call->tx, KIND_ELASTIC_IP, call->caller->account, call->caller->region);
 	long n = 0;
 
-	while (store_next(&it))
+	while (store_next_bare(&it))
 		n++;
 	return call->api->config.quota_addresses && n >= call->api->config.quota_addresses ? action_fail(call, API_ADDRESS_LIMIT) : 0;
 }

@@ -73,11 +73,15 @@ static const struct filter instance_filters[] = {
 	{ 0 },
 };
 
+static const char *reservation_of(const struct resource *r)
+{
+	return mc_json_str(r->spec, "reservation", "");
+}
+
 /* Those of one reservation are made in one transaction and so lie side by side:
  * only the last of the list can be r's. */
-static void add_to_reservation(json_t *list, const struct resource *r, json_t *item)
+static void add_to_reservation(json_t *list, const struct resource *r, const char *id, json_t *item)
 {
-	const char *id = mc_json_str(r->spec, "reservation", "");
 	json_t *one = json_array_get(list, json_array_size(list) - 1);
 
 	if (!one || strcmp(mc_json_str(one, "ReservationId", ""), id) != 0) {
@@ -90,8 +94,8 @@ static void add_to_reservation(json_t *list, const struct resource *r, json_t *i
 static int describe_instances(struct call *call)
 {
 	static const struct describe d = {
-		.kind = KIND_INSTANCE, .list = "Reservations", .inside = "Instances", .add = add_to_reservation,
-		.ids = "InstanceIds", .filters = instance_filters, .view = instance_view, .stamp = instance_stamp, .page_min = 5, .page_max = 1000,
+		.kind = KIND_INSTANCE, .list = "Reservations", .inside = "Instances", .group = reservation_of,
+		.add = add_to_reservation, .ids = "InstanceIds", .filters = instance_filters, .view = instance_view, .keep = true, .aside = instance_aside, .page_min = 5, .page_max = 1000,
 		.ids_with_page_refused = true,
 	};
 

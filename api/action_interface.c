@@ -230,13 +230,11 @@ static int describe_attribute(struct call *call)
 /* Take the address from the interface that has it as a secondary one. */
 static int take_over(struct call *call, const struct resource *to, const char *ip)
 {
-	struct store_iter it = store_iter(call->tx, KIND_NETWORK_INTERFACE, to->account, to->region);
+	struct store_iter it = store_pass(call->tx, KIND_NETWORK_INTERFACE, to->account, to->region, ip);
 	const struct resource *eni;
 
-	while ((eni = store_next(&it))) {
-		bool here = strcmp(eni->parent, to->parent) == 0 && interface_slot_of(eni, ip);
-
-		if (!here)
+	while ((eni = store_next_of(&it, to->parent))) {
+		if (!interface_slot_of(eni, ip))
 			continue;
 		if (eni == to || interface_slot_of(eni, ip) == eni->spec || mc_json_str(eni->spec, "kind", NULL))
 			return action_fail(call, API_ADDRESS_IN_USE, ip);

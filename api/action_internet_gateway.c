@@ -44,7 +44,7 @@ static int check_quota(struct call *call)
 	struct store_iter it = store_iter(call->tx, KIND_INTERNET_GATEWAY, call->caller->account, call->caller->region);
 	long n = 0;
 
-	while (store_next(&it))
+	while (store_next_bare(&it))
 		n++;
 	/* As many as VPCs: VPC User Guide, "Quotas". */
 	return action_check_quota(call, n, call->api->config.quota_vpcs, "InternetGatewayLimitExceeded", "internet gateways");
@@ -132,7 +132,7 @@ static bool has_public(const struct resource *eni)
 
 static bool has_mapped_address(struct call *call, const struct resource *vpc)
 {
-	struct store_iter it = store_iter(call->tx, KIND_NETWORK_INTERFACE, NULL, vpc->region);
+	struct store_iter it = store_pass(call->tx, KIND_NETWORK_INTERFACE, NULL, vpc->region, "\"public_ip\"");
 	const struct resource *eni;
 
 	while ((eni = store_next_of(&it, vpc->id)))

@@ -178,7 +178,7 @@ static int check_quota(struct call *call)
 	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP, call->caller->account, call->caller->region);
 	long n = 0;
 
-	while (store_next(&it))
+	while (store_next_bare(&it))
 		n++;
 	return call->api->config.quota_groups && n >= call->api->config.quota_groups ? action_fail(call, API_GROUPS_LIMIT) : 0;
 }
@@ -248,7 +248,7 @@ static int create_security_group(struct call *call)
 
 static bool used_by_interface(struct call *call, const struct resource *group)
 {
-	struct store_iter it = store_iter(call->tx, KIND_NETWORK_INTERFACE, NULL, group->region);
+	struct store_iter it = store_pass(call->tx, KIND_NETWORK_INTERFACE, NULL, group->region, group->id);
 	const struct resource *eni;
 
 	while ((eni = store_next(&it)))
@@ -260,7 +260,7 @@ static bool used_by_interface(struct call *call, const struct resource *group)
 /* Rules of peered VPCs do not keep it: they become stale. */
 static bool used_by_rule(struct call *call, const struct resource *group)
 {
-	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP_RULE, NULL, group->region);
+	struct store_iter it = store_pass(call->tx, KIND_SECURITY_GROUP_RULE, NULL, group->region, group->id);
 	const struct resource *rule;
 
 	while ((rule = store_next(&it))) {
@@ -275,12 +275,11 @@ static bool used_by_rule(struct call *call, const struct resource *group)
 
 static void delete_group(struct call *call, const struct resource *group)
 {
-	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP_RULE, group->account, group->region);
+	struct store_iter it = store_pass(call->tx, KIND_SECURITY_GROUP_RULE, group->account, group->region, NULL);
 	const struct resource *rule;
 
-	while ((rule = store_next(&it)))
-		if (strcmp(rule->parent, group->id) == 0)
-			store_delete(call->tx, rule->id);
+	while ((rule = store_next_of(&it, group->id)))
+		store_delete(call->tx, rule->id);
 	vpc_touch(call->tx, group->parent);
 	store_delete(call->tx, group->id);
 }

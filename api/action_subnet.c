@@ -274,7 +274,7 @@ static int modify_subnet_attribute(struct call *call)
 
 static bool has_interfaces(struct call *call, const struct resource *subnet)
 {
-	struct store_iter it = store_iter(call->tx, KIND_NETWORK_INTERFACE, NULL, subnet->region);
+	struct store_iter it = store_pass(call->tx, KIND_NETWORK_INTERFACE, NULL, subnet->region, subnet->id);
 	const struct resource *eni;
 
 	while ((eni = store_next_of(&it, subnet->parent)))

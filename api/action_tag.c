@@ -178,7 +178,7 @@ static bool list_resource(struct listing *l, const struct resource *r)
 static void list_all(struct listing *l)
 {
 	for (int kind = 0; kind < KIND_MAX; kind++) {
-		struct store_iter it = store_iter(l->call->tx, (enum kind)kind, l->call->caller->account, l->call->caller->region);
+		struct store_iter it = store_pass(l->call->tx, (enum kind)kind, l->call->caller->account, l->call->caller->region, NULL);
 		const struct resource *r;
 
 		while ((r = store_next(&it)))

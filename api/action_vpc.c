@@ -149,7 +149,7 @@ static int check_quota(struct call *call)
 	struct store_iter it = store_iter(call->tx, KIND_VPC, call->caller->account, call->caller->region);
 	long n = 0;
 
-	while (store_next(&it))
+	while (store_next_bare(&it))
 		n++;
 	return action_check_quota(call, n, call->api->config.quota_vpcs, "VpcLimitExceeded", "VPCs");
 }

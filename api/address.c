@@ -60,17 +60,17 @@ static void take_slots(const struct resource *eni, const char *member, struct ra
 
 static void take_private(struct store_tx *tx, const struct resource *subnet, struct range *r)
 {
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, subnet->account, subnet->region);
+	struct store_iter it = store_pass(tx, KIND_NETWORK_INTERFACE, subnet->account, subnet->region, subnet->id);
 	const struct resource *eni;
 
-	while ((eni = store_next(&it)))
+	while ((eni = store_next_of(&it, subnet->parent)))
 		if (strcmp(mc_json_str(eni->spec, "subnet", ""), subnet->id) == 0)
 			take_slots(eni, "ip", r);
 }
 
 static void take_public(struct store_tx *tx, struct range *r)
 {
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL);
+	struct store_iter it = store_pass(tx, KIND_NETWORK_INTERFACE, NULL, NULL, "\"public_ip\"");
 	const struct resource *one;
 
 	while ((one = store_next(&it)))

@@ -134,6 +134,8 @@ struct run {
 	bool more;
 	const struct model_shape *shape; /* of an item, NULL: leave it a document */
 	struct buffer encoded;           /* the item at work */
+	struct buffer kept;              /* its group, a NUL, its text */
+	struct store_seen seen;          /* what was looked at for it */
 };
 
 static const char *account_of(const struct run *run)
@@ -146,9 +148,9 @@ static const char *region_of(const struct run *run)
 	return run->d->visible ? NULL : run->call->caller->region;
 }
 
-static bool visible(const struct run *run, const struct resource *r)
+static bool visible(const struct run *run, const struct resource *bare)
 {
-	return !run->d->visible || run->d->visible(run->call, r);
+	return !run->d->visible || run->d->visible(run->call, store_load(run->call->tx, bare));
 }
 
 /* What an item is in the model, where the answer goes out as XML. */
@@ -178,60 +180,104 @@ static json_t *encode(struct run *run, json_t *view)
 	return text;
 }
 
-static void add(struct run *run, const struct resource *r, json_t *item)
+static void add(struct run *run, const struct resource *r, const char *group, json_t *item)
 {
 	if (run->d->add)
-		run->d->add(run->list, r, item);
+		run->d->add(run->list, r, group, item);
 	else
 		json_array_append_new(run->list, item);
 	run->last = r->seq;
 	run->n++;
 }
 
-/* The item, its text kept from another time where that is still true; NULL: r does
- * not match. */
-static json_t *item_of(struct run *run, const struct resource *r)
+static bool keeps(const struct run *run)
 {
-	bool keep = run->shape && run->d->stamp;
-	uint64_t stamp = keep ? run->d->stamp(run->call, r) : 0;
-	json_t *kept = keep ? describe_cache_get(run->call->api->describe_cache, r->id, stamp) : NULL;
-	json_t *item = NULL;
+	return run->shape && run->d->keep;
+}
 
+/* Of a text kept from another time. */
+static json_t *kept_item(const struct run *run, const char **ret_group)
+{
+	const char *text = run->kept.data + strlen(run->kept.data) + 1;
+
+	*ret_group = run->kept.data;
+	return json_stringn_nocheck(text, run->kept.len - (size_t)(text - run->kept.data));
+}
+
+static uint64_t aside(const struct run *run, const struct resource *r)
+{
+	return run->d->aside ? run->d->aside(run->call, r) : 0;
+}
+
+static void keep_item(struct run *run, const struct resource *r, const char *group, const json_t *item)
+{
+	if (!keeps(run) || !json_is_string(item))
+		return;
+	run->kept.len = 0;
+	buffer_add(&run->kept, group, strlen(group) + 1);
+	buffer_add(&run->kept, json_string_value(item), json_string_length(item));
+	describe_cache_put(run->call->api->describe_cache, run->call->tx, r, aside(run, r), run->kept.data, run->kept.len, &run->seen);
+}
+
+static json_t *view_of(struct run *run, const struct resource *r)
+{
+	struct store_tx *tx = run->call->tx;
+	json_t *view;
+
+	if (!keeps(run))
+		return run->d->view(run->call, r);
+	store_watch(tx, &run->seen);
+	store_get_bare(tx, r->id); /* it is looked at itself */
+	view = run->d->view(run->call, r);
+	store_watch(tx, NULL);
+	return view;
+}
+
+/* The item, NULL: r does not match. */
+static json_t *item_of(struct run *run, const struct resource *r, const char **ret_group)
+{
+	bool kept;
+	json_t *item;
+
+	if (!visible(run, r))
+		return NULL;
+	kept = keeps(run) && describe_cache_get(run->call->api->describe_cache, run->call->tx, r, aside(run, r), &run->kept);
 	if (kept && run->clauses.n == 0)
-		return kept;
-	item = run->d->view(run->call, r);
+		return kept_item(run, ret_group);
+	r = store_load(run->call->tx, r);
+	if (!clauses_may_match(&run->clauses, r))
+		return NULL;
+	item = view_of(run, r);
 	if (!item || !clauses_match(&run->clauses, item, r)) {
 		json_decref(item);
-		json_decref(kept);
 		return NULL;
 	}
 	if (kept) {
 		json_decref(item);
-		return kept;
+		return kept_item(run, ret_group);
 	}
 	item = encode(run, item);
-	if (keep && json_is_string(item))
-		describe_cache_put(run->call->api->describe_cache, r->id, stamp, item);
+	*ret_group = run->d->group ? run->d->group(r) : "";
+	keep_item(run, r, *ret_group, item);
 	return item;
 }
 
 /* False: the page is full. */
 static bool offer(struct run *run, const struct resource *r)
 {
-	json_t *item;
+	size_t mark = store_mark(run->call->tx);
+	const char *group = "";
+	json_t *item = r->seq > run->after ? item_of(run, r, &group) : NULL;
 
-	if (r->seq <= run->after || !clauses_may_match(&run->clauses, r))
-		return true;
-	item = item_of(run, r);
-	if (!item)
-		return true;
-	if (run->limit && run->n == run->limit) {
+	if (item && run->limit && run->n == run->limit) {
 		json_decref(item);
 		run->more = true;
-		return false;
+	} else if (item) {
+		add(run, r, group, item);
 	}
-	add(run, r, item);
-	return true;
+	/* Who lists all needs the documents of one. */
+	store_release(run->call->tx, mark);
+	return !run->more;
 }
 
 static void choose(struct run *run, const struct resource *r)
@@ -274,7 +320,7 @@ static int choose_ids(struct run *run)
 
 		if (!mc_id_valid(k->prefix, text))
 			return action_fail(run->call, API_MALFORMED_ID, k->malformed, text, k->prefix);
-		r = store_find(run->call->tx, run->d->kind, account_of(run), region_of(run), text);
+		r = store_find_bare(run->call->tx, run->d->kind, account_of(run), region_of(run), text);
 		if (r && visible(run, r))
 			choose(run, r);
 		else
@@ -318,7 +364,7 @@ static int offer_chosen(struct run *run)
 		return 1;
 	qsort(run->chosen, run->n_chosen, sizeof(*run->chosen), by_seq);
 	for (size_t i = 0; i < run->n_chosen; i++)
-		if ((i == 0 || run->chosen[i] != run->chosen[i - 1]) && !offer(run, run->chosen[i]))
+		if ((i == 0 || run->chosen[i]->seq != run->chosen[i - 1]->seq) && !offer(run, run->chosen[i]))
 			break;
 	return 0;
 }
@@ -328,7 +374,7 @@ static void offer_all(struct run *run)
 	struct store_iter it = store_iter(run->call->tx, run->d->kind, account_of(run), region_of(run));
 	const struct resource *r;
 
-	while ((r = store_next(&it)) && (!visible(run, r) || offer(run, r)))
+	while ((r = store_next_bare(&it)) && offer(run, r))
 		;
 }
 
@@ -378,7 +424,9 @@ int describe_run(struct call *call, const struct describe *d)
 	else if (r == 0)
 		offer_all(&run);
 	free(run.chosen);
+	free(run.seen.slots);
 	buffer_deinit(&run.encoded);
+	buffer_deinit(&run.kept);
 	if (r)
 		return r;
 	call->out = json_pack("{s:O}", d->list, list);

@@ -25,16 +25,22 @@ struct describe {
 	const char *name_not_found; /* error code */
 	const struct filter *filters; /* ends with a NULL name */
 	describe_view *view;
-	/* A number for what the view shows, another one after any change of it: encoded
-	 * items are kept by it (api/describe_cache.h). NULL: they are made anew each time. */
-	uint64_t (*stamp)(struct call *call, const struct resource *r);
+	/* The view depends on nothing but what it looks at in the store, what never changes
+	 * while the daemon runs, and the resource's own account and region: then encoded items are
+	 * kept until any of what was looked at changes (api/describe_cache.h). */
+	bool keep;
+	/* A number for what the view looks at by store_peek(): another one when that changes what
+	 * it shows. NULL: it does not. bare: without documents. */
+	uint64_t (*aside)(struct call *call, const struct resource *bare);
 	int page_min, page_max;       /* MaxResults; 0: not paginated */
 	bool ids_with_page_refused;
 	/* The items are members of the rows of `list`: DescribeInstances lists Reservations
-	 * with their Instances. Both or neither. inside: the member; add: puts the item of r
-	 * into the list, taking it over. */
+	 * with their Instances. All three or none. inside: the member; group: the row's name, of
+	 * r's documents (borrowed); add: puts the item of r, which may be without documents, into the
+	 * list's row of that name, taking it over. */
 	const char *inside;
-	void (*add)(json_t *list, const struct resource *r, json_t *item);
+	const char *(*group)(const struct resource *r);
+	void (*add)(json_t *list, const struct resource *r, const char *group, json_t *item);
 	/* Is it for this caller? It is asked for those of all accounts and regions; NULL:
 	 * what is the caller's own, in the call's region. */
 	bool (*visible)(struct call *call, const struct resource *r);

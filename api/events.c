@@ -22,15 +22,16 @@ static int on_event(void *ctx, const json_t *doc)
 	return 0;
 }
 
-/* What happened while nobody listened is found by looking at everything. */
+/* What happened while nobody listened is found by looking at everything: each stream
+ * begins with a resync. */
 static void *follow(void *arg)
 {
 	struct api *api = arg;
 
+	reconciler_wake_all(api->reconciler);
 	for (;;) {
 		mc_err *err = NULL;
 
-		reconciler_wake_all(api->reconciler);
 		mc_ipc_follow(api->config.hypervisor, "/v1/events", on_event, api, &err);
 		mc_log(MC_LOG_DEBUG, "events", "stream ended", "reason", mc_err_msg(err), NULL);
 		mc_err_free(err);

@@ -225,7 +225,7 @@ static bool is_known(struct store_tx *tx, const struct resource *eni)
 
 static json_t *enis_of(struct store_tx *tx, const struct resource *log)
 {
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, log->account, log->region);
+	struct store_iter it = store_pass(tx, KIND_NETWORK_INTERFACE, log->account, log->region, NULL);
 	const char *of = mc_json_str(log->doc, "ResourceId", "");
 	const struct resource *eni;
 	json_t *list = json_array();

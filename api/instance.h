@@ -11,8 +11,8 @@ void instance_set_transition(struct resource *r, const char *who);
 
 /* The Instance of DescribeInstances. New reference. */
 json_t *instance_view(struct call *call, const struct resource *r);
-/* A number for what instance_view() shows: another one after any change of it. */
-uint64_t instance_stamp(struct call *call, const struct resource *r);
+/* What it shows besides of things that change often (struct describe). */
+uint64_t instance_aside(struct call *call, const struct resource *r);
 /* {Code, Name} of a state. New reference. */
 json_t *instance_state_doc(int state);
 

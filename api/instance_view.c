@@ -117,30 +117,10 @@ json_t *instance_view(struct call *call, const struct resource *r)
 	return doc;
 }
 
-/* One round of FNV-1a over whole numbers: versions are never given twice. */
-static void mix(uint64_t *stamp, const struct resource *r)
+uint64_t instance_aside(struct call *call, const struct resource *r)
 {
-	*stamp = (*stamp ^ (r ? r->version : 0)) * 0x100000001b3ULL;
-}
+	const struct resource *vpc = store_peek(call->tx, r->parent);
 
-uint64_t instance_stamp(struct call *call, const struct resource *r)
-{
-	const struct resource *vpc = store_get(call->tx, r->parent);
-	uint64_t stamp = 0xcbf29ce484222325ULL;
-	json_t *entry, *group;
-	size_t i, k;
-
-	mix(&stamp, r);
-	/* Of the VPC only this is shown; its version would change with every neighbour. */
-	stamp += vpc && vpc_names_hosts(vpc);
-	json_array_foreach(mc_json_arr(r->spec, "enis"), i, entry) {
-		const struct resource *eni = store_get(call->tx, json_string_value(entry));
-
-		mix(&stamp, eni);
-		json_array_foreach(mc_json_arr(eni ? eni->spec : NULL, "groups"), k, group)
-			mix(&stamp, store_get(call->tx, json_string_value(group)));
-	}
-	json_array_foreach(mc_json_arr(r->spec, "volumes"), i, entry)
-		mix(&stamp, store_get(call->tx, mc_json_str(entry, "id", NULL)));
-	return stamp;
+	/* Of the VPC only this is shown; its version changes with every neighbour. */
+	return vpc && vpc_names_hosts(vpc);
 }

@@ -59,7 +59,7 @@ json_t *interface_association(struct store_tx *tx, const struct resource *eni, c
 {
 	const char *ip = mc_json_str(slot, "public_ip", NULL), *allocation = mc_json_str(slot, "allocation", NULL);
 	const struct resource *eip = allocation ? store_get(tx, allocation) : NULL;
-	const struct resource *vpc = store_get(tx, eni->parent);
+	const struct resource *vpc = store_peek(tx, eni->parent);
 	mc_autofree char *name = ip && vpc && vpc_names_hosts(vpc) ? dns_name_public(eni->region, ip) : mc_strdup("");
 	json_t *view;
 

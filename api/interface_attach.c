@@ -179,7 +179,7 @@ static int attach_interface(struct call *call)
 
 static const struct resource *by_attachment(struct call *call, const char *id)
 {
-	struct store_iter it = store_iter(call->tx, KIND_NETWORK_INTERFACE, call->caller->account, call->caller->region);
+	struct store_iter it = store_pass(call->tx, KIND_NETWORK_INTERFACE, call->caller->account, call->caller->region, NULL);
 	const struct resource *eni;
 	mc_autofree char *text = NULL;
 

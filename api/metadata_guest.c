@@ -13,9 +13,8 @@ static const struct resource *nic_of_address(struct store_tx *tx, const char *vp
 {
 	const struct resource *r;
 
-	for (struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL); (r = store_next(&it)); )
-		if (r->parent && strcmp(r->parent, vpc_id) == 0 &&
-		    interface_slot_of(r, ip))
+	for (struct store_iter it = store_pass(tx, KIND_NETWORK_INTERFACE, NULL, NULL, ip); (r = store_next_of(&it, vpc_id)); )
+		if (interface_slot_of(r, ip))
 			return r;
 	return NULL;
 }

@@ -71,7 +71,7 @@ static void count_instances(struct api *api, unsigned long counts[INSTANCE_STATE
 	struct store_iter it = store_iter(tx, KIND_INSTANCE, NULL, NULL);
 	const struct resource *r;
 
-	while ((r = store_next(&it)))
+	while ((r = store_next_bare(&it)))
 		counts[r->state]++;
 	store_end(tx);
 }

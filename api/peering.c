@@ -112,7 +112,7 @@ static bool is_of_vpc(struct store_tx *tx, const struct resource *rule, const ch
 
 bool peering_depends(struct store_tx *tx, const struct resource *peering, const char *vpc, const char *other)
 {
-	struct store_iter it = store_iter(tx, KIND_SECURITY_GROUP_RULE, NULL, NULL);
+	struct store_iter it = store_pass(tx, KIND_SECURITY_GROUP_RULE, NULL, NULL, NULL);
 	const struct resource *rule;
 
 	if (mc_json_bool(peering_end(peering, other), "dns", false))
@@ -189,7 +189,7 @@ json_t *vpc_part_peerings(struct store_tx *tx, const struct resource *vpc)
 /* The private addresses of the group's members. */
 static json_t *members_of(struct store_tx *tx, const char *group)
 {
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL);
+	struct store_iter it = store_pass(tx, KIND_NETWORK_INTERFACE, NULL, NULL, group);
 	const struct resource *eni;
 	json_t *list = json_array();
 
@@ -205,7 +205,7 @@ static json_t *members_of(struct store_tx *tx, const char *group)
 /* The groups of this peer that rules of the VPC name, as {id: members}. */
 static void add_groups(struct store_tx *tx, const struct resource *vpc, const char *other, json_t *groups)
 {
-	struct store_iter it = store_iter(tx, KIND_SECURITY_GROUP_RULE, vpc->account, vpc->region);
+	struct store_iter it = store_pass(tx, KIND_SECURITY_GROUP_RULE, vpc->account, vpc->region, NULL);
 	const struct resource *rule;
 
 	while ((rule = store_next(&it))) {
@@ -234,7 +234,7 @@ json_t *vpc_part_foreign_groups(struct store_tx *tx, const struct resource *vpc)
 /* The public names in one VPC, with the private addresses they have for its peers. */
 static void add_names(struct store_tx *tx, const struct resource *vpc, json_t *list)
 {
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, vpc->account, vpc->region);
+	struct store_iter it = store_pass(tx, KIND_NETWORK_INTERFACE, vpc->account, vpc->region, "\"public_ip\"");
 	const struct resource *eni;
 
 	while ((eni = store_next_of(&it, vpc->id)))

@@ -63,7 +63,7 @@ static bool has_address(const struct resource *eni, const char *member, uint32_t
 
 const struct resource *reach_by_private(struct store_tx *tx, const char *vpc, uint32_t ip)
 {
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL);
+	struct store_iter it = store_pass(tx, KIND_NETWORK_INTERFACE, NULL, NULL, NULL);
 	const struct resource *eni;
 
 	while ((eni = store_next_of(&it, vpc)) && !has_address(eni, "ip", ip))
@@ -73,7 +73,7 @@ const struct resource *reach_by_private(struct store_tx *tx, const char *vpc, ui
 
 const struct resource *reach_by_public(struct store_tx *tx, uint32_t ip)
 {
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL);
+	struct store_iter it = store_pass(tx, KIND_NETWORK_INTERFACE, NULL, NULL, NULL);
 	const struct resource *eni;
 
 	while ((eni = store_next(&it)) && !has_address(eni, "public_ip", ip))

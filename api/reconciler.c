@@ -23,11 +23,18 @@ struct item {
 	char id[MC_ID_LEN];
 	char request[MC_UUID_LEN]; /* the last one that changed it; "" where it was none */
 	int64_t due;               /* boot clock */
+	size_t at;                 /* its place in the queue, unless busy */
 	bool busy, again;
 	bool early;        /* it is looked at before its pause was over, since something woke it */
 	unsigned failures; /* in a row, each after its pause */
 	char *reason; /* of the last failure; NULL: the last step did not fail */
 	UT_hash_handle hh;
+};
+
+/* Those that are not busy: a heap, the next one due on top. */
+struct queue {
+	struct item **items;
+	size_t n, cap;
 };
 
 struct job {
@@ -41,6 +48,7 @@ struct reconciler {
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
 	struct item *items;
+	struct queue queue;
 	struct job *first, **last;
 	bool stopping;
 	pthread_t *threads;
@@ -67,20 +75,59 @@ static step_fn *step_of(const char *id)
 
 /* --- the queue (under the mutex) ------------------------------------------- */
 
+static void place(struct queue *q, struct item *i, size_t at)
+{
+	q->items[at] = i;
+	i->at = at;
+}
+
+static void move_up(struct queue *q, struct item *i, size_t at)
+{
+	for (; at > 0 && q->items[(at - 1) / 2]->due > i->due; at = (at - 1) / 2)
+		place(q, q->items[(at - 1) / 2], at);
+	place(q, i, at);
+}
+
+static void move_down(struct queue *q, struct item *i, size_t at)
+{
+	size_t child;
+
+	for (; (child = 2 * at + 1) < q->n; at = child) {
+		if (child + 1 < q->n && q->items[child + 1]->due < q->items[child]->due)
+			child++;
+		if (q->items[child]->due >= i->due)
+			break;
+		place(q, q->items[child], at);
+	}
+	place(q, i, at);
+}
+
+static void enqueue(struct queue *q, struct item *i)
+{
+	if (q->n == q->cap) {
+		q->cap = q->cap ? q->cap * 2 : 64;
+		q->items = realloc(q->items, q->cap * sizeof(struct item *));
+		if (!q->items)
+			abort();
+	}
+	move_up(q, i, q->n++);
+}
+
+static void dequeue_first(struct queue *q)
+{
+	struct item *last = q->items[--q->n];
+
+	if (q->n > 0)
+		move_down(q, last, 0);
+}
+
+/* The one that is due, or NULL and when to look again. */
 static struct item *next_item(struct reconciler *r, int64_t now, int64_t *ret_due)
 {
-	struct item *best = NULL;
+	struct item *first = r->queue.n ? r->queue.items[0] : NULL;
 
-	*ret_due = now + TICK;
-	for (struct item *i = r->items; i; i = i->hh.next) {
-		if (i->busy)
-			continue;
-		if (i->due <= now && (!best || i->due < best->due))
-			best = i;
-		if (i->due < *ret_due)
-			*ret_due = i->due;
-	}
-	return best;
+	*ret_due = first && first->due < now + TICK ? first->due : now + TICK;
+	return first && first->due <= now ? first : NULL;
 }
 
 static void forget_item(struct reconciler *r, struct item *i)
@@ -120,9 +167,11 @@ static void settle(struct reconciler *r, struct item *i, int result, int64_t del
 		i->due = now;
 	} else if (result == STEP_DONE) {
 		forget_item(r, i);
+		return;
 	} else {
 		i->due = now + delay;
 	}
+	enqueue(&r->queue, i);
 }
 
 static void wait_until(struct reconciler *r, int64_t due, int64_t now)
@@ -175,6 +224,7 @@ static void run_item(struct reconciler *r, struct item *i)
 	int64_t delay = 0;
 	int result;
 
+	dequeue_first(&r->queue);
 	i->busy = true;
 	i->again = false;
 	memcpy(request, i->request, sizeof(request));
@@ -232,11 +282,13 @@ void reconciler_wake(struct reconciler *r, const char *id, int64_t delay)
 		strncpy(i->id, id, sizeof(i->id) - 1);
 		i->due = due;
 		HASH_ADD_STR(r->items, id, i);
+		enqueue(&r->queue, i);
 	} else if (i->busy) {
 		i->again = true;
 	} else if (due < i->due) {
 		i->early = true;
 		i->due = due;
+		move_up(&r->queue, i, i->at);
 	}
 	if (strcmp(request, "-") != 0)
 		snprintf(i->request, sizeof(i->request), "%s", request);
@@ -250,7 +302,7 @@ static void wake_kind(struct reconciler *r, enum kind kind)
 	struct store_iter it = store_iter(tx, kind, NULL, NULL);
 	const struct resource *res;
 
-	while ((res = store_next(&it)))
+	while ((res = store_next_bare(&it)))
 		reconciler_wake(r, res->id, 0);
 	store_end(tx);
 }
@@ -335,6 +387,7 @@ void reconciler_stop(struct reconciler *r)
 		free(r->first);
 		r->first = next;
 	}
+	free(r->queue.items);
 	pthread_cond_destroy(&r->cond);
 	pthread_mutex_destroy(&r->mutex);
 	free(r->threads);

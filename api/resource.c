@@ -71,8 +71,6 @@ struct resource *resource_clone(const struct resource *r)
 	copy->spec = json_deep_copy(r->spec);
 	copy->tags = json_deep_copy(r->tags);
 	copy->version = 0;
-	copy->next = NULL;
-	copy->gone = false;
 	return copy;
 }
 

@@ -64,8 +64,6 @@ struct resource {
 	uint64_t version; /* of this content: the store gives each one that is published a new number; 0: not published */
 	int64_t created; /* wall clock, ns */
 	json_t *doc, *spec, *tags; /* objects, never NULL; tags: {key: value} */
-	struct resource *next; /* the transaction's newer version; only the writer looks */
-	bool gone;             /* deleted by the transaction; only the writer looks */
 };
 
 /* A copy whose documents may be changed. */

@@ -71,7 +71,7 @@ static int64_t live_instances(struct call *call)
 	const struct resource *r;
 	int64_t n = 0;
 
-	while ((r = store_next(&it)))
+	while ((r = store_next_bare(&it)))
 		n += r->state != INSTANCE_TERMINATED;
 	return n;
 }
@@ -235,7 +235,7 @@ int run_instances(struct call *call)
 int run_instances_replay(struct call *call)
 {
 	const char *id = mc_json_str(call->job, "ReservationId", "");
-	struct store_iter it = store_iter(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region);
+	struct store_iter it = store_pass(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region, id);
 	const struct resource *r;
 	json_t *list = json_array();
 

@@ -14,7 +14,7 @@
 /* Append the VPCs whose rules name the group over an active peering, each once. */
 static void add_references(struct call *call, const struct resource *group, json_t *list)
 {
-	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP_RULE, NULL, NULL);
+	struct store_iter it = store_pass(call->tx, KIND_SECURITY_GROUP_RULE, NULL, NULL, group->id);
 	const struct resource *rule;
 	mc_auto_json json_t *seen = json_object();
 

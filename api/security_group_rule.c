@@ -36,11 +36,11 @@ static bool of_group(const struct resource *rule, const struct resource *group, 
 
 static const struct resource *rule_like(struct call *call, const struct resource *group, bool egress, const json_t *doc)
 {
-	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP_RULE, group->account, group->region);
+	struct store_iter it = store_pass(call->tx, KIND_SECURITY_GROUP_RULE, group->account, group->region, NULL);
 	mc_autofree char *wanted = permission_text(doc);
 	const struct resource *rule;
 
-	while ((rule = store_next(&it))) {
+	while ((rule = store_next_of(&it, group->id))) {
 		mc_autofree char *text = of_group(rule, group, egress) ? permission_text(rule->doc) : NULL;
 
 		if (text && strcmp(text, wanted) == 0)
@@ -52,7 +52,7 @@ static const struct resource *rule_like(struct call *call, const struct resource
 /* All rules of the direction, by what they count for. */
 static int64_t weigh_rules(struct call *call, const struct resource *group, bool egress)
 {
-	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP_RULE, group->account, group->region);
+	struct store_iter it = store_pass(call->tx, KIND_SECURITY_GROUP_RULE, group->account, group->region, NULL);
 	const struct resource *rule;
 	int64_t n = 0;
 

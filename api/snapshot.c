@@ -129,7 +129,7 @@ json_t *snapshot_view(struct call *call, const struct resource *r)
 
 bool snapshot_pending_of(struct store_tx *tx, const char *volume)
 {
-	struct store_iter it = store_iter(tx, KIND_SNAPSHOT, NULL, NULL);
+	struct store_iter it = store_pass(tx, KIND_SNAPSHOT, NULL, NULL, volume);
 	const struct resource *r;
 
 	while ((r = store_next(&it)))

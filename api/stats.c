@@ -27,7 +27,7 @@ static json_t *instance_doc(struct call *call, const struct resource *r)
 /* Under the transaction: which instances there are. */
 static int find_instances(struct call *call)
 {
-	struct store_iter it = store_iter(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region);
+	struct store_iter it = store_pass(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region, NULL);
 	const struct resource *r;
 
 	call->job = json_array();

@@ -292,7 +292,7 @@ static int step_pending(struct api *api, const struct resource *r, int64_t *ret_
 static bool needed(struct api *api, const char *id)
 {
 	struct store_tx *tx = store_read(api->store);
-	struct store_iter volumes = store_iter(tx, KIND_VOLUME, NULL, NULL), copies = store_iter(tx, KIND_SNAPSHOT, NULL, NULL);
+	struct store_iter volumes = store_pass(tx, KIND_VOLUME, NULL, NULL, id), copies = store_pass(tx, KIND_SNAPSHOT, NULL, NULL, id);
 	const struct resource *r;
 	bool found = false;
 

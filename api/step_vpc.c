@@ -23,7 +23,7 @@ static bool in_motion(const struct resource *r)
 /* So is one that runs and has an interface on its way in or out. */
 static void wake_movers(struct api *api, struct store_tx *tx, const char *vpc_id)
 {
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, NULL, NULL);
+	struct store_iter it = store_pass(tx, KIND_NETWORK_INTERFACE, NULL, NULL, "attachment_state");
 	const struct resource *eni;
 
 	while ((eni = store_next_of(&it, vpc_id)))
@@ -38,7 +38,7 @@ static void wake_instances(struct api *api, const char *vpc_id)
 	struct store_iter it = store_iter(tx, KIND_INSTANCE, NULL, NULL);
 	const struct resource *r;
 
-	while ((r = store_next(&it)))
+	while ((r = store_next_bare(&it)))
 		if (in_motion(r) && r->parent && strcmp(r->parent, vpc_id) == 0)
 			reconciler_wake(api->reconciler, r->id, 0);
 	wake_movers(api, tx, vpc_id);

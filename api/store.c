@@ -29,6 +29,7 @@ struct store *store_open(const char *path, mc_err **err)
 
 	lock_init(&s->lock);
 	pthread_mutex_init(&s->writer, NULL);
+	store_rows_init(s);
 	s->facts = json_object();
 	s->keys = json_object();
 	s->next_seq = 1;
@@ -42,17 +43,9 @@ struct store *store_open(const char *path, mc_err **err)
 
 void store_close(struct store *s)
 {
-	struct entry *e, *tmp;
-
 	if (!s)
 		return;
-	HASH_ITER(hh, s->by_id, e, tmp) {
-		HASH_DEL(s->by_id, e);
-		resource_free(e->r);
-		free(e);
-	}
-	for (int k = 0; k < KIND_MAX; k++)
-		free(s->kinds[k].items);
+	store_rows_deinit(s);
 	json_decref(s->facts);
 	json_decref(s->keys);
 	free(s->default_key);
@@ -104,75 +97,6 @@ sqlite3 *store_reader(struct store *s, mc_err **err)
 	return NULL;
 }
 
-/* --- memory ------------------------------------------------------------- */
-
-static struct entry *find_entry(struct store *s, const char *id)
-{
-	struct entry *e;
-
-	HASH_FIND_STR(s->by_id, id, e);
-	return e;
-}
-
-static void list_append(struct kind_list *l, struct resource *r)
-{
-	if (l->n == l->cap) {
-		l->cap = l->cap ? l->cap * 2 : 64;
-		l->items = realloc(l->items, l->cap * sizeof(*l->items));
-		if (!l->items)
-			abort();
-	}
-	l->items[l->n++] = r;
-}
-
-/* The lists are ascending by seq. */
-static size_t list_find(const struct kind_list *l, int64_t seq)
-{
-	size_t lo = 0, hi = l->n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (l->items[mid]->seq < seq)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-void store_publish(struct store *s, struct resource *r)
-{
-	struct entry *e = find_entry(s, r->id);
-	struct kind_list *l = &s->kinds[r->kind];
-
-	r->version = ++s->version;
-	if (e) {
-		l->items[list_find(l, r->seq)] = r;
-		HASH_DEL(s->by_id, e);
-		resource_free(e->r);
-	} else {
-		e = mc_alloc(sizeof(*e));
-		list_append(l, r);
-	}
-	/* The key lies inside the resource, so a replaced one is hashed anew. */
-	e->r = r;
-	HASH_ADD_KEYPTR(hh, s->by_id, e->r->id, strlen(e->r->id), e);
-}
-
-static void unpublish(struct store *s, struct resource *r)
-{
-	struct entry *e = find_entry(s, r->id);
-	struct kind_list *l = &s->kinds[r->kind];
-	size_t at = list_find(l, r->seq);
-
-	memmove(l->items + at, l->items + at + 1, (l->n - at - 1) * sizeof(*l->items));
-	l->n--;
-	HASH_DEL(s->by_id, e);
-	free(e);
-	resource_free(r);
-}
-
 /* --- transactions ------------------------------------------------------- */
 
 static struct store_tx *tx_new(struct store *s, bool writing)
@@ -218,8 +142,13 @@ static void token_free(struct token *t)
 
 static void tx_free(struct store_tx *tx)
 {
+	store_doc_unload(tx, 0);
+	for (size_t i = 0; i < tx->n_dropped; i++)
+		resource_free(tx->dropped[i]);
+	free(tx->dropped);
 	free(tx->inserted);
 	free(tx->edited);
+	free(tx->texts);
 	json_decref(tx->facts);
 	token_free(tx->tokens);
 	free(tx);
@@ -240,8 +169,8 @@ void store_end(struct store_tx *tx)
 	for (size_t i = 0; i < tx->n_inserted; i++)
 		resource_free(tx->inserted[i]);
 	for (size_t i = 0; i < tx->n_edited; i++) {
-		resource_free(tx->edited[i]->next);
-		tx->edited[i]->next = NULL;
+		resource_free(tx->edited[i]->edited);
+		tx->edited[i]->edited = NULL;
 		tx->edited[i]->gone = false;
 	}
 	pthread_mutex_unlock(&s->writer);
@@ -266,35 +195,51 @@ static size_t note_changes(const struct store_tx *tx, struct store_change **ret)
 	size_t n = 0;
 
 	for (size_t i = 0; i < tx->n_edited; i++)
-		note_change(&c[n++], tx->edited[i], tx->edited[i]->gone ? NULL : tx->edited[i]->next);
+		note_change(&c[n++], &tx->edited[i]->r, tx->edited[i]->gone ? NULL : tx->edited[i]->edited);
 	for (size_t i = 0; i < tx->n_inserted; i++)
-		if (!tx->inserted[i]->gone)
+		if (tx->inserted[i])
 			note_change(&c[n++], NULL, tx->inserted[i]);
 	*ret = c;
 	return n;
 }
 
+/* What is long is done before readers are kept out. */
+static void prepare_texts(struct store_tx *tx)
+{
+	struct store *s = tx->store;
+	size_t n = 0;
+
+	tx->texts = mc_alloc((tx->n_edited + tx->n_inserted + 1) * sizeof(*tx->texts));
+	for (size_t i = 0; i < tx->n_edited; i++, n++)
+		if (!tx->edited[i]->gone)
+			tx->texts[n] = store_row_text_of(s, tx->edited[i]->edited);
+	for (size_t i = 0; i < tx->n_inserted; i++, n++)
+		if (tx->inserted[i])
+			tx->texts[n] = store_row_text_of(s, tx->inserted[i]);
+}
+
 static void publish_all(struct store_tx *tx)
 {
 	struct store *s = tx->store;
+	size_t n = 0;
 
+	prepare_texts(tx);
 	pthread_rwlock_wrlock(&s->lock);
-	for (size_t i = 0; i < tx->n_edited; i++) {
-		struct resource *old = tx->edited[i], *next = old->next;
+	for (size_t i = 0; i < tx->n_edited; i++, n++) {
+		struct row *row = tx->edited[i];
 
-		if (!old->gone) {
-			store_publish(s, next);
+		if (!row->gone) {
+			store_publish(s, row->edited, tx->texts[n]);
 			continue;
 		}
-		resource_free(next);
-		unpublish(s, old);
+		resource_free(row->edited);
+		store_unpublish(s, row);
 	}
-	for (size_t i = 0; i < tx->n_inserted; i++) {
-		if (tx->inserted[i]->gone)
-			resource_free(tx->inserted[i]);
-		else
-			store_publish(s, tx->inserted[i]);
-	}
+	for (size_t i = 0; i < tx->n_inserted; i++, n++)
+		if (tx->inserted[i])
+			store_publish(s, tx->inserted[i], tx->texts[n]);
+	if (json_object_size(tx->facts) > 0)
+		s->facts_version = ++s->version;
 	json_object_update(s->facts, tx->facts);
 	pthread_rwlock_unlock(&s->lock);
 }
@@ -312,6 +257,7 @@ int store_commit(struct store_tx *tx, mc_err **err)
 	}
 	MC_CRASH_POINT();
 	n = note_changes(tx, &changes);
+	store_doc_unload(tx, 0);
 	publish_all(tx);
 	for (size_t i = 0; s->committed && i < n; i++)
 		s->committed(s->committed_ctx, &changes[i]);
@@ -324,47 +270,106 @@ int store_commit(struct store_tx *tx, mc_err **err)
 
 /* --- reading ------------------------------------------------------------ */
 
-/* What the transaction sees of a published resource. */
-static const struct resource *seen(const struct store_tx *tx, struct resource *r)
+static struct row *row_of(const struct resource *bare)
+{
+	return (struct row *)((char *)(uintptr_t)bare - offsetof(struct row, r));
+}
+
+uint32_t store_slot(struct store_tx *tx, const char *id)
+{
+	return store_row_find(tx->store, id)->slot;
+}
+
+static void note_seen(struct store_tx *tx, uint32_t slot)
+{
+	struct store_seen *seen = tx->seen;
+
+	for (size_t i = 0; i < seen->n; i++)
+		if (seen->slots[i] == slot)
+			return;
+	if (seen->n == seen->cap) {
+		seen->cap = seen->cap ? seen->cap * 2 : 16;
+		seen->slots = realloc(seen->slots, seen->cap * sizeof(*seen->slots));
+		if (!seen->slots)
+			abort();
+	}
+	seen->slots[seen->n++] = slot;
+}
+
+/* What the transaction sees of a published resource, without documents unless it is its own. */
+static const struct resource *seen(const struct store_tx *tx, struct row *row)
 {
 	if (!tx->writing)
-		return r;
-	if (r->gone)
+		return &row->r;
+	if (row->gone)
 		return NULL;
-	return r->next ? r->next : r;
+	return row->edited ? row->edited : &row->r;
+}
+
+const struct resource *store_load(struct store_tx *tx, const struct resource *bare)
+{
+	return bare && !bare->doc ? store_doc_load(tx, row_of(bare)) : bare;
 }
 
 static struct resource *find_inserted(const struct store_tx *tx, const char *id)
 {
 	for (size_t i = tx->n_inserted; i-- > 0;)
-		if (strcmp(tx->inserted[i]->id, id) == 0)
-			return tx->inserted[i]->gone ? NULL : tx->inserted[i];
+		if (tx->inserted[i] && strcmp(tx->inserted[i]->id, id) == 0)
+			return tx->inserted[i];
 	return NULL;
+}
+
+const struct resource *store_get_bare(struct store_tx *tx, const char *id)
+{
+	struct row *row = id ? store_row_find(tx->store, id) : NULL;
+
+	if (row && tx->seen)
+		note_seen(tx, row->slot);
+	if (row)
+		return seen(tx, row);
+	return id ? find_inserted(tx, id) : NULL;
 }
 
 const struct resource *store_get(struct store_tx *tx, const char *id)
 {
-	struct entry *e = id ? find_entry(tx->store, id) : NULL;
+	return store_load(tx, store_get_bare(tx, id));
+}
 
-	if (e)
-		return seen(tx, e->r);
-	return id ? find_inserted(tx, id) : NULL;
+const struct resource *store_peek(struct store_tx *tx, const char *id)
+{
+	struct store_seen *watching = tx->seen;
+	const struct resource *r;
+
+	tx->seen = NULL;
+	r = store_get(tx, id);
+	tx->seen = watching;
+	return r;
+}
+
+static bool belongs(const struct resource *r, const char *account, const char *region)
+{
+	return (!account || strcmp(account, r->account) == 0) && (!region || strcmp(region, r->region) == 0);
+}
+
+const struct resource *store_find_bare(struct store_tx *tx, enum kind kind, const char *account,
+				       const char *region, const char *id)
+{
+	const struct resource *r = store_get_bare(tx, id);
+
+	return r && r->kind == kind && belongs(r, account, region) ? r : NULL;
 }
 
 const struct resource *store_find(struct store_tx *tx, enum kind kind, const char *account,
 				  const char *region, const char *id)
 {
-	const struct resource *r = store_get(tx, id);
-
-	if (!r || r->kind != kind || (account && strcmp(account, r->account) != 0) ||
-	    (region && strcmp(region, r->region) != 0))
-		return NULL;
-	return r;
+	return store_load(tx, store_find_bare(tx, kind, account, region, id));
 }
 
 struct store_iter store_iter(struct store_tx *tx, enum kind kind, const char *account,
 			     const char *region)
 {
+	if (tx->seen)
+		note_seen(tx, store_kind_slot(kind));
 	return (struct store_iter){ .tx = tx, .kind = kind, .account = account, .region = region };
 }
 
@@ -377,39 +382,95 @@ static const struct resource *step(struct store_iter *it)
 	if (it->j < it->tx->n_inserted) {
 		struct resource *r = it->tx->inserted[it->j++];
 
-		return r->gone || r->kind != it->kind ? NULL : r;
+		return r && r->kind == it->kind ? r : NULL;
 	}
 	it->j = SIZE_MAX;
 	return NULL;
 }
 
-const struct resource *store_next(struct store_iter *it)
+const struct resource *store_next_bare(struct store_iter *it)
 {
 	while (it->j != SIZE_MAX) {
 		const struct resource *r = step(it);
 
-		if (r && (!it->account || strcmp(it->account, r->account) == 0) &&
-		    (!it->region || strcmp(it->region, r->region) == 0))
+		if (r && belongs(r, it->account, it->region))
 			return r;
 	}
 	return NULL;
 }
 
-const struct resource *store_next_of(struct store_iter *it, const char *parent)
+struct store_iter store_pass(struct store_tx *tx, enum kind kind, const char *account, const char *region,
+			     const char *word)
+{
+	struct store_iter it = store_iter(tx, kind, account, region);
+
+	it.passing = true;
+	it.mark = store_mark(tx);
+	it.word = word;
+	return it;
+}
+
+/* Only what is published is a text to be searched. */
+static bool mentions(const struct store_iter *it, const struct resource *r)
+{
+	return !it->word || r->doc || store_doc_mentions(row_of(r), it->word);
+}
+
+static const struct resource *next_of(struct store_iter *it, const char *parent)
 {
 	const struct resource *r;
 
-	while ((r = store_next(it)))
-		if (r->parent && strcmp(r->parent, parent) == 0)
-			return r;
+	if (it->passing)
+		store_release(it->tx, it->mark);
+	while ((r = store_next_bare(it)))
+		if ((!parent || (r->parent && strcmp(r->parent, parent) == 0)) && mentions(it, r))
+			return store_load(it->tx, r);
 	return NULL;
+}
+
+const struct resource *store_next(struct store_iter *it)
+{
+	return next_of(it, NULL);
+}
+
+const struct resource *store_next_of(struct store_iter *it, const char *parent)
+{
+	return next_of(it, parent);
 }
 
 const char *store_fact(struct store_tx *tx, const char *key)
 {
 	const char *text = tx->facts ? mc_json_str(tx->facts, key, NULL) : NULL;
 
+	if (tx->seen)
+		note_seen(tx, store_facts_slot());
 	return text ? text : mc_json_str(tx->store->facts, key, NULL);
+}
+
+/* One round of FNV-1a for each: versions are never given twice. */
+static uint64_t mix_versions(const struct store *s, const uint32_t *slots, size_t n)
+{
+	uint64_t mix = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < n; i++)
+		mix = (mix ^ store_slot_version(s, slots[i])) * 0x100000001b3ULL;
+	return mix;
+}
+
+void store_watch(struct store_tx *tx, struct store_seen *ret_seen)
+{
+	struct store_seen *old = tx->seen;
+
+	if (old)
+		old->versions = mix_versions(tx->store, old->slots, old->n);
+	tx->seen = ret_seen;
+	if (ret_seen)
+		ret_seen->n = 0;
+}
+
+bool store_unchanged(const struct store_tx *tx, const uint32_t *slots, size_t n, uint64_t versions)
+{
+	return mix_versions(tx->store, slots, n) == versions;
 }
 
 /* --- writing ------------------------------------------------------------ */
@@ -424,7 +485,7 @@ static bool name_clash(struct store_tx *tx, enum kind kind, const char *id)
 	if (kind != KIND_NETWORK_INTERFACE && kind != KIND_SUBNET)
 		return false;
 	mc_id_mac(id, a);
-	while ((r = store_next(&it))) {
+	while ((r = store_next_bare(&it))) {
 		mc_id_mac(r->id, b);
 		if (strncmp(r->id, id, strcspn(id, "-") + 14) == 0 || strcmp(a, b) == 0)
 			return true;
@@ -439,7 +500,7 @@ struct resource *store_insert(struct store_tx *tx, enum kind kind, const char *a
 
 	do
 		mc_id_new(kind_info(kind)->prefix, r->id);
-	while (store_get(tx, r->id) || name_clash(tx, kind, r->id));
+	while (store_get_bare(tx, r->id) || name_clash(tx, kind, r->id));
 	r->kind = kind;
 	r->account = mc_strdup(account);
 	r->region = mc_strdup(region);
@@ -457,42 +518,62 @@ struct resource *store_insert(struct store_tx *tx, enum kind kind, const char *a
 
 struct resource *store_inserted(struct store_tx *tx, size_t i)
 {
-	return i < tx->n_inserted ? tx->inserted[i] : NULL;
+	for (size_t at = 0; at < tx->n_inserted; at++)
+		if (tx->inserted[at] && i-- == 0)
+			return tx->inserted[at];
+	return NULL;
 }
 
-static void note_edited(struct store_tx *tx, struct resource *r)
+static void note_edited(struct store_tx *tx, struct row *row)
 {
 	tx->edited = realloc(tx->edited, (tx->n_edited + 1) * sizeof(*tx->edited));
 	if (!tx->edited)
 		abort();
-	tx->edited[tx->n_edited++] = r;
+	tx->edited[tx->n_edited++] = row;
 }
 
 struct resource *store_edit(struct store_tx *tx, const char *id)
 {
-	struct entry *e = find_entry(tx->store, id);
+	struct row *row = store_row_find(tx->store, id);
 
-	if (!e)
+	if (!row)
 		return find_inserted(tx, id);
-	if (e->r->gone)
+	if (row->gone)
 		return NULL;
-	if (!e->r->next) {
-		e->r->next = resource_clone(e->r);
-		note_edited(tx, e->r);
+	if (!row->edited) {
+		note_edited(tx, row);
+		row->edited = resource_clone(store_doc_load(tx, row));
 	}
-	return e->r->next;
+	return row->edited;
+}
+
+/* Who has it may look at it until the transaction ends. */
+static void drop_inserted(struct store_tx *tx, const char *id)
+{
+	size_t i = 0;
+
+	while (i < tx->n_inserted && (!tx->inserted[i] || strcmp(tx->inserted[i]->id, id) != 0))
+		i++;
+	if (i == tx->n_inserted)
+		return;
+	tx->dropped = realloc(tx->dropped, (tx->n_dropped + 1) * sizeof(*tx->dropped));
+	if (!tx->dropped)
+		abort();
+	tx->dropped[tx->n_dropped++] = tx->inserted[i];
+	tx->inserted[i] = NULL;
 }
 
 void store_delete(struct store_tx *tx, const char *id)
 {
-	struct entry *e = find_entry(tx->store, id);
-	struct resource *r = e ? e->r : find_inserted(tx, id);
+	struct row *row = store_row_find(tx->store, id);
 
-	if (!r || r->gone)
+	if (!row) {
+		drop_inserted(tx, id);
 		return;
-	r->gone = true;
-	if (e && !r->next)
-		note_edited(tx, r);
+	}
+	if (!row->gone && !row->edited)
+		note_edited(tx, row);
+	row->gone = true;
 }
 
 void store_set_fact(struct store_tx *tx, const char *key, const char *value)

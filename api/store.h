@@ -65,7 +65,9 @@ int store_sql(struct store *store, store_sql_fn *fn, void *ctx, mc_err **err);
 /* A connection of one's own that only reads, beside the writer. NULL and *err. */
 sqlite3 *store_reader(struct store *store, mc_err **err);
 
-/* --- reading: borrowed until the transaction ends (or edits that resource) --- */
+/* --- reading: borrowed until the transaction ends (or edits that resource) ---
+ * Documents are kept as small texts and are read when a transaction first gets them:
+ * a thousand take some ten milliseconds. */
 const struct resource *store_get(struct store_tx *tx, const char *id);
 /* The same if it is of this kind, account and region; account NULL: any. */
 const struct resource *store_find(struct store_tx *tx, enum kind kind, const char *account,
@@ -76,14 +78,52 @@ const struct resource *store_find(struct store_tx *tx, enum kind kind, const cha
 struct store_iter {
 	struct store_tx *tx;
 	enum kind kind;
-	const char *account, *region;
-	size_t i, j;
+	const char *account, *region, *word;
+	size_t i, j, mark;
+	bool passing;
 };
 struct store_iter store_iter(struct store_tx *tx, enum kind kind, const char *account,
 			     const char *region);
 const struct resource *store_next(struct store_iter *it);
 /* The next one that belongs to this parent. */
 const struct resource *store_next_of(struct store_iter *it, const char *parent);
+
+/* An iteration by one who keeps nothing: what was got since the one before is not to be touched
+ * after the next one. word: only those whose documents hold it somewhere, as JSON has it (a
+ * search without reading them; which of them it is remains to be looked at), and what this
+ * transaction has written; NULL: all. */
+struct store_iter store_pass(struct store_tx *tx, enum kind kind, const char *account, const char *region,
+			     const char *word);
+
+/* The same without documents, for those who look through many: doc, spec and tags of what
+ * these return are not to be touched. store_load() makes them be there. */
+const struct resource *store_get_bare(struct store_tx *tx, const char *id);
+const struct resource *store_find_bare(struct store_tx *tx, enum kind kind, const char *account,
+				       const char *region, const char *id);
+const struct resource *store_next_bare(struct store_iter *it);
+const struct resource *store_load(struct store_tx *tx, const struct resource *bare);
+
+/* Documents got between the two are not to be touched after the second: who goes through
+ * all resources needs memory for some. */
+size_t store_mark(struct store_tx *tx);
+void store_release(struct store_tx *tx, size_t mark);
+
+/* A small number of a published resource that no other one has at the same time. */
+uint32_t store_slot(struct store_tx *tx, const char *id);
+
+/* What a read transaction looks at: resources by slot, whole kinds, facts. */
+struct store_seen {
+	uint32_t *slots; /* the watcher's to free */
+	size_t n, cap;
+	uint64_t versions; /* of all of these, mixed */
+};
+/* Note what is looked at from now on in *seen; NULL: no more. Not in write transactions. */
+void store_watch(struct store_tx *tx, struct store_seen *seen);
+/* store_get() that is not noted, for who tells of changes by other means (struct describe,
+ * aside). */
+const struct resource *store_peek(struct store_tx *tx, const char *id);
+/* Is all of that as it was then? */
+bool store_unchanged(const struct store_tx *tx, const uint32_t *slots, size_t n, uint64_t versions);
 
 /* --- writing -------------------------------------------------------------- */
 /* A new resource with a fresh id (its derived names unique); fill doc, spec,

@@ -58,41 +58,12 @@ static json_t *document(sqlite3_stmt *stmt, int i)
 	return json_is_object(doc) ? doc : json_object();
 }
 
-/* The rows of a kind are much alike: what one has in common with the row before it
- * is kept once. Only while loading, when nobody else holds them; afterwards published
- * documents do not change, so that it does not matter who shares them. */
-static json_t *share(json_t *doc, json_t *before)
-{
-	const char *key;
-	json_t *value;
-	void *tmp;
-
-	if (json_equal(doc, before)) {
-		json_decref(doc);
-		return json_incref(before);
-	}
-	if (!json_is_object(doc) || !json_is_object(before))
-		return doc;
-	json_object_foreach_safe(doc, tmp, key, value) {
-		json_t *old = json_object_get(before, key);
-
-		if (old)
-			json_object_set_new_nocheck(doc, key, share(json_incref(value), old));
-	}
-	return doc;
-}
-
-struct loading {
-	struct store *store;
-	const struct resource *before[KIND_MAX]; /* the last row of the kind, published */
-};
-
 static int load_resource(sqlite3_stmt *stmt, void *ctx)
 {
-	struct loading *l = ctx;
-	struct store *s = l->store;
+	struct store *s = ctx;
 	enum kind kind = kind_by_name(mc_db_text(stmt, 1));
 	struct resource *r;
+	int state;
 
 	if (kind == KIND_MAX) {
 		mc_log(MC_LOG_ERROR, "store", "row of an unknown kind", "id", mc_db_text(stmt, 0), NULL);
@@ -110,19 +81,12 @@ static int load_resource(sqlite3_stmt *stmt, void *ctx)
 		r->state = state_parse(kind_info(kind)->machine, mc_db_text(stmt, 7));
 	r->seq = sqlite3_column_int64(stmt, 8);
 	r->created = sqlite3_column_int64(stmt, 9);
-	r->doc = document(stmt, 10);
-	r->spec = document(stmt, 11);
-	r->tags = document(stmt, 12);
-	if (l->before[kind]) {
-		r->doc = share(r->doc, l->before[kind]->doc);
-		r->spec = share(r->spec, l->before[kind]->spec);
-		r->tags = share(r->tags, l->before[kind]->tags);
-	}
-	l->before[kind] = r;
-	store_publish(s, r);
+	state = r->state;
 	if (r->seq >= s->next_seq)
 		s->next_seq = r->seq + 1;
-	return r->state < 0 ? -1 : 0;
+	/* Read when somebody looks at them. */
+	store_publish(s, r, store_row_text(s, kind, mc_db_text(stmt, 10), mc_db_text(stmt, 11), mc_db_text(stmt, 12)));
+	return state < 0 ? -1 : 0;
 }
 
 static int load_fact(sqlite3_stmt *stmt, void *ctx)
@@ -169,9 +133,7 @@ static int seed(struct store *s, mc_err **err)
 
 int store_db_load(struct store *s, mc_err **err)
 {
-	struct loading loading = { .store = s };
-
-	if (mc_db_run(s->db, load_resource, &loading, err,
+	if (mc_db_run(s->db, load_resource, s, err,
 		      "SELECT id, kind, account, region, az, host, parent, state, seq, created, doc, spec, tags"
 		      " FROM resource ORDER BY seq", "") < 0 ||
 	    mc_db_run(s->db, load_fact, s, err, "SELECT key, value FROM fact", "") < 0 ||
@@ -203,15 +165,15 @@ static int write_resources(struct store_tx *tx, mc_err **err)
 	sqlite3 *db = tx->store->db;
 
 	for (size_t i = 0; i < tx->n_edited; i++) {
-		const struct resource *old = tx->edited[i];
-		int r = old->gone ? mc_db_run(db, NULL, NULL, err, "DELETE FROM resource WHERE id = ?", "s", old->id)
-				  : write_resource(db, old->next, err);
+		const struct row *row = tx->edited[i];
+		int r = row->gone ? mc_db_run(db, NULL, NULL, err, "DELETE FROM resource WHERE id = ?", "s", row->r.id)
+				  : write_resource(db, row->edited, err);
 
 		if (r < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < tx->n_inserted; i++)
-		if (!tx->inserted[i]->gone && write_resource(db, tx->inserted[i], err) < 0)
+		if (tx->inserted[i] && write_resource(db, tx->inserted[i], err) < 0)
 			return -1;
 	return 0;
 }
@@ -262,9 +224,9 @@ static int write_hook(struct store_tx *tx, mc_err **err)
 	size_t n = 0;
 
 	for (size_t i = 0; i < tx->n_edited; i++)
-		w[n++] = (struct store_write){ tx->edited[i], tx->edited[i]->gone ? NULL : tx->edited[i]->next };
+		w[n++] = (struct store_write){ store_doc_load(tx, tx->edited[i]), tx->edited[i]->gone ? NULL : tx->edited[i]->edited };
 	for (size_t i = 0; i < tx->n_inserted; i++)
-		if (!tx->inserted[i]->gone)
+		if (tx->inserted[i])
 			w[n++] = (struct store_write){ NULL, tx->inserted[i] };
 	return s->writing && n ? s->writing(s->writing_ctx, s->db, w, n, err) : 0;
 }

@@ -56,7 +56,7 @@ json_t *vpc_part_groups(struct store_tx *tx, const struct resource *vpc)
 	mc_auto_json json_t *by_id = json_object();
 	json_t *list = json_array();
 
-	while ((r = store_next(&it)))
+	while ((r = store_next_bare(&it)))
 		if (strcmp(r->parent, vpc->id) == 0) {
 			json_t *g = json_pack("{s:s, s:[], s:[]}", "id", r->id, "ingress", "egress");
 
@@ -64,10 +64,10 @@ json_t *vpc_part_groups(struct store_tx *tx, const struct resource *vpc)
 			json_array_append_new(list, g);
 		}
 	it = store_iter(tx, KIND_SECURITY_GROUP_RULE, vpc->account, vpc->region);
-	while ((r = store_next(&it))) {
+	while ((r = store_next_bare(&it))) {
 		json_t *g = json_object_get(by_id, r->parent);
 
-		if (g)
+		if (g && (r = store_load(tx, r)))
 			add_rules(tx, json_object_get(g, mc_json_bool(r->doc, "IsEgress", false) ? "egress" : "ingress"), r);
 	}
 	return list;

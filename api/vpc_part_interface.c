@@ -52,12 +52,12 @@ static json_t *eni_document(const struct resource *eni, bool named)
 
 json_t *vpc_part_interfaces(struct store_tx *tx, const struct resource *vpc)
 {
-	struct store_iter it = store_iter(tx, KIND_NETWORK_INTERFACE, vpc->account, vpc->region);
+	struct store_iter it = store_pass(tx, KIND_NETWORK_INTERFACE, vpc->account, vpc->region, NULL);
 	const struct resource *eni;
 	json_t *list = json_array();
 
-	while ((eni = store_next(&it)))
-		if (strcmp(eni->parent, vpc->id) == 0 && interface_attached(eni))
+	while ((eni = store_next_of(&it, vpc->id)))
+		if (interface_attached(eni))
 			json_array_append_new(list, eni_document(eni, vpc_names_hosts(vpc)));
 	return list;
 }

@@ -30,7 +30,7 @@ static bool chosen(const json_t *list, const struct resource *r)
 
 static json_t *choose(struct store_tx *tx, const char *account, const json_t *definition, bool terminate)
 {
-	struct store_iter it = store_iter(tx, KIND_INSTANCE, account, mc_json_str(definition, "Region", ""));
+	struct store_iter it = store_pass(tx, KIND_INSTANCE, account, mc_json_str(definition, "Region", ""), NULL);
 	json_t *ids = json_array();
 	const struct resource *r;
 

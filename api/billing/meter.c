@@ -151,6 +151,15 @@ static bool applies(const struct meter *m, const struct resource *r)
 	       (!m->when || truthy(r, m->when)) && (!m->unless || !truthy(r, m->unless));
 }
 
+bool meter_possible(const struct resource *bare)
+{
+	for (const struct meter *m = meters; m->name; m++)
+		if (units[m->unit].timed && strcmp(m->kind, kind_info(bare->kind)->name) == 0 &&
+		    (!m->states || find_word(m->states, state_name(bare))))
+			return true;
+	return false;
+}
+
 static int64_t count_having(const json_t *list, const char *member)
 {
 	int64_t n = 0;

@@ -63,6 +63,9 @@ struct meter_reading {
 /* What the resource (NULL: none) is billed for in its present state, timed meters alone. How many. */
 size_t meter_read(const struct resource *r, struct meter_reading ret[METER_READINGS_MAX]);
 
+/* Could meter_read() find anything, by its kind and state alone? Its documents are left alone. */
+bool meter_possible(const struct resource *bare);
+
 /* The tags that go into a record: the user's own, as sorted JSON text. Allocated. */
 char *meter_tags(const struct resource *r);
 

@@ -72,7 +72,7 @@ static int add(void *ctx, const struct bill_item *item)
 static json_t *instances_view(struct api *api, const struct figures *f)
 {
 	struct store_tx *tx = store_read(api->store);
-	struct store_iter it = store_iter(tx, KIND_INSTANCE, NULL, NULL);
+	struct store_iter it = store_pass(tx, KIND_INSTANCE, NULL, NULL, NULL);
 	const struct resource *r;
 	json_t *list = json_array();
 

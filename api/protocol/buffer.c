@@ -6,7 +6,7 @@
 
 #define BUFFER_FIRST 4096
 
-static void reserve(struct buffer *b, size_t more)
+void buffer_room(struct buffer *b, size_t more)
 {
 	size_t want = b->len + more + 1, size = b->size ? b->size : BUFFER_FIRST;
 
@@ -22,7 +22,7 @@ static void reserve(struct buffer *b, size_t more)
 
 void buffer_add(struct buffer *b, const void *data, size_t len)
 {
-	reserve(b, len);
+	buffer_room(b, len);
 	memcpy(b->data + b->len, data, len);
 	b->len += len;
 }
@@ -91,7 +91,7 @@ char *buffer_take(struct buffer *b, size_t *ret_len)
 {
 	char *data;
 
-	reserve(b, 0);
+	buffer_room(b, 0);
 	data = b->data;
 	data[b->len] = '\0';
 	if (ret_len)

@@ -11,6 +11,8 @@ struct buffer {
 
 void buffer_add(struct buffer *b, const void *data, size_t len);
 void buffer_text(struct buffer *b, const char *text);
+/* Make room for so many bytes more and a NUL, to be written at data + len. */
+void buffer_room(struct buffer *b, size_t more);
 /* Add several texts; ended by NULL. */
 void buffer_texts(struct buffer *b, ...) __attribute__((sentinel));
 /* Add text as XML character data: escaped, what XML 1.0 cannot carry as U+FFFD. */

@@ -353,28 +353,94 @@ static void kept_items(void **state)
 	describe_cache_free(f->api.describe_cache);
 }
 
+static bool kept(struct describe_cache *c, struct store_tx *tx, const struct resource *r, const char *text)
+{
+	auto_buffer struct buffer out = { 0 };
+
+	if (!describe_cache_get(c, tx, r, 0, &out))
+		return false;
+	assert_string_equal(out.data, text);
+	return true;
+}
+
+/* Keep a text for which nothing but r was looked at. */
+static void keep(struct describe_cache *c, struct store_tx *tx, const struct resource *r, const char *text)
+{
+	struct store_seen seen = { 0 };
+
+	store_watch(tx, &seen);
+	store_get_bare(tx, r->id);
+	store_watch(tx, NULL);
+	describe_cache_put(c, tx, r, 0, text, strlen(text), &seen);
+	free(seen.slots);
+}
+
 static void cache_bounds(void **state)
 {
-	struct describe_cache *c = describe_cache_new(3000);
-	mc_auto_json json_t *text = json_stringn_nocheck("0123456789", 10);
+	struct fixture *f = *state;
+	struct describe_cache *c = describe_cache_new(1000);
+	char first[MC_ID_LEN];
+	struct store_tx *tx;
+	struct store_iter it;
+	const struct resource *r, *one;
+	size_t n = 0;
 
-	(void)state;
-	assert_null(describe_cache_get(NULL, "a", 1));
-	describe_cache_put(c, "a", 1, text);
-	assert_null(describe_cache_get(c, "a", 2));
-	for (int i = 0; i < 100; i++) {
-		mc_autofree char *id = mc_strf("i-%d", i);
-		mc_auto_json json_t *got = describe_cache_get(c, "a", 1);
-
-		assert_ptr_equal(got, text); /* what is used stays */
-		describe_cache_put(c, id, 1, text);
-		assert_null(describe_cache_get(c, id, 2));
+	make_instances(f, 100, first);
+	tx = store_read(f->api.store);
+	it = store_iter(tx, KIND_INSTANCE, NULL, NULL);
+	one = store_next(&it);
+	assert_false(kept(NULL, tx, one, ""));
+	keep(NULL, tx, one, "x");
+	keep(c, tx, one, "the first");
+	while ((r = store_next(&it))) {
+		assert_true(kept(c, tx, one, "the first")); /* what is used stays */
+		assert_false(kept(c, tx, r, ""));
+		keep(c, tx, r, r->id);
 	}
-	assert_null(describe_cache_get(c, "i-1", 1));
-	describe_cache_put(c, "a", 2, text);
-	assert_null(describe_cache_get(c, "a", 1));
+	it = store_iter(tx, KIND_INSTANCE, NULL, NULL);
+	while ((r = store_next(&it)))
+		n += kept(c, tx, r, r == one ? "the first" : r->id);
+	assert_in_range(n, 5, 20); /* a thousand bytes' worth */
+	keep(c, tx, one, "again");
+	assert_true(kept(c, tx, one, "again"));
+	store_end(tx);
 	describe_cache_free(c);
 	describe_cache_free(NULL);
+}
+
+/* Of a view that goes through a whole kind, or reads a fact, any change there is a change. */
+static void watched_kinds(void **state)
+{
+	struct fixture *f = *state;
+	struct store_seen seen = { 0 };
+	struct store_tx *tx = store_read(f->api.store);
+	struct store_iter it;
+
+	store_watch(tx, &seen);
+	it = store_iter(tx, KIND_SUBNET, NULL, NULL);
+	while (store_next(&it))
+		;
+	store_fact(tx, "a fact");
+	store_watch(tx, NULL);
+	store_get(tx, "vpc-00000000000000000");
+	assert_int_equal(seen.n, 2);
+	store_end(tx);
+
+	tx = store_write(f->api.store);
+	store_insert(tx, KIND_KEY_PAIR, FIXTURE_ACCOUNT, FIXTURE_REGION);
+	assert_int_equal(store_commit(tx, NULL), 0);
+	tx = store_read(f->api.store);
+	assert_true(store_unchanged(tx, seen.slots, seen.n, seen.versions));
+	store_end(tx);
+
+	tx = store_write(f->api.store);
+	store_set_fact(tx, "another fact", "1");
+	assert_int_equal(store_commit(tx, NULL), 0);
+	tx = store_read(f->api.store);
+	assert_false(store_unchanged(tx, seen.slots, seen.n, seen.versions));
+	assert_true(store_unchanged(tx, seen.slots, 0, 0xcbf29ce484222325ULL));
+	store_end(tx);
+	free(seen.slots);
 }
 
 static void ten_thousand(void **state)
@@ -404,7 +470,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(globs), cmocka_unit_test(glob_is_not_exponential),
 		WITH(filters), WITH(bad_filters), WITH(ids), WITH(scopes), WITH(paging), WITH(paging_survives_deletion),
-		WITH(reservations), WITH(encoded_items), WITH(kept_items), cmocka_unit_test(cache_bounds),
+		WITH(reservations), WITH(encoded_items), WITH(kept_items), WITH(cache_bounds),
+		WITH(watched_kinds),
 		WITH(ten_thousand),
 	};
 

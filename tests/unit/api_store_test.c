@@ -1,4 +1,5 @@
 /* The store: what a transaction sees, what survives, what a dropped one leaves. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -140,8 +141,8 @@ static void test_survives_reopening(void **state)
 	store_end(tx);
 }
 
-/* Rows that were loaded hold what they have in common once; a change is one's own. */
-static void test_loaded_rows_share(void **state)
+/* Documents are read when they are looked at, and are one's own when they are changed. */
+static void test_loaded_rows_are_cold(void **state)
 {
 	char a[MC_ID_LEN], b[MC_ID_LEN];
 	const struct resource *one, *other;
@@ -152,18 +153,161 @@ static void test_loaded_rows_share(void **state)
 	store_close(*state);
 	*state = store_open(path, NULL);
 	tx = store_write(*state);
-	one = store_get(tx, a);
-	other = store_get(tx, b);
-	assert_ptr_equal(one->tags, other->tags);
-	assert_ptr_not_equal(one->spec, other->spec); /* the time of the state differs */
-	assert_ptr_equal(json_object_get(one->doc, "InstanceType"), json_object_get(other->doc, "InstanceType"));
+	one = store_get_bare(tx, a);
+	assert_null(one->doc);
+	assert_string_equal(one->region, "us-east-1");
+	other = store_get_bare(tx, b);
+	assert_ptr_equal(one->region, other->region); /* kept once */
+	one = store_load(tx, one);
+	assert_string_equal(mc_json_str(one->doc, "InstanceType", ""), "t3.nano");
 	json_object_set_new(store_edit(tx, a)->tags, "Name", json_string("x"));
 	json_object_set_new(store_edit(tx, a)->doc, "InstanceType", json_string("t3.micro"));
+	assert_string_equal(mc_json_str(one->doc, "InstanceType", ""), "t3.nano");
+	assert_null(other->doc);
 	assert_int_equal(store_commit(tx, NULL), 0);
 	tx = store_read(*state);
 	assert_int_equal(json_object_size(store_get(tx, b)->tags), 0);
 	assert_string_equal(mc_json_str(store_get(tx, b)->doc, "InstanceType", ""), "t3.nano");
 	assert_string_equal(mc_json_str(store_get(tx, a)->doc, "InstanceType", ""), "t3.micro");
+	store_end(tx);
+}
+
+#define MANY 1000
+
+static void put_many(struct store *s)
+{
+	struct store_tx *tx = store_write(s);
+
+	for (int i = 0; i < MANY; i++) {
+		struct resource *r = store_insert(tx, KIND_VOLUME, "1", "us-east-1");
+
+		r->parent = mc_strdup(i % 2 ? "odd" : "even");
+		json_object_set_new(r->spec, "number", json_integer(i));
+		json_object_set_new(r->doc, "Name", json_sprintf("the %d.", i));
+	}
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+static void look_at_all(struct store *s, bool passing)
+{
+	struct store_tx *tx = store_read(s);
+	struct store_iter it = passing ? store_pass(tx, KIND_VOLUME, NULL, NULL, NULL) : store_iter(tx, KIND_VOLUME, NULL, NULL);
+	const struct resource *r, *first = store_next(&it);
+	int n = 1;
+
+	while ((r = store_next(&it)))
+		assert_int_equal(mc_json_int(r->spec, "number", -1), n++);
+	assert_int_equal(n, MANY);
+	if (!passing) /* all stay for as long as the transaction does */
+		assert_int_equal(mc_json_int(first->spec, "number", -1), 0);
+	else /* memory for some of them is enough */
+		assert_in_range(store_mark(tx), 0, MANY / 4);
+	store_end(tx);
+}
+
+/* A resource got twice is the same one; what was got before a mark stays. */
+static void test_documents_of_a_transaction(void **state)
+{
+	struct store_tx *tx;
+	struct store_iter it;
+	const struct resource *one, *bare;
+	char id[MC_ID_LEN];
+
+	put(*state, id);
+	put_many(*state);
+	look_at_all(*state, false);
+	look_at_all(*state, true);
+	tx = store_read(*state);
+	bare = store_get_bare(tx, id);
+	assert_null(bare->doc);
+	one = store_get(tx, id);
+	assert_ptr_equal(store_load(tx, bare), one);
+	assert_ptr_equal(store_load(tx, one), one);
+	it = store_pass(tx, KIND_VOLUME, NULL, NULL, NULL);
+	while (store_next(&it))
+		;
+	assert_ptr_equal(store_get(tx, id), one);
+	assert_string_equal(mc_json_str(one->doc, "InstanceType", ""), "t3.nano");
+	store_end(tx);
+}
+
+static size_t count(struct store_iter it, const char *parent)
+{
+	size_t n = 0;
+
+	while (store_next_of(&it, parent))
+		n++;
+	return n;
+}
+
+/* A word is searched in what is published; what the transaction has written is always there. */
+static void test_search(void **state)
+{
+	struct store_tx *tx;
+	struct store_iter it;
+	const struct resource *r;
+
+	put_many(*state);
+	tx = store_write(*state);
+	assert_int_equal(count(store_pass(tx, KIND_VOLUME, NULL, NULL, NULL), "odd"), MANY / 2);
+	assert_int_equal(count(store_pass(tx, KIND_VOLUME, NULL, NULL, "the 7"), "odd"), 1 + 5 + 50);
+	assert_int_equal(count(store_pass(tx, KIND_VOLUME, NULL, NULL, "nowhere"), "odd"), 0);
+	it = store_pass(tx, KIND_VOLUME, NULL, NULL, "the 77.");
+	r = store_next(&it);
+	assert_int_equal(mc_json_int(r->spec, "number", 0), 77);
+	json_object_set_new(store_edit(tx, r->id)->doc, "Name", json_string("else"));
+	store_insert(tx, KIND_VOLUME, "1", "us-east-1")->parent = mc_strdup("odd");
+	assert_int_equal(count(store_pass(tx, KIND_VOLUME, NULL, NULL, "nowhere"), "odd"), 2);
+	store_end(tx);
+}
+
+static void *read_all_the_time(void *store)
+{
+	for (int i = 0; i < 10; i++)
+		look_at_all(store, i & 1);
+	return NULL;
+}
+
+/* Readers read rows while a writer replaces them. */
+static void test_readers_and_writer(void **state)
+{
+	pthread_t readers[3];
+
+	put_many(*state);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(readers); i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, read_all_the_time, *state), 0);
+	for (int i = 0; i < 50; i++) {
+		struct store_tx *tx = store_write(*state);
+		struct store_iter it = store_iter(tx, KIND_VOLUME, NULL, NULL);
+		const struct resource *r = NULL;
+
+		for (int n = 0; n <= i * 7 % MANY; n++)
+			r = store_next_bare(&it);
+		json_object_set_new(store_edit(tx, r->id)->tags, "n", json_integer(i));
+		assert_int_equal(store_commit(tx, NULL), 0);
+	}
+	for (size_t i = 0; i < MC_ARRAY_SIZE(readers); i++)
+		pthread_join(readers[i], NULL);
+}
+
+/* What was inserted and deleted again in one transaction leaves nothing. */
+static void test_inserted_and_deleted(void **state)
+{
+	struct store_tx *tx = store_write(*state);
+	struct resource *a = store_insert(tx, KIND_VPC, "1", "us-east-1"), *b = store_insert(tx, KIND_VPC, "1", "us-east-1");
+	struct store_iter it;
+	char id[MC_ID_LEN];
+
+	store_delete(tx, a->id);
+	assert_null(store_get(tx, a->id));
+	assert_null(store_edit(tx, a->id));
+	it = store_iter(tx, KIND_VPC, NULL, NULL);
+	assert_ptr_equal(store_next(&it), b);
+	assert_null(store_next(&it));
+	memcpy(id, a->id, sizeof(id));
+	assert_int_equal(store_commit(tx, NULL), 0);
+	tx = store_read(*state);
+	assert_null(store_get(tx, id));
 	store_end(tx);
 }
 
@@ -261,7 +405,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dropped_write_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_iteration_sees_own_writes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_survives_reopening, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_loaded_rows_share, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_loaded_rows_are_cold, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_documents_of_a_transaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_search, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_readers_and_writer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_inserted_and_deleted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_illegal_transition_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_state_names_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_client_token, setup, teardown),
