@@ -276,7 +276,23 @@ static int plug_all(struct view *v, mc_err **err)
 	return MC_IPC_OK;
 }
 
-/* Domain there and paused, taps plugged, then resumed. STEP_DONE when it runs. */
+static bool network_ready(struct view *v)
+{
+	const char *vpc;
+	json_t *generation;
+	bool ready = true;
+
+	json_object_foreach(v->vpcs, vpc, generation) {
+		if (waiters_applied(v->api->waiters, vpc) >= json_integer_value(generation))
+			continue;
+		reconciler_wake(v->api->reconciler, vpc, 0);
+		ready = false;
+	}
+	return ready;
+}
+
+/* Domain there and paused, taps plugged, then resumed. STEP_DONE when it runs. A QEMU takes
+ * longer to start than its network to be made: nobody waits for the network before that. */
 static int bring_up(struct view *v, int64_t *ret_delay, mc_err **err)
 {
 	mc_auto_json json_t *answer = NULL;
@@ -287,6 +303,9 @@ static int bring_up(struct view *v, int64_t *ret_delay, mc_err **err)
 		o = put_instance(v, "paused", true, false, &answer, err);
 	if (o != MC_IPC_OK)
 		return up_refused(v, o, ret_delay, err);
+	*ret_delay = LOOK_AGAIN;
+	if (!network_ready(v))
+		return STEP_NOT_YET;
 	o = plug_all(v, err);
 	if (o == MC_IPC_NOT_FOUND) {
 		/* The tap may have gone with a QEMU that just died. */
@@ -303,21 +322,6 @@ static int bring_up(struct view *v, int64_t *ret_delay, mc_err **err)
 	return o == MC_IPC_OK ? STEP_DONE : up_refused(v, o, ret_delay, err);
 }
 
-static bool network_ready(struct view *v)
-{
-	const char *vpc;
-	json_t *generation;
-	bool ready = true;
-
-	json_object_foreach(v->vpcs, vpc, generation) {
-		if (waiters_applied(v->api->waiters, vpc) >= json_integer_value(generation))
-			continue;
-		reconciler_wake(v->api->reconciler, vpc, 0);
-		ready = false;
-	}
-	return ready;
-}
-
 static int tear_down(struct view *v, int64_t *ret_delay, mc_err **err);
 static int back_to_stopped(struct view *v, int64_t *ret_delay, mc_err **err);
 
@@ -332,7 +336,7 @@ static int step_pending(struct view *v, int64_t *ret_delay, mc_err **err)
 		return fail_volumes(v, err);
 	*ret_delay = LOOK_AGAIN;
 	/* Volumes and network come up side by side; each wakes us when it is there. */
-	if (!network_ready(v) || !v->volumes_ready)
+	if (!v->volumes_ready)
 		return STEP_NOT_YET;
 	r = bring_up(v, ret_delay, err);
 	return r == STEP_DONE ? to_state(v, INSTANCE_PENDING, INSTANCE_RUNNING, err) : r;
@@ -492,8 +496,7 @@ static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 	if (strcmp(state, "stopped") == 0 && strcmp(reason, "guest-shutdown") == 0)
 		return guest_ended(v, err);
 	/* Paused half way up, or off since the host went down: what ran runs on. */
-	*ret_delay = LOOK_AGAIN;
-	return network_ready(v) ? bring_up(v, ret_delay, err) : STEP_NOT_YET;
+	return bring_up(v, ret_delay, err);
 }
 
 /* --- stopping ----------------------------------------------------------- */
