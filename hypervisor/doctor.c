@@ -8,6 +8,7 @@
 #include "common/finding.h"
 #include "common/fs.h"
 #include "hypervisor/host.h"
+#include "hypervisor/memory.h"
 
 #define LITTLE_MIB 128 /* less than the smallest instance that is worth its while */
 
@@ -60,22 +61,20 @@ static void find_libvirt(struct hypervisor *h, json_t *findings)
 
 static void find_memory(const struct hypervisor *h, json_t *findings)
 {
-	struct host_memory memory;
+	struct memory_room room;
 	mc_auto_err mc_err *err = NULL;
-	int64_t left;
 
-	if (host_memory_read("/proc/meminfo", &memory, &err) < 0) {
+	if (memory_room(h->memory, &room, &err) < 0)
 		mc_finding_add(findings, "memory", MC_FINDING_WARNING, NULL, "%s", mc_err_msg(err));
-		return;
-	}
-	left = memory.available_mib - h->reserve_memory_mib;
-	if (left < LITTLE_MIB)
+	else if (room.free_mib < LITTLE_MIB)
 		mc_finding_add(findings, "memory", MC_FINDING_ERROR, "stop instances or other programs",
-			       "%lld MiB of memory are available and %ld are kept back: no instance can be started",
-			       (long long)memory.available_mib, h->reserve_memory_mib);
+			       "%lld MiB of memory are available and %lld are promised to instances that run or kept back: "
+			       "no instance can be started", (long long)room.available_mib,
+			       (long long)(room.available_mib - room.free_mib));
 	else
-		mc_finding_add(findings, "memory", MC_FINDING_OK, NULL, "%lld of %lld MiB of memory are free for instances",
-			       (long long)left, (long long)memory.total_mib);
+		mc_finding_add(findings, "memory", MC_FINDING_OK, NULL,
+			       "%lld of %lld MiB of memory are free for instances, %lld more are promised to those that run",
+			       (long long)room.free_mib, (long long)room.total_mib, (long long)room.promised_mib);
 }
 
 static void find_processors(json_t *findings)

@@ -16,7 +16,7 @@ struct hypervisor {
 	const char *disk_roots;    /* comma-separated */
 	const char *console_dir;
 	int hotplug_slots;
-	long reserve_memory_mib;
+	struct memory *memory;
 	char *dac_label;           /* "+UID:+GID" of QEMU; owned */
 	struct accelerator accelerator;
 	struct connection *connection;

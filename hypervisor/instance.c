@@ -13,6 +13,7 @@
 #include "hypervisor/disk.h"
 #include "hypervisor/domain.h"
 #include "hypervisor/host.h"
+#include "hypervisor/memory.h"
 #include "hypervisor/nic.h"
 #include "hypervisor/state.h"
 #include "hypervisor/work.h"
@@ -84,23 +85,6 @@ static int answer(const struct work *w, virDomainPtr domain, json_t **ret, mc_er
 }
 
 /* --- starting -------------------------------------------------------------- */
-
-static int admit(const struct work *w, mc_err **err)
-{
-	struct host_memory memory;
-	int64_t wanted = mc_json_int(w->doc, "memory_mib", 0);
-	int64_t free_mib;
-
-	if (host_memory_read("/proc/meminfo", &memory, err) < 0)
-		return -1;
-	free_mib = memory.available_mib - w->h->reserve_memory_mib;
-	if (wanted <= free_mib)
-		return MC_IPC_OK;
-	mc_err_set(err, 0, "%s wants %lld MiB of memory, the host has %lld MiB to give (%lld available, %ld kept back)",
-		   w->id, (long long)wanted, (long long)(free_mib > 0 ? free_mib : 0),
-		   (long long)memory.available_mib, w->h->reserve_memory_mib);
-	return MC_IPC_NO_CAPACITY;
-}
 
 /* An instance keeps the machine type it was first defined with: its guest knows it. */
 static char *machine_for(virDomainPtr before)
@@ -189,8 +173,12 @@ static int put_paused(const struct work *w, json_t **ret, mc_err **err)
 	if (outcome != MC_IPC_OK && outcome != MC_IPC_NOT_FOUND)
 		return outcome;
 	mc_err_clear(err);
-	outcome = admit(w, err);
-	return outcome == MC_IPC_OK ? define_and_start(w, before, ret, err) : outcome;
+	outcome = memory_admit(w->h->memory, w->id, mc_json_int(w->doc, "memory_mib", 0), err);
+	if (outcome != MC_IPC_OK)
+		return outcome;
+	outcome = define_and_start(w, before, ret, err);
+	memory_started(w->h->memory, w->id);
+	return outcome;
 }
 
 /* --- running and stopping -------------------------------------------------- */

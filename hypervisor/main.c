@@ -16,6 +16,7 @@
 #include "hypervisor/console.h"
 #include "hypervisor/doctor.h"
 #include "hypervisor/hypervisor.h"
+#include "hypervisor/memory.h"
 #include "hypervisor/routes.h"
 #include "hypervisor/serial.h"
 
@@ -130,8 +131,8 @@ static const struct connection_watcher watcher = {
 
 /* --- start and end --------------------------------------------------------- */
 
-/* "+UID:+GID" of QEMU. NULL and *err. */
-static char *dac_label(const struct options *o, mc_err **err)
+/* Whom QEMU runs as, and what of the host it may have. 0, or -1 and *err. */
+static int setup_qemu(struct hypervisor *h, const struct options *o, mc_err **err)
 {
 	const struct passwd *user = getpwnam(o->qemu_user);
 	const struct group *group = getgrnam(o->qemu_group);
@@ -140,7 +141,11 @@ static char *dac_label(const struct options *o, mc_err **err)
 		mc_err_set(err, 0, "qemu_user: there is no user \"%s\"", o->qemu_user);
 	else if (!group)
 		mc_err_set(err, 0, "qemu_group: there is no group \"%s\"", o->qemu_group);
-	return user && group ? mc_strf("+%u:+%u", (unsigned)user->pw_uid, (unsigned)group->gr_gid) : NULL;
+	if (!user || !group)
+		return -1;
+	h->dac_label = mc_strf("+%u:+%u", (unsigned)user->pw_uid, (unsigned)group->gr_gid);
+	h->memory = memory_new("/proc", o->reserve_memory_mib, user->pw_uid);
+	return 0;
 }
 
 static int connect_libvirt(struct hypervisor *h, const struct options *o, int timeout_ms, mc_err **err)
@@ -163,9 +168,7 @@ static int setup(struct hypervisor *h, const struct options *o, mc_err **err)
 	h->disk_roots = o->disk_roots;
 	h->console_dir = o->console_dir;
 	h->hotplug_slots = (int)o->hotplug_slots;
-	h->reserve_memory_mib = o->reserve_memory_mib;
-	h->dac_label = dac_label(o, err);
-	if (!h->dac_label || console_init(o->console_dir, err) < 0 ||
+	if (setup_qemu(h, o, err) < 0 || console_init(o->console_dir, err) < 0 ||
 	    accelerator_choose(o->accelerator, &h->accelerator, err) < 0)
 		return -1;
 	mc_log(h->accelerator.kvm ? MC_LOG_INFO : MC_LOG_WARNING, AREA, h->accelerator.reason, "accelerator",
@@ -178,7 +181,8 @@ static int print_findings(struct hypervisor *h, const struct options *o, mc_err 
 {
 	mc_auto_json json_t *report = NULL;
 
-	h->reserve_memory_mib = o->reserve_memory_mib;
+	if (setup_qemu(h, o, NULL) < 0) /* as on a host where nothing is installed yet */
+		h->memory = memory_new("/proc", o->reserve_memory_mib, (uid_t)-1);
 	if (accelerator_choose(o->accelerator, &h->accelerator, err) < 0)
 		return -1;
 	connect_libvirt(h, o, GLANCE_MS, NULL);
@@ -226,6 +230,7 @@ static void teardown(struct hypervisor *h)
 	mc_keylock_free(h->locks);
 	events_free(h->events);
 	serials_free(h->serials);
+	memory_free(h->memory);
 	free(h->dac_label);
 	free(h->accelerator.reason);
 }

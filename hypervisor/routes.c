@@ -11,6 +11,7 @@
 #include "hypervisor/doctor.h"
 #include "hypervisor/domain.h"
 #include "hypervisor/host.h"
+#include "hypervisor/memory.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/instance.h"
 #include "hypervisor/merge.h"
@@ -127,7 +128,7 @@ static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret, m
 	struct hypervisor *h = ctx;
 	virConnectPtr conn = connection_get(h->connection, err);
 	unsigned long libvirt = 0, qemu = 0;
-	struct host_memory memory;
+	struct memory_room room;
 	int outcome;
 
 	(void)req;
@@ -135,7 +136,7 @@ static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret, m
 		return MC_IPC_UNAVAILABLE;
 	outcome = virConnectGetLibVersion(conn, &libvirt) < 0 || virConnectGetVersion(conn, &qemu) < 0
 			  ? connection_outcome(conn, err, "ask libvirtd for its version")
-			  : host_memory_read("/proc/meminfo", &memory, err);
+			  : memory_room(h->memory, &room, err);
 	virConnectClose(conn);
 	if (outcome != MC_IPC_OK)
 		return outcome;
@@ -145,10 +146,7 @@ static int get_host(void *ctx, const struct mc_ipc_request *req, json_t **ret, m
 
 	*ret = json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I}", "accelerator", h->accelerator.kvm ? "kvm" : "qemu",
 			 "reason", h->accelerator.reason, "libvirt", libvirt_text, "qemu", qemu_text, "cpus",
-			 host_cpus(), "memory_mib", (json_int_t)memory.total_mib, "free_memory_mib",
-			 (json_int_t)(memory.available_mib > h->reserve_memory_mib
-					      ? memory.available_mib - h->reserve_memory_mib
-					      : 0));
+			 host_cpus(), "memory_mib", (json_int_t)room.total_mib, "free_memory_mib", (json_int_t)room.free_mib);
 	return MC_IPC_OK;
 }
 

@@ -198,6 +198,17 @@ def test_what_cannot_start_leaves_nothing(node, make):
     assert instance.tap not in node.links()
 
 
+def test_memory_is_promised_once(node, make):
+    """A guest that has touched nothing yet has a right to all that it was started with."""
+    first, second = make(), make()
+    most = node.call("GET", "/v1/host")["free_memory_mib"] * 9 // 10
+    first.put("paused", memory_mib=most)
+    assert "promised to guests" in refused(507, "no_capacity", second.put, "paused", memory_mib=most)
+    refused(404, "not_found", second.get)
+    first.delete()
+    assert second.put("paused", memory_mib=most // 2)["state"] == "paused"
+
+
 def test_an_instance_that_ran_survives_a_failed_start(make):
     instance = make()
     instance.run()
