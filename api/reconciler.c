@@ -18,6 +18,7 @@
 #define TICK (1 * MC_SECOND)      /* how often waiting requests are checked for lateness */
 #define FIRST_PAUSE (50 * MC_MS)  /* a daemon that was killed is back in that */
 #define MAX_PAUSE (30 * MC_SECOND)
+#define SWEEP "sweep"             /* in the queue like the id of a resource */
 
 struct item {
 	char id[MC_ID_LEN];
@@ -70,6 +71,8 @@ static step_fn *step_of(const char *id)
 {
 	enum kind kind = kind_by_id(id);
 
+	if (strcmp(id, SWEEP) == 0)
+		return step_sweep;
 	return kind == KIND_MAX ? NULL : steps[kind];
 }
 
@@ -312,6 +315,7 @@ void reconciler_wake_all(struct reconciler *r)
 	for (int k = 0; k < KIND_MAX; k++)
 		if (steps[k])
 			wake_kind(r, (enum kind)k);
+	reconciler_wake(r, SWEEP, 0);
 }
 
 void reconciler_failing(struct reconciler *r, unsigned times, void (*fn)(void *ctx, const char *id, unsigned n, const char *reason),

@@ -22,7 +22,7 @@ struct reconciler *reconciler_start(struct api *api, unsigned workers, mc_err **
 void reconciler_stop(struct reconciler *r);
 /* Look at this resource (now, or after delay ns). r NULL (in tests): nothing. */
 void reconciler_wake(struct reconciler *r, const char *id, int64_t delay);
-/* Look at everything that has a step. */
+/* Look at everything that has a step, and for what the backends have and the store has not. */
 void reconciler_wake_all(struct reconciler *r);
 /* fn for each resource whose steps have failed at least `times` times in a row, with the last reason. */
 void reconciler_failing(struct reconciler *r, unsigned times, void (*fn)(void *ctx, const char *id, unsigned n, const char *reason),
@@ -31,8 +31,9 @@ void reconciler_failing(struct reconciler *r, unsigned times, void (*fn)(void *c
 void reconciler_call(struct reconciler *r, void (*fn)(void *ctx), void *ctx);
 
 /* The steps by kind, in step_*.c. */
-step_fn step_instance, step_vpc, step_volume, step_image, step_peering, step_nat_gateway;
-step_fn step_snapshot, step_kms_key;
+step_fn step_instance, step_vpc, step_volume, step_snapshot, step_image, step_peering, step_nat_gateway, step_kms_key;
+/* Of no resource (step_sweep.c). */
+step_fn step_sweep;
 
 /* Of a running instance: bring in and out the interfaces that are on their way
  * (step_interface.c). STEP_DONE: none is. */

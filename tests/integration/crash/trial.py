@@ -233,6 +233,7 @@ class Life:
         self.reboot()
         self.stop_and_start()
         self.end(end)
+        self.make_and_drop_vpc()
         self.begin("")
         again = insist(self.ec2.run_instances, **words)["Instances"]
         assert [i["InstanceId"] for i in again] == [self.id], "one token made two instances"
@@ -290,6 +291,31 @@ class Life:
             insist(self.ec2.stop_instances, InstanceIds=[self.id], Force=True)
         insist(self.ec2.terminate_instances, InstanceIds=[self.id])
         self.reach("terminated")
+
+    def make_and_drop_vpc(self):
+        """One that the API has forgotten is in netd no more, whoever died between the two."""
+        self.begin("make VPC")
+        insist(self.ec2.create_vpc, CidrBlock="10.77.0.0/16")
+        mine = [{"Name": "cidr", "Values": ["10.77.0.0/16"]}]
+        made = {v["VpcId"] for v in insist(self.ec2.describe_vpcs, Filters=mine)["Vpcs"]}
+        soon("netd knows it", lambda: made <= self.networks())
+        self.begin("drop VPC")
+        for vpc in made:  # two, where an answer was lost: CreateVpc has no token
+            try:
+                insist(self.ec2.delete_vpc, VpcId=vpc)
+            except botocore.exceptions.ClientError as e:
+                if e.response["Error"]["Code"] != "InvalidVpcID.NotFound":
+                    raise
+        soon("netd has forgotten it", lambda: not made & self.networks())
+
+    def networks(self):
+        """The VPCs that netd has, with a network or without."""
+        def ask():
+            try:
+                return self.cloud.socket_call("netd", "GET", "/v1/vpcs")[1].get("vpcs")
+            except OSError:
+                return None  # it is just starting
+        return {v["id"] for v in soon("netd answers with the default VPC at least", ask)}
 
     def nothing_left(self):
         """Every room has given back what it had."""
