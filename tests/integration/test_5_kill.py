@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from cloud import DAEMONS, SHORT_S, wait_until
+from cloud import DAEMONS, SHORT_S, Guest, wait_until
 
 PORT = 7007
 # Each number comes back from the other guest before the connection is closed.
@@ -115,3 +115,37 @@ def test_a_qemu_killed_at_once(cloud, pair, ec2):
         ec2.start_instances(InstanceIds=[guest.id])
     cloud.wait_state(guest.id, "running")
     guest.wait_ready()
+
+
+def killed_after(cloud, guest, call):
+    """The state that the call has put the instance in; its QEMU is killed the moment after."""
+    pid = wait_until("a QEMU", lambda: qemu(cloud, guest), SHORT_S)
+    answer = call(InstanceIds=[guest.id])
+    os.kill(pid, signal.SIGKILL)
+    return next(iter(v for k, v in answer.items() if k.endswith("Instances")))[0]["CurrentState"]["Name"]
+
+
+def test_a_qemu_killed_on_its_way_out(cloud, pair, ec2):
+    """While it stops and while it is terminated: what was asked for comes about, and nothing else. Its guest has
+    not booted yet and hears no request to end."""
+    group = pair[0].described["SecurityGroups"][0]["GroupId"]
+    answer = ec2.run_instances(ImageId=cloud.tiny_image(), InstanceType="t3.nano", MinCount=1, MaxCount=1,
+                               SecurityGroupIds=[group])
+    guest = Guest(cloud, answer["Instances"][0]["InstanceId"], pair[0].key_file)
+    before = cloud.wait_state(guest.id, "running")
+    volume = before["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+
+    assert killed_after(cloud, guest, ec2.stop_instances) == "stopping"
+    stopped = cloud.wait_state(guest.id, "stopped")
+    assert stopped["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
+    assert stopped["PrivateIpAddress"] == before["PrivateIpAddress"] and "PublicIpAddress" not in stopped
+    assert volume in cloud.volumes() and not cloud.volumes()[volume]["opened_by"]
+
+    ec2.start_instances(InstanceIds=[guest.id])
+    cloud.wait_state(guest.id, "running")
+    assert killed_after(cloud, guest, ec2.terminate_instances) == "shutting-down"
+    gone = cloud.wait_state(guest.id, "terminated")
+    assert gone["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
+    assert guest.id not in cloud.domains() and volume not in cloud.volumes()
+    eni = before["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    wait_until("its interface is gone", lambda: eni not in cloud.plugged(before["VpcId"]), SHORT_S)
