@@ -30,6 +30,7 @@ struct row {
 	char key[MC_ID_LEN + 16]; /* "eni-…/10.0.0.5" */
 	char epoch[17];
 	int64_t last[COUNTER_MAX]; /* as netd said them, in that epoch */
+	int64_t last_in, last_out; /* packets; -1: not read yet */
 	int64_t ended;             /* wall clock ns: gone since; 0: counted now */
 	bool stored;               /* in the database: it has carried something */
 	struct counters_total sum; /* of this address alone */
@@ -75,6 +76,7 @@ static int load_row(sqlite3_stmt *stmt, void *ctx)
 		t->bytes[m] = sqlite3_column_int64(stmt, 9 + COUNTER_MAX + m);
 	}
 	r->stored = true;
+	r->last_in = r->last_out = -1;
 	HASH_ADD_STR(c->rows, key, r);
 	return 0;
 }
@@ -251,6 +253,17 @@ static int batch_store(struct batch *b, mc_err **err)
 
 /* --- readings ------------------------------------------------------------------- */
 
+/* Packets since the last reading. */
+static int64_t packets_since(int64_t *last, int64_t now, bool same)
+{
+	int64_t before = *last;
+
+	*last = now;
+	if (before < 0 || now < 0)
+		return 0;
+	return same && now >= before ? now - before : now;
+}
+
 /* Add what the address carried since the last reading; false: nothing that the database
  * must know. The kernel counted on from there, or from 0. */
 static bool advance(struct row *r, const char *epoch, const json_t *in, struct counters_growth *ret)
@@ -267,6 +280,8 @@ static bool advance(struct row *r, const char *epoch, const json_t *in, struct c
 		r->last[m] = now;
 		r->sum.bytes[m] += g.bytes[m];
 	}
+	r->sum.packets_in += packets_since(&r->last_in, mc_json_int(in, "packets_in", 0), same);
+	r->sum.packets_out += packets_since(&r->last_out, mc_json_int(in, "packets_out", 0), same);
 	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
 	r->sum.read = g.to;
 	*ret = g;
@@ -301,16 +316,47 @@ static void take_row(struct api *api, struct batch *b, const char *vpc, const ch
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* What counts without an address: NAT gateways and flow logs. Their counters have no epoch: what is less
+ * than before began anew. */
+static const struct {
+	const char *list, *in, *out, *packets_in, *packets_out;
+} others[] = {
+	{ "nat_gateways", "in_bytes", "out_bytes", "in_packets", "out_packets" },
+	{ "flow_logs", "", "bytes", "", "" },
+};
+#define NO_ADDRESS "0.0.0.0"
+#define NO_EPOCH "-"
+
+static void take_others(struct api *api, struct batch *b, const char *vpc, const json_t *answer)
+{
+	size_t k;
+	json_t *one;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(others); i++)
+		json_array_foreach(mc_json_arr(answer, others[i].list), k, one) {
+			mc_auto_json json_t *in = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "id", mc_json_str(one, "id", ""), "ip",
+				NO_ADDRESS, meters[COUNTER_INTERNET_IN], (json_int_t)mc_json_int(one, others[i].in, 0),
+				meters[COUNTER_INTERNET_OUT], (json_int_t)mc_json_int(one, others[i].out, 0), "packets_in",
+				(json_int_t)mc_json_int(one, others[i].packets_in, 0), "packets_out",
+				(json_int_t)mc_json_int(one, others[i].packets_out, 0));
+
+			take_row(api, b, vpc, NO_EPOCH, in);
+		}
+}
+
 int counters_take(struct api *api, const char *vpc, const json_t *answer, mc_err **err)
 {
 	const json_t *enis = mc_json_arr(answer, "enis");
+	size_t n = json_array_size(enis), i;
 	auto_batch b;
-	size_t i;
 	json_t *in;
 
-	batch_init(&b, api->counters, json_array_size(enis));
+	for (i = 0; i < MC_ARRAY_SIZE(others); i++)
+		n += json_array_size(mc_json_arr(answer, others[i].list));
+	batch_init(&b, api->counters, n);
 	json_array_foreach(enis, i, in)
 		take_row(api, &b, vpc, mc_json_str(answer, "epoch", ""), in);
+	take_others(api, &b, vpc, answer);
 	return batch_store(&b, err);
 }
 
@@ -397,11 +443,18 @@ static void add_address(json_t *set, const json_t *eni, const json_t *slot)
 	json_object_set_new(set, key, json_true());
 }
 
-/* {"eni/ip": true} of the wanted VPC. */
+/* {"eni/ip": true} of the wanted VPC, and of what counts without an address. */
 static json_t *addresses_of(const json_t *doc)
 {
 	json_t *set = json_object(), *eni, *slot;
 	size_t i, k;
+
+	for (i = 0; i < MC_ARRAY_SIZE(others); i++)
+		json_array_foreach(mc_json_arr(doc, others[i].list), k, slot) {
+			mc_autofree char *key = mc_strf("%s/%s", mc_json_str(slot, "id", ""), NO_ADDRESS);
+
+			json_object_set_new(set, key, json_true());
+		}
 
 	json_array_foreach(mc_json_arr(doc, "enis"), i, eni) {
 		add_address(set, eni, eni);
@@ -443,6 +496,7 @@ static void end_rows(struct batch *b, const char *vpc, const json_t *addresses)
 		if (leaves(r, vpc, addresses) && r->stored) {
 			b->rows[b->n] = *r;
 			b->rows[b->n].ended = now;
+			b->rows[b->n].last_in = b->rows[b->n].last_out = 0;
 			memset(b->rows[b->n++].last, 0, sizeof(r->last));
 		} else if (leaves(r, vpc, addresses) || (r->ended && r->ended < now - KEEP)) {
 			HASH_DEL(c->rows, r);
@@ -519,6 +573,8 @@ static void add_up(struct counters_total *sum, const struct row *r)
 		sum->read = r->sum.read;
 	for (int m = 0; m < COUNTER_MAX; m++)
 		sum->bytes[m] += r->sum.bytes[m];
+	sum->packets_in += r->sum.packets_in;
+	sum->packets_out += r->sum.packets_out;
 }
 
 bool counters_get(struct counters *c, const char *eni, struct counters_total *ret)

@@ -29,6 +29,7 @@ struct counters_total {
 	char account[16], region[32];
 	char instance[MC_ID_LEN]; /* the last one it was attached to; "" for none */
 	int64_t bytes[COUNTER_MAX];
+	int64_t packets_in, packets_out; /* seen by this process: not kept */
 	int64_t read; /* wall clock, ns: the bytes until then are in it */
 };
 

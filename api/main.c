@@ -21,6 +21,7 @@
 #include "api/memory.h"
 #include "api/metadata.h"
 #include "api/metric/metrics.h"
+#include "api/metric/sampler.h"
 #include "api/reconciler.h"
 #include "api/vpc.h"
 #include "api/waiters.h"
@@ -187,6 +188,9 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 	if (!api->reconciler || region_ensure(api, api->config.account, "us-east-1", err) < 0 ||
 	    image_catalog_refresh(api, err) < 0 || events_start(api, err) < 0)
 		return -1;
+	api->sampler = metric_sampler_start(api, err);
+	if (!api->sampler)
+		return -1;
 	return open_doors(api, d, err);
 }
 
@@ -218,6 +222,7 @@ static void stop(struct api *api, struct doors *d)
 	gateway_stop(d->local);
 	unlink(api->config.socket);
 	reconciler_stop(api->reconciler);
+	metric_sampler_stop(api->sampler);
 	budget_watch_stop(api->budgets);
 	billing_stop(api->billing);
 }

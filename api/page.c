@@ -10,6 +10,7 @@
 #include "api/counters.h"
 #include "api/doctor.h"
 #include "api/feed.h"
+#include "api/metric/sampler.h"
 #include "api/state.h"
 #include "api/stats.h"
 #include "api/why.h"
@@ -93,6 +94,7 @@ static char *metrics_page(struct gateway_request *req)
 		(unsigned long long)feed_count(req->api->feed));
 	fprintf(f, "# TYPE minicloud_event_readers gauge\nminicloud_event_readers %u\n", feed_readers(req->api->feed));
 	counters_metrics(req->api->counters, f);
+	metric_sampler_metrics(req->api->sampler, f);
 	page_bill_metrics(req->api, f);
 	fclose(f);
 	return buf;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/billing/credit.h"
 #include "api/billing/schema.h"
 #include "api/state.h"
 #include "api/store_internal.h"
@@ -34,6 +35,7 @@ static const struct mc_db_upgrade upgrades[] = {
 	  " internet_out INTEGER NOT NULL, local_in INTEGER NOT NULL, local_out INTEGER NOT NULL,"
 	  " PRIMARY KEY (eni, ip)) WITHOUT ROWID;" },
 	{ 3, BILLING_SCHEMA },
+	{ 4, CREDIT_SCHEMA },
 	{ 0, NULL },
 };
 

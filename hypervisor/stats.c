@@ -53,21 +53,64 @@ static void add(json_t *doc, const char *field, json_int_t n)
 			json_object_set_new(doc, sums[i].ours, json_integer(mc_json_int(doc, sums[i].ours, 0) + n));
 }
 
+/* Of each disk: "block.N.rd.times". */
+static const struct {
+	const char *end, *ours;
+} of_disk[] = {
+	{ "rd.bytes", "read_bytes" }, { "wr.bytes", "written_bytes" }, { "rd.reqs", "reads" }, { "wr.reqs", "writes" },
+	{ "rd.times", "read_ns" },    { "wr.times", "write_ns" },
+};
+
+/* disks: {N: {target, read_bytes ...}}. */
+static void add_to_disk(json_t *disks, const virTypedParameter *p, bool is_number, json_int_t n)
+{
+	const char *at = strncmp(p->field, "block.", 6) == 0 ? p->field + 6 : NULL, *end = at ? strchr(at, '.') : NULL;
+	mc_autofree char *key = end ? mc_strf("%.*s", (int)(end - at), at) : NULL;
+	json_t *disk;
+
+	if (!key)
+		return; /* "block.count" */
+	disk = json_object_get(disks, key);
+	if (!disk) {
+		disk = json_object();
+		json_object_set_new(disks, key, disk);
+	}
+	if (p->type == VIR_TYPED_PARAM_STRING && strcmp(end + 1, "name") == 0)
+		json_object_set_new(disk, "target", json_string(p->value.s));
+	for (size_t i = 0; is_number && i < MC_ARRAY_SIZE(of_disk); i++)
+		if (strcmp(end + 1, of_disk[i].end) == 0)
+			json_object_set_new(disk, of_disk[i].ours, json_integer(n));
+}
+
+static json_t *values_of(json_t *map)
+{
+	json_t *list = json_array(), *value;
+	const char *key;
+
+	json_object_foreach(map, key, value)
+		json_array_append(list, value);
+	return list;
+}
+
 static json_t *read_record(const virDomainStatsRecord *record)
 {
 	json_t *doc = json_pack("{s:s}", "id", virDomainGetName(record->dom));
+	mc_auto_json json_t *by_number = json_object();
 
 	for (int i = 0; i < record->nparams; i++) {
 		virTypedParameterPtr p = &record->params[i];
-		json_int_t n;
+		json_int_t n = 0;
+		bool is_number = number(p, &n);
 
-		if (!number(p, &n))
+		add_to_disk(by_number, p, is_number, n);
+		if (!is_number)
 			continue;
 		for (size_t k = 0; k < MC_ARRAY_SIZE(totals); k++)
 			if (strcmp(p->field, totals[k].libvirt) == 0)
 				json_object_set_new(doc, totals[k].ours, json_integer(n));
 		add(doc, p->field, n);
 	}
+	json_object_set_new(doc, "disks", values_of(by_number));
 	return doc;
 }
 

@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "common/json.h"
 #include "netd/appliance.h"
 #include "netd/flowlog.h"
 #include "netd/natgw.h"
@@ -146,14 +148,14 @@ int vpc_plug(struct netd *netd, const char *vpc_id, const char *eni_id, json_t *
 }
 
 struct meter {
-	const char *set, *member;
+	const char *set, *member, *packets; /* the latter is of both sets of a direction */
 };
 
 static const struct meter meters[] = {
-	{ "acct_inet_in", "internet_in" },
-	{ "acct_inet_out", "internet_out" },
-	{ "acct_local_in", "local_in" },
-	{ "acct_local_out", "local_out" },
+	{ "acct_inet_in", "internet_in", "packets_in" },
+	{ "acct_inet_out", "internet_out", "packets_out" },
+	{ "acct_local_in", "local_in", "packets_in" },
+	{ "acct_local_out", "local_out", "packets_out" },
 };
 
 /* One meter of all addresses into {ip: {id, ip, internet_in …}}; elements carry the ENI
@@ -173,6 +175,8 @@ static int read_meter(struct nl_sock *sk, const struct meter *meter, json_t *by_
 			json_object_set_new(by_ip, e->key, row);
 		}
 		json_object_set_new(row, meter->member, json_integer((json_int_t)e->bytes));
+		json_object_set_new(row, meter->packets,
+				    json_integer(mc_json_int(row, meter->packets, 0) + (json_int_t)e->packets));
 	}
 	return 0;
 }
@@ -189,6 +193,22 @@ static int count_nats(const struct netd *netd, const struct wanted *w, json_t *r
 			return mc_err_wrap(err, "%s", w->nats[i].id);
 	}
 	return 0;
+}
+
+/* How much the flow logs' files hold; one that is not there yet holds nothing. */
+static json_t *count_flow_logs(const struct netd *netd, const struct wanted *w)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < w->n_flow_logs; i++) {
+		mc_autofree char *path = mc_strf("%s/%s", netd->config.flow_log_dir, w->flow_logs[i].file);
+		struct stat st = { .st_size = 0 };
+
+		if (stat(path, &st) < 0)
+			st.st_size = 0;
+		json_array_append_new(rows, json_pack("{s:s, s:I}", "id", w->flow_logs[i].id, "bytes", (json_int_t)st.st_size));
+	}
+	return rows;
 }
 
 int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err)
@@ -220,7 +240,8 @@ int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **e
 	}
 	if (count_nats(netd, w, nats, err) < 0)
 		return -1;
-	*ret = json_pack("{s:s, s:O, s:O}", "epoch", epoch, "enis", rows, "nat_gateways", nats);
+	*ret = json_pack("{s:s, s:O, s:O, s:o}", "epoch", epoch, "enis", rows, "nat_gateways", nats, "flow_logs",
+			 count_flow_logs(netd, w));
 	return MC_IPC_OK;
 }
 

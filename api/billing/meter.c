@@ -64,7 +64,8 @@ const struct meter meters[] = {
 	{ .name = "flow-log-bytes", .kind = "vpc-flow-log", .option = "on-demand", .price = "flow-log-bytes",
 	  .unit = METER_GIB, .product = "AmazonCloudWatch", .service = "AmazonCloudWatch", .usage = "VendedLog-Bytes",
 	  .operation = "VPCFlowLogs" },
-	{ .name = "kms-key", .kind = "key", .states = "Enabled Disabled", .option = "on-demand", .price = "kms-key",
+	/* KMS pricing: keys that AWS manages cost nothing, nor do those that wait for their deletion. */
+	{ .name = "kms-key", .kind = "kms-key", .states = "Enabled Disabled", .when = "spec.manager=CUSTOMER", .option = "on-demand", .price = "kms-key",
 	  .unit = METER_KEY_MONTHS, MONTHS, .product = "awskms", .service = "AWS Key Management Service",
 	  .usage = "KMS-Keys", .operation = "Unknown" },
 	{ .name = NULL },
@@ -114,8 +115,12 @@ static const json_t *follow(const struct resource *r, const char *path)
 
 static bool truthy(const struct resource *r, const char *path)
 {
-	const json_t *v = follow(r, path);
+	const char *equals = strchr(path, '=');
+	mc_autofree char *plain = equals ? strndup(path, (size_t)(equals - path)) : NULL;
+	const json_t *v = follow(r, plain ? plain : path);
 
+	if (equals)
+		return json_is_string(v) && strcmp(json_string_value(v), equals + 1) == 0;
 	if (json_is_string(v))
 		return json_string_length(v) > 0;
 	return v && !json_is_null(v) && !json_is_false(v);
@@ -203,13 +208,18 @@ size_t meter_read(const struct resource *r, struct meter_reading ret[METER_READI
 	return n;
 }
 
+const json_t *meter_tags_of(const struct resource *r)
+{
+	return r->kind == KIND_KMS_KEY ? mc_json_obj(r->spec, "tags") : r->tags;
+}
+
 char *meter_tags(const struct resource *r)
 {
 	mc_auto_json json_t *own = json_object();
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(r->tags, key, value)
+	json_object_foreach((json_t *)meter_tags_of(r), key, value)
 		if (strncmp(key, "aws:", 4) != 0)
 			json_object_set(own, key, value);
 	return json_dumps(own, JSON_COMPACT | JSON_SORT_KEYS);

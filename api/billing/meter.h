@@ -33,7 +33,7 @@ struct meter {
 	const char *name;
 	const char *kind;     /* of resources, as in tags; one that is not there yet is passed over */
 	const char *states;   /* "running stopping:spec.hibernating": billed in these, the latter only while that is so; NULL: in all */
-	const char *when, *unless; /* paths that must (not) be there and true; NULL: none */
+	const char *when, *unless; /* paths that must (not) be there and true ("spec.manager=CUSTOMER": this text); NULL: none */
 	const char *quantity; /* path of an integer, or "spec.list[].member": how many in the list have it; NULL: 1 */
 	const char *type;     /* path of what the price depends on; NULL: "" */
 	const char *types;    /* billed for these types only; NULL: for all */
@@ -66,6 +66,8 @@ size_t meter_read(const struct resource *r, struct meter_reading ret[METER_READI
 /* Could meter_read() find anything, by its kind and state alone? Its documents are left alone. */
 bool meter_possible(const struct resource *bare);
 
+/* Where a resource keeps its tags. Borrowed. */
+const json_t *meter_tags_of(const struct resource *r);
 /* The tags that go into a record: the user's own, as sorted JSON text. Allocated. */
 char *meter_tags(const struct resource *r);
 

@@ -211,8 +211,8 @@ static int explain(struct call *call)
 
 struct scrape {
 	struct bill *bill;
-	struct sums_key keys[2];
-	struct sums sums;
+	struct sums_key keys[2], instance;
+	struct sums sums, instances;
 };
 
 static int scrape(void *ctx, const struct bill_item *item)
@@ -220,7 +220,26 @@ static int scrape(void *ctx, const struct bill_item *item)
 	struct scrape *s = ctx;
 
 	sums_add(&s->sums, s->keys, 2, s->bill->rating.prices, item);
+	if (strncmp(item->resource, "i-", 2) == 0)
+		sums_add(&s->instances, &s->instance, 1, s->bill->rating.prices, item);
 	return 0;
+}
+
+static void print_instances(FILE *out, struct scrape *s)
+{
+	const char *currency = prices_currency(s->bill->rating.prices);
+
+	sums_sort_by_key(&s->instances);
+	fputs("# TYPE minicloud_instance_cost_month gauge\n# TYPE minicloud_instance_cost_per_hour gauge\n", out);
+	for (const struct sum *one = s->instances.by_key; one; one = one->hh.next) {
+		mc_auto_json json_t *keys = sum_keys(one);
+		char cost[MONEY_TEXT], rate[MONEY_TEXT];
+
+		money_format(one->cost, 9, cost);
+		money_format(one->rate, 9, rate);
+		fprintf(out, "minicloud_instance_cost_month{instance=\"%s\",currency=\"%s\"} %s\n", mc_json_at(keys, 0), currency, cost);
+		fprintf(out, "minicloud_instance_cost_per_hour{instance=\"%s\",currency=\"%s\"} %s\n", mc_json_at(keys, 0), currency, rate);
+	}
 }
 
 static void print_gauges(FILE *out, struct scrape *s)
@@ -245,7 +264,8 @@ static void print_gauges(FILE *out, struct scrape *s)
 void page_bill_metrics(struct api *api, FILE *out)
 {
 	struct bill_query q = { .months = true };
-	struct scrape s = { .keys = { { .dimension = dimension_find("LINKED_ACCOUNT") }, { .dimension = dimension_find("SERVICE") } } };
+	struct scrape s = { .keys = { { .dimension = dimension_find("LINKED_ACCOUNT") }, { .dimension = dimension_find("SERVICE") } },
+			    .instance = { .dimension = dimension_find("RESOURCE_ID") } };
 	struct bill b;
 
 	if (!api->billing || billing_read(api->billing, &b, NULL) < 0)
@@ -253,9 +273,12 @@ void page_bill_metrics(struct api *api, FILE *out)
 	s.bill = &b;
 	q.to = calendar_day(b.now.label) + 1;
 	q.from = calendar_month_start(calendar_month(q.to - 1));
-	if (bill_each(&b, &q, scrape, &s, NULL) == 0)
+	if (bill_each(&b, &q, scrape, &s, NULL) == 0) {
 		print_gauges(out, &s);
+		print_instances(out, &s);
+	}
 	sums_free(&s.sums);
+	sums_free(&s.instances);
 	bill_end(&b);
 }
 

@@ -1,5 +1,7 @@
 #include "api/billing/traffic.h"
 
+#include <string.h>
+
 #include "api/billing/meter_clock.h"
 #include "api/billing/usage.h"
 #include "common/cleanup.h"
@@ -18,16 +20,31 @@ static const struct resource *owner(struct store_tx *tx, const struct counters_t
 	return r ? r : eni;
 }
 
+/* Which meter runs on it, and how much of the growth it counts: NAT gateways process what goes either way
+ * (VPC pricing), what anything else sends to the internet is transfer out. */
+static const struct meter *meter_of(const struct counters_growth *g, int64_t *ret_amount)
+{
+	const char *id = g->total->eni;
+
+	*ret_amount = g->bytes[COUNTER_INTERNET_OUT];
+	if (strncmp(id, "nat-", 4) == 0) {
+		*ret_amount += g->bytes[COUNTER_INTERNET_IN];
+		return meter_find("nat-gateway-bytes");
+	}
+	return meter_find(strncmp(id, "fl-", 3) == 0 ? "flow-log-bytes" : "data-out");
+}
+
 static int count(sqlite3 *db, const struct resource *r, const struct counters_growth *g, int64_t label, mc_err **err)
 {
 	const struct counters_total *t = g->total;
 	mc_autofree char *tags = r ? meter_tags(r) : mc_strdup("{}");
+	int64_t amount;
 	const struct usage_counted c = {
 		.account = t->account, .region = t->region, .az = r && r->az ? r->az : "",
-		.resource = r ? r->id : *t->instance ? t->instance : t->eni, .type = "", .tags = tags, .meter = meter_find("data-out"),
+		.resource = r ? r->id : *t->instance ? t->instance : t->eni, .type = "", .tags = tags, .meter = meter_of(g, &amount),
 	};
 
-	return usage_count(db, &c, g->bytes[COUNTER_INTERNET_OUT], label, err);
+	return usage_count(db, &c, amount, label, err);
 }
 
 int traffic_count(void *ctx, sqlite3 *db, const struct counters_growth *growth, mc_err **err)

@@ -263,7 +263,7 @@ int usage_change(sqlite3 *db, const struct resource *before, const struct resour
 
 	if (n_was == 0 && n_is == 0)
 		return 0;
-	if (before && after && same_readings(was, n_was, is, n_is) && json_equal(before->tags, after->tags))
+	if (before && after && same_readings(was, n_was, is, n_is) && json_equal(meter_tags_of(before), meter_tags_of(after)))
 		return 0;
 	return settle(db, before ? before->id : after->id, after, now, known, err);
 }

@@ -1,0 +1,447 @@
+#include "api/metric/sampler.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/billing/billing.h"
+#include "api/billing/calendar.h"
+#include "api/billing/credit.h"
+#include "api/counters.h"
+#include "api/metric/charges.h"
+#include "api/metric/look.h"
+#include "api/metric/metrics.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/log.h"
+
+#define AREA "metrics"
+#define CHARGES_S 300 /* a bill is read no more often */
+#define TIDY_S 3600
+#define GAP 5         /* intervals: what was counted over a longer one belongs to no moment */
+
+struct metric_sampler {
+	struct api *api;
+	pthread_mutex_t mutex; /* what follows */
+	pthread_cond_t cond;
+	pthread_t thread;
+	bool stopping;
+	json_t *last;          /* the last look; NULL: none yet */
+	int64_t charges, tidied; /* wall clock, s: when they were done last */
+};
+
+/* --- a batch of values ---------------------------------------------------------------- */
+
+struct batch {
+	struct metric_datum *data;
+	char **dims;
+	size_t n, size;
+	int64_t at; /* s */
+	bool fine;
+};
+
+static void batch_deinit(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		sample_deinit(&b->data[i].sample);
+		free(b->dims[i]);
+	}
+	free(b->data);
+	free(b->dims);
+}
+#define auto_batch __attribute__((cleanup(batch_deinit))) struct batch
+
+/* Of whom: names are borrowed. */
+struct subject {
+	const char *account, *region, *space, *dimension, *value;
+};
+
+static void add(struct batch *b, const struct subject *of, const char *name, const char *unit, double value)
+{
+	mc_auto_json json_t *dims = json_pack("{s:s}", of->dimension, of->value);
+	struct metric_datum *d;
+
+	if (b->n == b->size) {
+		b->size = b->size ? b->size * 2 : 64;
+		b->data = realloc(b->data, b->size * sizeof(*b->data));
+		b->dims = realloc(b->dims, b->size * sizeof(*b->dims));
+		if (!b->data || !b->dims)
+			abort();
+	}
+	b->dims[b->n] = json_dumps(dims, JSON_COMPACT);
+	d = &b->data[b->n];
+	*d = (struct metric_datum){
+		.of = { of->account, of->region, of->space, name, b->dims[b->n] }, .unit = unit, .at = b->at, .fine = b->fine,
+	};
+	sample_add(&d->sample, value, 1);
+	b->n++;
+}
+
+/* --- counters become values --------------------------------------------------------------- */
+
+/* What a counter has grown by; false: one of the two looks does not have it. */
+static bool growth(const json_t *was, const json_t *is, const char *counter, double *ret)
+{
+	const json_t *before = json_object_get(was, counter), *now = json_object_get(is, counter);
+	int64_t n = json_integer_value(now) - json_integer_value(before);
+
+	*ret = (double)(n < 0 ? json_integer_value(now) : n);
+	return before && now;
+}
+
+struct counted {
+	const char *counter, *name, *unit;
+	double divisor;
+};
+
+static void add_counted(struct batch *b, const struct subject *of, const struct counted *rows, const json_t *was, const json_t *is)
+{
+	double n;
+
+	for (; rows->name; rows++)
+		if (growth(was, is, rows->counter, &n))
+			add(b, of, rows->name, rows->unit, n / rows->divisor);
+}
+
+/* Amazon EC2 User Guide, "CloudWatch metrics that are available for your instances". DiskRead and DiskWrite are
+ * of all disks here. */
+static const struct counted of_instance[] = {
+	{ "net_in_bytes", "NetworkIn", "Bytes", 1 }, { "net_out_bytes", "NetworkOut", "Bytes", 1 },
+	{ "packets_in", "NetworkPacketsIn", "Count", 1 }, { "packets_out", "NetworkPacketsOut", "Count", 1 },
+	{ "disk_read_bytes", "DiskReadBytes", "Bytes", 1 }, { "disk_written_bytes", "DiskWriteBytes", "Bytes", 1 },
+	{ "disk_reads", "DiskReadOps", "Count", 1 }, { "disk_writes", "DiskWriteOps", "Count", 1 },
+	{ "ebs_read_bytes", "EBSReadBytes", "Bytes", 1 }, { "ebs_written_bytes", "EBSWriteBytes", "Bytes", 1 },
+	{ "ebs_reads", "EBSReadOps", "Count", 1 }, { "ebs_writes", "EBSWriteOps", "Count", 1 },
+	{ NULL, NULL, NULL, 0 },
+};
+
+/* Amazon EBS User Guide, "Amazon CloudWatch metrics for Amazon EBS". */
+static const struct counted of_volume[] = {
+	{ "read_bytes", "VolumeReadBytes", "Bytes", 1 }, { "written_bytes", "VolumeWriteBytes", "Bytes", 1 },
+	{ "reads", "VolumeReadOps", "Count", 1 }, { "writes", "VolumeWriteOps", "Count", 1 },
+	{ "read_ns", "VolumeTotalReadTime", "Seconds", 1e9 }, { "write_ns", "VolumeTotalWriteTime", "Seconds", 1e9 },
+	{ NULL, NULL, NULL, 0 },
+};
+
+/* Requests wait for as long as they take: their mean number is the time they took by the time that passed. */
+static void add_queue(struct batch *b, const struct subject *of, const json_t *was, const json_t *is, double passed)
+{
+	double reading, writing;
+
+	if (growth(was, is, "read_ns", &reading) && growth(was, is, "write_ns", &writing) && passed > 0)
+		add(b, of, "VolumeQueueLength", "Count", (reading + writing) / passed);
+}
+
+static void add_volumes(struct batch *b, const json_t *was, const json_t *is, double passed)
+{
+	const json_t *before = mc_json_obj(was, "disks");
+	struct subject of = { mc_json_str(is, "account", ""), mc_json_str(is, "region", ""), "AWS/EBS", "VolumeId", NULL };
+	json_t *disk;
+
+	json_object_foreach(mc_json_obj(is, "disks"), of.value, disk) {
+		add_counted(b, &of, of_volume, json_object_get(before, of.value), disk);
+		add_queue(b, &of, json_object_get(before, of.value), disk, passed);
+	}
+}
+
+static void add_processor(struct batch *b, const struct subject *of, const json_t *was, const json_t *is, double passed)
+{
+	double used, share;
+
+	if (!growth(was, is, "cpu_ns", &used) || passed <= 0)
+		return;
+	share = 100 * used / passed / (double)mc_json_int(is, "vcpus", 1);
+	add(b, of, "CPUUtilization", "Percent", share > 100 ? 100 : share);
+}
+
+static void add_status(struct batch *b, const struct subject *of, const json_t *is)
+{
+	double instance = (double)mc_json_int(is, "instance_failed", 0), system = (double)mc_json_int(is, "system_failed", 0);
+
+	add(b, of, "StatusCheckFailed_Instance", "Count", instance);
+	add(b, of, "StatusCheckFailed_System", "Count", system);
+	add(b, of, "StatusCheckFailed", "Count", instance || system ? 1 : 0);
+}
+
+/* Both looks are of one run of the instance, not too far apart. */
+static bool comparable(const struct metric_sampler *s, const json_t *was, const json_t *is)
+{
+	int64_t passed = mc_json_int(is, "at_ns", 0) - mc_json_int(was, "at_ns", 0);
+
+	return was && strcmp(mc_json_str(was, "launched", ""), mc_json_str(is, "launched", "")) == 0 &&
+	       passed <= GAP * s->api->config.metrics_interval * MC_SECOND;
+}
+
+static void add_instance(struct metric_sampler *s, struct batch *b, const char *id, const json_t *is)
+{
+	const struct subject of = { mc_json_str(is, "account", ""), mc_json_str(is, "region", ""), "AWS/EC2", "InstanceId", id };
+	const json_t *was = json_object_get(s->last, id);
+	double passed = (double)(mc_json_int(is, "at_ns", 0) - mc_json_int(was, "at_ns", 0));
+
+	add_status(b, &of, is);
+	if (!comparable(s, was, is))
+		return;
+	add_processor(b, &of, was, is, passed);
+	add_counted(b, &of, of_instance, was, is);
+	add_volumes(b, was, is, passed);
+}
+
+/* --- CPU credits ------------------------------------------------------------------------------- */
+
+struct crediting {
+	struct metric_sampler *sampler;
+	struct batch *batch;
+	const json_t *look;
+};
+
+static double credits(int64_t ns)
+{
+	return (double)ns / CREDIT_NS;
+}
+
+static int take_credits(struct crediting *c, struct store_tx *tx, sqlite3 *db, const char *id, const json_t *is, mc_err **err)
+{
+	const struct subject of = { mc_json_str(is, "account", ""), mc_json_str(is, "region", ""), "AWS/EC2", "InstanceId", id };
+	const struct credit_reading reading = { .instance = id, .cpu = mc_json_int(is, "cpu_ns", 0) };
+	struct credit_figures f;
+	int r = json_object_get(is, "cpu_ns") ? credit_take(tx, db, &reading, &f, err) : 0;
+
+	if (r <= 0)
+		return r;
+	add(c->batch, &of, "CPUCreditUsage", "Count", credits(f.used));
+	add(c->batch, &of, "CPUCreditBalance", "Count", credits(f.account.balance));
+	add(c->batch, &of, "CPUSurplusCreditBalance", "Count", credits(f.account.surplus));
+	add(c->batch, &of, "CPUSurplusCreditsCharged", "Count", credits(f.charged));
+	return 0;
+}
+
+static int credit_all(void *ctx, sqlite3 *db, mc_err **err)
+{
+	struct crediting *c = ctx;
+	struct store_tx *tx = store_read(c->sampler->api->store);
+	const char *id;
+	json_t *is;
+	int r = 0;
+
+	json_object_foreach((json_t *)c->look, id, is) {
+		r = take_credits(c, tx, db, id, is, err);
+		if (r < 0)
+			break;
+	}
+	if (r == 0)
+		r = credit_settle(tx, db, err);
+	store_end(tx);
+	return r;
+}
+
+/* --- a look -------------------------------------------------------------------------------------- */
+
+/* The values are of the interval that has just ended. */
+static void set_time(const struct metric_sampler *s, struct batch *b)
+{
+	long interval = s->api->config.metrics_interval;
+	int64_t middle = (mc_clock_wall() - interval * MC_SECOND / 2) / MC_SECOND;
+
+	b->fine = interval < 60;
+	b->at = b->fine ? middle : middle - middle % 60;
+}
+
+static void complain(const char *what, mc_err *err)
+{
+	mc_log(MC_LOG_WARNING, AREA, what, "reason", mc_err_msg(err), NULL);
+}
+
+static void keep_look(struct metric_sampler *s, json_t *look)
+{
+	pthread_mutex_lock(&s->mutex);
+	json_decref(s->last);
+	s->last = look;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static void look_around(struct metric_sampler *s)
+{
+	mc_auto_err mc_err *err = NULL;
+	json_t *look = metric_look(s->api, &err);
+	auto_batch b = { .n = 0 };
+	struct crediting c = { .sampler = s, .batch = &b, .look = look };
+	const char *id;
+	json_t *is;
+
+	if (!look) {
+		complain("cannot look at the instances", err);
+		return;
+	}
+	set_time(s, &b);
+	json_object_foreach(look, id, is)
+		add_instance(s, &b, id, is);
+	if (store_sql(s->api->store, credit_all, &c, &err) < 0)
+		complain("cannot keep the processor credits", err);
+	mc_err_clear(&err);
+	if (metrics_put(s->api->metrics, b.data, b.n, &err) < 0)
+		complain("cannot keep the values", err);
+	keep_look(s, look);
+}
+
+static void do_chores(struct metric_sampler *s)
+{
+	int64_t now = mc_clock_wall() / MC_SECOND;
+	mc_auto_err mc_err *err = NULL;
+
+	if (now < s->charges || now - s->charges >= CHARGES_S) {
+		s->charges = now;
+		if (metric_charges_put(s->api, now, &err) < 0)
+			complain("cannot keep the charges", err);
+	}
+	mc_err_clear(&err);
+	if (now < s->tidied || now - s->tidied >= TIDY_S) {
+		s->tidied = now;
+		if (metrics_tidy(s->api->metrics, now, &err) < 0)
+			complain("cannot forget old values", err);
+	}
+}
+
+/* --- life ------------------------------------------------------------------------------------------ */
+
+/* At the wall clock's next multiple of the interval: minutes are whole. */
+static void next_time(const struct metric_sampler *s, struct timespec *ret)
+{
+	int64_t interval = s->api->config.metrics_interval * MC_SECOND, wait = interval - mc_clock_wall() % interval;
+
+	clock_gettime(CLOCK_MONOTONIC, ret);
+	wait += ret->tv_nsec;
+	ret->tv_sec += wait / MC_SECOND;
+	ret->tv_nsec = wait % MC_SECOND;
+}
+
+static void *run(void *ctx)
+{
+	struct metric_sampler *s = ctx;
+
+	pthread_mutex_lock(&s->mutex);
+	while (!s->stopping) {
+		struct timespec until;
+
+		pthread_mutex_unlock(&s->mutex);
+		look_around(s);
+		do_chores(s);
+		pthread_mutex_lock(&s->mutex);
+		next_time(s, &until);
+		while (!s->stopping && pthread_cond_timedwait(&s->cond, &s->mutex, &until) == 0)
+			;
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return NULL;
+}
+
+struct metric_sampler *metric_sampler_start(struct api *api, mc_err **err)
+{
+	struct metric_sampler *s = mc_alloc(sizeof(*s));
+	pthread_condattr_t attr;
+	int r;
+
+	s->api = api;
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->cond, &attr);
+	pthread_condattr_destroy(&attr);
+	r = pthread_create(&s->thread, NULL, run, s);
+	if (r == 0)
+		return s;
+	mc_err_set(err, r, "cannot start the sampler");
+	free(s);
+	return NULL;
+}
+
+void metric_sampler_stop(struct metric_sampler *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	s->stopping = true;
+	pthread_cond_signal(&s->cond);
+	pthread_mutex_unlock(&s->mutex);
+	pthread_join(s->thread, NULL);
+	pthread_cond_destroy(&s->cond);
+	pthread_mutex_destroy(&s->mutex);
+	json_decref(s->last);
+	free(s);
+}
+
+/* --- Prometheus -------------------------------------------------------------------------------------- */
+
+struct exported {
+	const char *counter, *name, *type, *labels;
+	double divisor;
+};
+
+static const struct exported of_instances[] = {
+	{ "cpu_ns", "minicloud_instance_cpu_seconds_total", "counter", "", 1e9 },
+	{ "vcpus", "minicloud_instance_vcpus", "gauge", "", 1 },
+	{ "net_in_bytes", "minicloud_instance_network_bytes_total", "counter", ",direction=\"in\"", 1 },
+	{ "net_out_bytes", "minicloud_instance_network_bytes_total", NULL, ",direction=\"out\"", 1 },
+	{ "packets_in", "minicloud_instance_network_packets_total", "counter", ",direction=\"in\"", 1 },
+	{ "packets_out", "minicloud_instance_network_packets_total", NULL, ",direction=\"out\"", 1 },
+	{ "disk_read_bytes", "minicloud_instance_disk_bytes_total", "counter", ",direction=\"read\"", 1 },
+	{ "disk_written_bytes", "minicloud_instance_disk_bytes_total", NULL, ",direction=\"write\"", 1 },
+	{ "disk_reads", "minicloud_instance_disk_operations_total", "counter", ",direction=\"read\"", 1 },
+	{ "disk_writes", "minicloud_instance_disk_operations_total", NULL, ",direction=\"write\"", 1 },
+	{ "system_failed", "minicloud_instance_status_check_failed", "gauge", ",check=\"system\"", 1 },
+	{ "instance_failed", "minicloud_instance_status_check_failed", NULL, ",check=\"instance\"", 1 },
+};
+
+static const struct exported of_volumes[] = {
+	{ "read_bytes", "minicloud_volume_bytes_total", "counter", ",direction=\"read\"", 1 },
+	{ "written_bytes", "minicloud_volume_bytes_total", NULL, ",direction=\"write\"", 1 },
+	{ "reads", "minicloud_volume_operations_total", "counter", ",direction=\"read\"", 1 },
+	{ "writes", "minicloud_volume_operations_total", NULL, ",direction=\"write\"", 1 },
+	{ "read_ns", "minicloud_volume_operation_seconds_total", "counter", ",direction=\"read\"", 1e9 },
+	{ "write_ns", "minicloud_volume_operation_seconds_total", NULL, ",direction=\"write\"", 1e9 },
+};
+
+static void export(FILE *out, const struct exported *e, const char *label, const char *id, const json_t *row)
+{
+	const json_t *n = json_object_get(row, e->counter);
+
+	if (n && e->divisor == 1)
+		fprintf(out, "%s{%s=\"%s\"%s} %" PRId64 "\n", e->name, label, id, e->labels, (int64_t)json_integer_value(n));
+	else if (n)
+		fprintf(out, "%s{%s=\"%s\"%s} %.3f\n", e->name, label, id, e->labels, (double)json_integer_value(n) / e->divisor);
+}
+
+static void export_volumes(FILE *out, const struct exported *e, const json_t *row)
+{
+	const char *volume;
+	json_t *disk;
+
+	json_object_foreach(mc_json_obj(row, "disks"), volume, disk)
+		export(out, e, "volume", volume, disk);
+}
+
+void metric_sampler_metrics(struct metric_sampler *s, FILE *out)
+{
+	mc_auto_json json_t *look = NULL;
+	const char *id;
+	json_t *row;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->mutex);
+	look = json_incref(s->last);
+	pthread_mutex_unlock(&s->mutex);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(of_instances); i++) {
+		if (of_instances[i].type)
+			fprintf(out, "# TYPE %s %s\n", of_instances[i].name, of_instances[i].type);
+		json_object_foreach(look, id, row)
+			export(out, &of_instances[i], "instance", id, row);
+	}
+	for (size_t i = 0; i < MC_ARRAY_SIZE(of_volumes); i++) {
+		if (of_volumes[i].type)
+			fprintf(out, "# TYPE %s %s\n", of_volumes[i].name, of_volumes[i].type);
+		json_object_foreach(look, id, row)
+			export_volumes(out, &of_volumes[i], row);
+	}
+}
