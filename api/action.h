@@ -103,6 +103,7 @@ const struct action *action_at(size_t i);
 	X(snapshot) \
 	X(snapshot_attribute) \
 	X(ebs) \
+	X(rbin) \
 	X(tag) \
 	X(place) \
 	X(sts) \

@@ -167,7 +167,7 @@ static void remove_snapshot(void *ctx, const char *id)
 	else if (image_of_snapshot(d->call->tx, id, d->image))
 		code = "skipped";
 	else
-		snapshot_remove(d->call->tx, r);
+		snapshot_remove(d->call->api, d->call->tx, r);
 	json_array_append_new(d->results, json_pack("{s:s, s:s}", "SnapshotId", id, "ReturnCode", code));
 }
 

@@ -247,7 +247,7 @@ static int delete_snapshot(struct call *call)
 	image = image_of_snapshot(call->tx, r->id, NULL);
 	if (image)
 		return action_refuse(call, "InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s", r->id, image->id);
-	snapshot_remove(call->tx, r);
+	snapshot_remove(call->api, call->tx, r);
 	return 0;
 }
 

@@ -32,6 +32,7 @@ static const struct kind_info kinds[KIND_MAX] = {
 	[KIND_KEY_PAIR] = { "key-pair", "key", "InvalidKeyPair.Malformed", "InvalidKeyPair.NotFound", "key pair", NULL },
 	[KIND_BUDGET] = { "budget", "budget", "InvalidParameterException", "NotFoundException", "budget", NULL },
 	[KIND_KMS_KEY] = { "kms-key", "kms", "NotFoundException", "NotFoundException", "key", &state_kms_key },
+	[KIND_RETENTION_RULE] = { "retention-rule", "rule", "ValidationException", "ResourceNotFoundException", "rule", NULL },
 };
 
 const struct kind_info *kind_info(enum kind kind)

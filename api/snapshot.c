@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "api/cloud_time.h"
 #include "api/reconciler.h"
+#include "api/recycle_bin.h"
 #include "api/state.h"
 #include "api/view.h"
 #include "common/clock.h"
@@ -104,12 +106,15 @@ void snapshot_share_set(struct store_tx *tx, const json_t *ids)
 		json_object_set_new(store_edit(tx, json_string_value(id))->spec, "set", json_deep_copy(ids));
 }
 
-void snapshot_remove(struct store_tx *tx, const struct resource *r)
+void snapshot_remove(struct api *api, struct store_tx *tx, const struct resource *r)
 {
 	struct resource *edited = store_edit(tx, r->id);
+	int64_t now = cloud_time(api), exit;
 
 	if (r->state == SNAPSHOT_PENDING)
 		json_object_set_new(edited->spec, "delete", json_true());
+	else if (r->state == SNAPSHOT_COMPLETED && recycle_bin_keeps(tx, r, now, &exit))
+		recycle_bin_enter(tx, edited, now, exit);
 	else
 		state_set(tx, edited, SNAPSHOT_DELETING);
 }

@@ -8,7 +8,9 @@
 
 #include "api/backend.h"
 #include "api/imaging.h"
+#include "api/cloud_time.h"
 #include "api/reconciler.h"
+#include "api/recycle_bin.h"
 #include "api/state.h"
 #include "api/upload.h"
 #include "common/cleanup.h"
@@ -323,6 +325,25 @@ static int step_deleting(struct api *api, const struct resource *r, int64_t *ret
 	return STEP_DONE;
 }
 
+/* --- in the recycle bin ----------------------------------------------------- */
+
+static int step_recoverable(struct api *api, const struct resource *was, int64_t *ret_delay, mc_err **err)
+{
+	int64_t exit = recycle_bin_exit(was);
+	struct store_tx *tx;
+	struct resource *r;
+
+	if (cloud_time(api) < exit) {
+		*ret_delay = cloud_time_until(api, exit);
+		return STEP_NOT_YET;
+	}
+	tx = store_write(api->store);
+	r = store_edit(tx, was->id);
+	if (r && r->state == SNAPSHOT_RECOVERABLE && recycle_bin_exit(r) == exit)
+		state_set(tx, r, SNAPSHOT_DELETING);
+	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
+}
+
 int step_snapshot(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)
 {
 	struct store_tx *tx = store_read(api->store);
@@ -335,6 +356,8 @@ int step_snapshot(struct api *api, const char *id, int64_t *ret_delay, mc_err **
 		result = upload_step(api, r, ret_delay, err);
 	else if (r && r->state == SNAPSHOT_PENDING)
 		result = step_pending(api, r, ret_delay, err);
+	else if (r && r->state == SNAPSHOT_RECOVERABLE)
+		result = step_recoverable(api, r, ret_delay, err);
 	else if (r && r->state == SNAPSHOT_DELETING)
 		result = step_deleting(api, r, ret_delay, err);
 	resource_free(r);

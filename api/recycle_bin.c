@@ -1,0 +1,63 @@
+#include "api/recycle_bin.h"
+
+#include <string.h>
+
+#include "api/state.h"
+#include "common/clock.h"
+#include "common/json.h"
+
+#define DAY (86400 * MC_SECOND)
+
+/* Has it one of these tags? Without a value any will do. */
+static bool tagged(const struct resource *r, const json_t *wanted)
+{
+	json_t *tag;
+	size_t i;
+
+	json_array_foreach(wanted, i, tag) {
+		const char *value = mc_json_str(tag, "ResourceTagValue", NULL);
+		const char *have = mc_json_str(r->tags, mc_json_str(tag, "ResourceTagKey", ""), NULL);
+
+		if (have && (!value || strcmp(value, have) == 0))
+			return true;
+	}
+	return false;
+}
+
+static bool matches(const struct resource *rule, const struct resource *r)
+{
+	const json_t *wanted = mc_json_arr(rule->doc, "ResourceTags");
+
+	if (strcmp(mc_json_str(rule->doc, "ResourceType", ""), "EBS_SNAPSHOT") != 0)
+		return false;
+	return json_array_size(wanted) ? tagged(r, wanted) : !tagged(r, mc_json_arr(rule->doc, "ExcludeResourceTags"));
+}
+
+/* Of several rules the longest counts. */
+bool recycle_bin_keeps(struct store_tx *tx, const struct resource *snapshot, int64_t now, int64_t *ret_exit)
+{
+	struct store_iter it = store_iter(tx, KIND_RETENTION_RULE, snapshot->account, snapshot->region);
+	const struct resource *rule;
+	int64_t days = 0;
+
+	while ((rule = store_next(&it))) {
+		int64_t own = mc_json_int(mc_json_obj(rule->doc, "RetentionPeriod"), "RetentionPeriodValue", 0);
+
+		if (own > days && matches(rule, snapshot))
+			days = own;
+	}
+	if (days)
+		*ret_exit = now + days * DAY;
+	return days > 0;
+}
+
+void recycle_bin_enter(struct store_tx *tx, struct resource *snapshot, int64_t now, int64_t exit)
+{
+	json_object_set_new(snapshot->spec, "bin", json_pack("{s:I, s:I}", "entered", (json_int_t)now, "exit", (json_int_t)exit));
+	state_set(tx, snapshot, SNAPSHOT_RECOVERABLE);
+}
+
+int64_t recycle_bin_exit(const struct resource *snapshot)
+{
+	return mc_json_int(mc_json_obj(snapshot->spec, "bin"), "exit", 0);
+}
