@@ -343,20 +343,40 @@ void gateway_stop(struct gateway *g)
 	MHD_quiesce_daemon(g->mhd);
 }
 
-int gateway_listen(const char *address, mc_err **err)
+/* To be freed by freeaddrinfo(). NULL and *err. */
+static struct addrinfo *parse_address(const char *address, mc_err **err)
 {
+	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+					       .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
 	mc_autofree char *host = mc_strdup(address);
 	char *colon = strrchr(host, ':');
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
 	struct addrinfo *info = NULL;
+
+	if (colon)
+		*colon = '\0';
+	if (colon && getaddrinfo(host, colon + 1, &hints, &info) == 0)
+		return info;
+	mc_err_set(err, 0, "\"%s\" is not address:port", address);
+	return NULL;
+}
+
+int gateway_check_address(const char *address, mc_err **err)
+{
+	struct addrinfo *info = parse_address(address, err);
+
+	if (info)
+		freeaddrinfo(info);
+	return info ? 0 : -1;
+}
+
+int gateway_listen(const char *address, mc_err **err)
+{
+	struct addrinfo *info = parse_address(address, err);
 	mc_auto_fd int fd = -1;
 	int one = 1, bound;
 
-	if (!colon)
-		return mc_err_set(err, 0, "\"%s\" is not address:port", address);
-	*colon = '\0';
-	if (getaddrinfo(host, colon + 1, &hints, &info) != 0)
-		return mc_err_set(err, 0, "\"%s\" is not address:port", address);
+	if (!info)
+		return -1;
 	fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	bound = fd >= 0 ? bind(fd, info->ai_addr, info->ai_addrlen) : -1;

@@ -17,6 +17,8 @@ struct gateway *gateway_start_endpoint(struct api *api, const char *service, str
 /* Stop taking requests. Those that wait are dropped with their connections. */
 void gateway_stop(struct gateway *g);
 
+/* Is it "address:port", of numbers? 0, or -1 and *err. */
+int gateway_check_address(const char *address, mc_err **err);
 /* A listening TCP socket on "address:port". The descriptor, or -1 and *err. */
 int gateway_listen(const char *address, mc_err **err);
 

@@ -2,12 +2,14 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "api/action.h"
 #include "api/ami_alias.h"
 #include "api/api.h"
 #include "api/backend.h"
+#include "api/cidr.h"
 #include "api/counters.h"
 #include "api/billing/billing.h"
 #include "api/billing/budget.h"
@@ -85,13 +87,28 @@ static const struct mc_option options[] = {
 	{ "api", "metrics_mib", MC_OPT_INT, AT(metrics_mib), "512", 1, 1000000, "what measured values may take; the oldest of the finest go first" },
 	{ "api", "quota_metrics", MC_OPT_INT, AT(quota_metrics), "20000", 1, 10000000, "metrics per account" },
 	{ "api", "imds_v1", MC_OPT_BOOL, AT(imds_v1), "no", 0, 0, "let instances use version 1 of the metadata service" },
-	{ "api", "log_level", MC_OPT_STRING, AT(log_level), "info", 0, 0, "error, warning, info or debug" },
+	{ "api", "log_level", MC_OPT_LEVEL, AT(log_level), "info", 0, 0, "error, warning, info or debug" },
 	{ "api", "operations", MC_OPT_BOOL, AT(operations), "no", 0, 0, "print the operations that are built, and exit" },
 	{ 0 },
 };
 
+static int check_config(const void *target, mc_err **err)
+{
+	const struct api_config *c = target;
+	struct cidr pool;
+
+	if (!cidr_parse(c->public_pool, &pool) || pool.bits < 8 || pool.bits > 30) /* as netd says it */
+		return mc_err_set(err, 0, "public_pool: %s is no network between /8 and /30", c->public_pool);
+	if (strlen(c->account) != 12 || c->account[strspn(c->account, "0123456789")])
+		return mc_err_set(err, 0, "account: \"%s\" is not twelve digits", c->account);
+	return gateway_check_address(c->listen, err) < 0 ? mc_err_wrap(err, "listen") : 0;
+}
+
 static const struct mc_program program = {
-	"minicloud-api", "The API daemon of minicloud: the EC2 API, the database of record, the reconciler.", options,
+	.name = "minicloud-api",
+	.summary = "The API daemon of minicloud: the EC2 API, the database of record, the reconciler.",
+	.options = options,
+	.check = check_config,
 };
 
 struct doors {
@@ -152,11 +169,6 @@ static struct metrics *open_metrics(const struct api *api, mc_err **err)
 
 static int start(struct api *api, struct doors *d, mc_err **err)
 {
-	int level = mc_log_level_parse(api->config.log_level);
-
-	if (level < 0)
-		return mc_err_set(err, 0, "log_level \"%s\" is none of error, warning, info, debug", api->config.log_level);
-	mc_log_set_level((enum mc_log_level)level);
 	json_object_seed(0); /* before there are threads */
 	api->types = instance_types_load(api->config.instance_types, err);
 	api->aliases = api->types ? ami_alias_load(api->config.ami_aliases, err) : NULL;

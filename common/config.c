@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/daemon.h"
 #include "common/fs.h"
+#include "common/log.h"
 
 #define DEFAULT_FILE "/etc/minicloud/minicloud.conf"
 
@@ -70,6 +71,16 @@ static int set_bool(const struct mc_option *o, void *target, const char *text, m
 	return mc_err_set(err, 0, "%s: \"%s\" is neither yes nor no", o->name, text);
 }
 
+static int set_level(const char *text, mc_err **err)
+{
+	int level = mc_log_level_parse(text);
+
+	if (level < 0)
+		return mc_err_set(err, 0, "log_level: \"%s\" is none of error, warning, info, debug", text);
+	mc_log_set_level((enum mc_log_level)level);
+	return 0;
+}
+
 static int set_option(const struct mc_option *o, void *target, const char *text, mc_err **err)
 {
 	char **slot = field_at(target, o);
@@ -82,7 +93,7 @@ static int set_option(const struct mc_option *o, void *target, const char *text,
 	*slot = expand(text);
 	if (o->type == MC_OPT_PATH && **slot && **slot != '/')
 		return mc_err_set(err, 0, "%s: \"%s\" is no absolute path", o->name, *slot);
-	return 0;
+	return o->type == MC_OPT_LEVEL ? set_level(text, err) : 0;
 }
 
 static const struct mc_option *find_option(const struct mc_program *program, const char *section,
@@ -155,7 +166,7 @@ int mc_config_parse_file(const struct mc_program *program, const char *path, voi
 static const char *type_word(enum mc_option_type type)
 {
 	static const char *const words[] = {
-		[MC_OPT_STRING] = "TEXT", [MC_OPT_INT] = "N", [MC_OPT_BOOL] = "yes|no", [MC_OPT_PATH] = "PATH",
+		[MC_OPT_STRING] = "TEXT", [MC_OPT_INT] = "N", [MC_OPT_BOOL] = "yes|no", [MC_OPT_PATH] = "PATH", [MC_OPT_LEVEL] = "LEVEL",
 	};
 
 	return words[type];
@@ -274,7 +285,8 @@ int mc_config_load(const struct mc_program *program, int argc, char **argv, void
 		return MC_CONFIG_EXIT;
 	if (set_defaults(program, target, err) < 0 ||
 	    (path && mc_config_parse_file(program, path, target, err) < 0) ||
-	    set_flags(program, argc, argv, target, &mode, err) < 0)
+	    set_flags(program, argc, argv, target, &mode, err) < 0 ||
+	    (mode != MODE_DUMP && program->check && program->check(target, err) < 0))
 		return -1;
 	if (mode == MODE_DUMP)
 		dump(program, target);
@@ -286,7 +298,7 @@ int mc_config_load(const struct mc_program *program, int argc, char **argv, void
 void mc_config_free(const struct mc_program *program, void *target)
 {
 	for (const struct mc_option *o = program->options; o->name; o++) {
-		if (o->type != MC_OPT_STRING && o->type != MC_OPT_PATH)
+		if (o->type == MC_OPT_INT || o->type == MC_OPT_BOOL)
 			continue;
 		free(*(char **)field_at(target, o));
 		*(char **)field_at(target, o) = NULL;

@@ -7,7 +7,13 @@
 
 #include "common/error.h"
 
-enum mc_option_type { MC_OPT_STRING, MC_OPT_INT, MC_OPT_BOOL, MC_OPT_PATH };
+enum mc_option_type {
+	MC_OPT_STRING,
+	MC_OPT_INT,
+	MC_OPT_BOOL,
+	MC_OPT_PATH,
+	MC_OPT_LEVEL, /* of the log: in force as soon as it is read */
+};
 
 struct mc_option {
 	const char *section;   /* INI section: "api", "netd" ... */
@@ -23,6 +29,9 @@ struct mc_program {
 	const char *name;        /* "minicloud-netd" */
 	const char *summary;     /* one line */
 	const struct mc_option *options; /* ends with a NULL name */
+	/* What the table cannot say of the values; the whole is good for 0, else -1 and *err. It
+	 * looks at nothing but them, so that -t tells on any host. NULL: nothing. */
+	int (*check)(const void *target, mc_err **err);
 };
 
 enum mc_config_outcome {

@@ -196,6 +196,16 @@ enum accelerator_verdict accelerator_probe(const char *device)
 	return (enum accelerator_verdict)WEXITSTATUS(status);
 }
 
+int accelerator_check(const char *option, mc_err **err)
+{
+	static const char *const words[] = { "auto", "kvm", "tcg" };
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(words); i++)
+		if (strcmp(option, words[i]) == 0)
+			return 0;
+	return mc_err_set(err, 0, "accelerator: \"%s\" is none of auto, kvm, tcg", option);
+}
+
 int accelerator_choose(const char *option, struct accelerator *ret, mc_err **err)
 {
 	enum accelerator_verdict v;
@@ -208,8 +218,8 @@ int accelerator_choose(const char *option, struct accelerator *ret, mc_err **err
 		*ret = (struct accelerator){ .reason = mc_strdup("emulation (TCG): the configuration says so") };
 		return 0;
 	}
-	if (strcmp(option, "auto") != 0)
-		return mc_err_set(err, 0, "accelerator: \"%s\" is none of auto, kvm, tcg", option);
+	if (accelerator_check(option, err) < 0)
+		return -1;
 	v = accelerator_probe("/dev/kvm");
 	*ret = (struct accelerator){ v == ACCELERATOR_KVM, mc_strdup(accelerator_text(v)), v };
 	return 0;

@@ -28,6 +28,8 @@ struct accelerator {
 	enum accelerator_verdict verdict; /* of the probe; ACCELERATOR_KVM where it was not asked */
 };
 
+/* Is it one of the option's words? 0 or -1 and *err. */
+int accelerator_check(const char *option, mc_err **err);
 /* By the option's word: "auto" probes, "kvm" and "tcg" are taken as they are. 0 or -1 and *err. */
 int accelerator_choose(const char *option, struct accelerator *ret, mc_err **err);
 

@@ -39,7 +39,7 @@ struct options {
 static const struct mc_option option_table[] = {
 	OPTION(socket, MC_OPT_PATH, "%R/hypervisor.sock", .help = "where to listen"),
 	OPTION(allow, MC_OPT_STRING, "minicloud-api", .help = "users that may call, comma-separated"),
-	OPTION(log_level, MC_OPT_STRING, "info", .help = "error, warning, info or debug"),
+	OPTION(log_level, MC_OPT_LEVEL, "info", .help = "error, warning, info or debug"),
 	OPTION(libvirt_uri, MC_OPT_STRING, "qemu:///system", .help = "libvirtd to use"),
 	/* A libvirtd that starts for the first time probes QEMU for some ten seconds. */
 	OPTION(connect_timeout, MC_OPT_INT, "45", .min = 1, .max = 600,
@@ -57,10 +57,18 @@ static const struct mc_option option_table[] = {
 	{ 0 },
 };
 
+static int check_options(const void *target, mc_err **err)
+{
+	const struct options *o = target;
+
+	return accelerator_check(o->accelerator, err);
+}
+
 static const struct mc_program program = {
 	.name = "minicloud-hypervisor",
 	.summary = "Runs minicloud's instances as libvirt domains.",
 	.options = option_table,
+	.check = check_options,
 };
 
 /* --- what the connection tells us ------------------------------------------ */
@@ -160,11 +168,6 @@ static int connect_libvirt(struct hypervisor *h, const struct options *o, int ti
 
 static int setup(struct hypervisor *h, const struct options *o, mc_err **err)
 {
-	int level = mc_log_level_parse(o->log_level);
-
-	if (level < 0)
-		return mc_err_set(err, 0, "log_level: \"%s\" is none", o->log_level);
-	mc_log_set_level((enum mc_log_level)level);
 	h->disk_roots = o->disk_roots;
 	h->console_dir = o->console_dir;
 	h->hotplug_slots = (int)o->hotplug_slots;

@@ -12,7 +12,7 @@ static const struct mc_option options[] = {
 	OPTION("fd_socket", MC_OPT_PATH, fd_socket, "%R/netd-fd.sock",
 	       "socket that hands out descriptors"),
 	OPTION("allow", MC_OPT_STRING, allow, "minicloud-api", "users that may call, by commas"),
-	OPTION("log_level", MC_OPT_STRING, log_level, "info", "error, warning, info or debug"),
+	OPTION("log_level", MC_OPT_LEVEL, log_level, "info", "error, warning, info or debug"),
 	OPTION("public_pool", MC_OPT_STRING, public_pool, "203.0.113.0/24",
 	       "network of all public addresses"),
 	OPTION("uplink", MC_OPT_STRING, uplink, "",
@@ -31,8 +31,21 @@ static const struct mc_option options[] = {
 	{ .name = NULL },
 };
 
+static int check(const void *target, mc_err **err)
+{
+	const struct netd_config *c = target;
+	struct cidr pool;
+
+	if (!cidr_parse(c->public_pool, &pool) || pool.len < 8 || pool.len > 30)
+		return mc_err_set(err, 0, "public_pool: %s is no network between /8 and /30", c->public_pool);
+	if (*c->uplink && !mc_check_ifname(c->uplink))
+		return mc_err_set(err, 0, "uplink: %s is no interface name", c->uplink);
+	return nameservers_check(c->dns_servers, err) < 0 ? mc_err_wrap(err, "dns_servers") : 0;
+}
+
 const struct mc_program netd_program = {
 	.name = "minicloud-netd",
 	.summary = "VPC networks: namespaces, bridges, nftables, DHCP and DNS",
 	.options = options,
+	.check = check,
 };

@@ -27,22 +27,11 @@
 #define SOCKET_MODE 0660
 #define SOCKET_GROUP "minicloud"
 
-static int check_config(struct netd *netd, mc_err **err)
+static int take_config(struct netd *netd, mc_err **err)
 {
 	const struct netd_config *c = &netd->config;
-	int level = mc_log_level_parse(c->log_level);
 
-	if (level < 0)
-		return mc_err_set(err, 0, "log_level: %s is no level", c->log_level);
-	mc_log_set_level((enum mc_log_level)level);
-	if (!cidr_parse(c->public_pool, &netd->host.pool) || netd->host.pool.len < 8 ||
-	    netd->host.pool.len > 30)
-		return mc_err_set(err, 0, "public_pool: %s is no network between /8 and /30",
-				  c->public_pool);
-	if (*c->uplink && !mc_check_ifname(c->uplink))
-		return mc_err_set(err, 0, "uplink: %s is no interface name", c->uplink);
-	if (nameservers_check(c->dns_servers, err) < 0)
-		return mc_err_wrap(err, "dns_servers");
+	cidr_parse(c->public_pool, &netd->host.pool);
 	netd->host.uplink = c->uplink;
 	netd->host.pool_routed = c->pool_routed;
 	netd->changed = json_object();
@@ -109,7 +98,7 @@ static int print_findings(struct netd *netd, mc_err **err)
 
 static int run(struct netd *netd, mc_err **err)
 {
-	if (check_config(netd, err) < 0)
+	if (take_config(netd, err) < 0)
 		return -1;
 	if (netd->config.findings)
 		return print_findings(netd, err);

@@ -5,7 +5,7 @@
 static const struct mc_option options[] = {
 	{OPTION(socket, MC_OPT_PATH), "%R/storaged.sock", 0, 0, "the IPC socket"},
 	{OPTION(allow, MC_OPT_STRING), "minicloud-api", 0, 0, "users that may call, comma-separated"},
-	{OPTION(log_level, MC_OPT_STRING), "info", 0, 0, "error, warning, info or debug"},
+	{OPTION(log_level, MC_OPT_LEVEL), "info", 0, 0, "error, warning, info or debug"},
 	{OPTION(store, MC_OPT_PATH), "%H/store", 0, 0, "directory of the layers' files"},
 	{OPTION(database, MC_OPT_PATH), "%H/storaged/storaged.db", 0, 0, "records of the layers"},
 	{OPTION(vault, MC_OPT_PATH), "%H/storaged/vault.db", 0, 0, "keys, sealed under the master key"},

@@ -99,17 +99,10 @@ int main(int argc, char **argv)
 	mc_auto_err mc_err *err = NULL;
 	struct storaged_config config = {0};
 	bool only_check = take_check(&argc, argv);
-	int r, level;
+	int r;
 
 	mc_daemon_init();
 	r = mc_config_load(&storaged_program, argc, argv, &config, &err);
-	if (r == MC_CONFIG_RUN) {
-		level = mc_log_level_parse(config.log_level);
-		if (level < 0)
-			r = mc_err_set(&err, 0, "log_level: \"%s\" is no level", config.log_level);
-		else
-			mc_log_set_level((enum mc_log_level)level);
-	}
 	if (r == MC_CONFIG_RUN)
 		r = only_check ? check(&config, &err) : run(&config, &err);
 	else if (r == MC_CONFIG_EXIT)

@@ -25,7 +25,7 @@ static const struct mc_option options[] = {
 	{ 0 },
 };
 
-static const struct mc_program program = { "fuzz", "a program", options };
+static const struct mc_program program = { .name = "fuzz", .summary = "a program", .options = options };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
