@@ -1,0 +1,95 @@
+"""`make install` into a directory, as packages are made: what is there is whole and starts."""
+
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import tempfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
+DAEMONS = ("api", "hypervisor", "netd", "storaged")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """The root directory that it was installed into."""
+    root = tmp_path_factory.mktemp("install")
+    subprocess.run(["make", "-s", "-C", ROOT, "install", f"DESTDIR={root}", "PREFIX=/opt/mc"], check=True,
+                   stdout=subprocess.DEVNULL, env={**os.environ, "MAKEFLAGS": ""})
+    return root
+
+
+def files(root):
+    return {str(p.relative_to(root)) for p in root.rglob("*") if not p.is_dir()}
+
+
+def test_everything_is_where_it_belongs(tree):
+    there = files(tree)
+    assert {f for f in there if not f.startswith(("opt/mc/", "etc/"))} == set()
+    assert {f for f in there if f.startswith("etc/")} == {"etc/minicloud/minicloud.conf"}
+    assert {f for f in there if f.startswith("opt/mc/bin/")} == {
+        "opt/mc/bin/minicloud", *(f"opt/mc/bin/minicloud-{d}" for d in DAEMONS)}
+    assert {"launcher", "private-libvirtd", "launch-daemon", "reaper"} <= {
+        pathlib.Path(f).name for f in there if f.startswith("opt/mc/lib/minicloud/")}
+    for name in ("instance-types.json", "ami-aliases.json", "prices.json"):
+        assert (tree / "opt/mc/share/minicloud" / name).read_bytes() == (ROOT / "deploy" / name).read_bytes()
+    assert {f"opt/mc/share/man/man8/minicloud-{d}.8" for d in DAEMONS} <= there
+    assert {"opt/mc/share/man/man1/minicloud.1", "opt/mc/share/man/man1/minicloud-run-instances.1"} <= there
+    assert {"opt/mc/share/bash-completion/completions/minicloud",
+            "opt/mc/share/zsh/vendor-completions/_minicloud"} <= there
+
+
+def test_nothing_is_writable_by_others(tree):
+    for path in tree.rglob("*"):
+        mode = path.lstat().st_mode
+        assert not mode & (stat.S_IWGRP | stat.S_IWOTH | stat.S_ISUID | stat.S_ISGID), path
+        program = "bin/" in str(path) or "lib/minicloud/" in str(path)
+        if path.is_file():
+            assert bool(mode & stat.S_IXOTH) == program, path
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_daemons_take_the_installed_configuration(tree, daemon):
+    subprocess.run([tree / f"opt/mc/bin/minicloud-{daemon}", "-t", "--config", tree / "etc/minicloud/minicloud.conf"],
+                   check=True, capture_output=True)
+
+
+def test_the_client_speaks(tree):
+    done = subprocess.run([tree / "opt/mc/bin/minicloud", "run-instances", "--help"], capture_output=True, text=True,
+                          check=True)
+    assert "--image-id" in done.stdout
+
+
+def test_the_installed_launcher_starts_the_installed_daemons(tree):
+    """Nothing tells it where they are, nor where the API daemon finds its files."""
+    place = pathlib.Path(tempfile.mkdtemp(prefix="in", dir="/tmp"))
+    place.chmod(0o755)
+    for directory in (tree, *tree.parents[:3]):
+        directory.chmod(0o755)  # pytest's own are its user's alone
+
+    def launcher(*words, check=True):
+        done = subprocess.run([tree / "opt/mc/lib/minicloud/launcher", *words, "--home", place / "h", "--run", place / "r",
+                               "--config", tree / "etc/minicloud/minicloud.conf"],
+                              capture_output=True, text=True, timeout=120, check=False)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+    try:
+        launcher("prepare")
+        for daemon in ("storaged", "api"):
+            launcher("start-one", daemon)
+            program = pathlib.Path(f"/proc/{int(launcher('pid', daemon))}/exe").resolve()
+            assert program == tree / f"opt/mc/bin/minicloud-{daemon}"
+    finally:
+        for daemon in ("api", "storaged"):
+            launcher("stop-one", daemon, check=False)
+        shutil.rmtree(place)
+
+
+def test_again_changes_nothing(tree):
+    before = {f: (tree / f).read_bytes() for f in files(tree)}
+    subprocess.run(["make", "-s", "-C", ROOT, "install", f"DESTDIR={tree}", "PREFIX=/opt/mc"], check=True,
+                   stdout=subprocess.DEVNULL, env={**os.environ, "MAKEFLAGS": ""})
+    assert {f: (tree / f).read_bytes() for f in files(tree)} == before
