@@ -48,13 +48,16 @@ class Storaged:
         finally:
             os.close(fd)
 
+    def command(self, *words):
+        """The daemon as its own user, with its options; and its environment."""
+        return (["setpriv", "--reuid=minicloud-storaged", "--regid=minicloud", "--init-groups",
+                 str(ROOT / "build" / "minicloud-storaged"), "--config", str(self.config), *words],
+                {"MINICLOUD_HOME": str(self.home), "MINICLOUD_RUN": str(self.run_dir)})
+
     def check(self):
-        """What --check finds, with the daemon's own user and options: (status, text)."""
-        done = subprocess.run(
-            ["setpriv", "--reuid=minicloud-storaged", "--regid=minicloud", "--init-groups",
-             str(ROOT / "build" / "minicloud-storaged"), "--check", "--config", str(self.config)],
-            env={"MINICLOUD_HOME": str(self.home), "MINICLOUD_RUN": str(self.run_dir)},
-            capture_output=True, text=True, timeout=60, check=False)
+        """What --check finds: (status, text)."""
+        command, environment = self.command("--check")
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def call(self, method, path, body=None):

@@ -131,6 +131,25 @@ def test_host(storaged):
     assert host["total_bytes"] >= host["free_bytes"] > 0
 
 
+def test_it_tells_its_service_manager(directory):
+    """sd_notify(3): ready is said when it answers, not before; and that it stops."""
+    storaged = Storaged(directory)
+    command, environment = storaged.command()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("\0minicloud-test-" + directory.name)
+        manager.settimeout(60)
+        environment["NOTIFY_SOCKET"] = "@minicloud-test-" + directory.name
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+            try:
+                assert manager.recv(100) == b"READY=1"
+                assert storaged.call("GET", "host")[0] == 200
+                process.terminate()
+                assert manager.recv(100) == b"STOPPING=1"
+                assert process.wait(60) == 0
+            finally:
+                process.kill()
+
+
 def test_runs_unprivileged(storaged):
     text = pathlib.Path(f"/proc/{storaged.pid}/status").read_text(encoding="ascii")
     fields = dict(line.split(":", 1) for line in text.splitlines())
