@@ -73,6 +73,7 @@ const struct action *action_at(size_t i);
 #define ACTION_TABLES(X) \
 	X(instance) \
 	X(instance_attribute) \
+	X(instance_credit) \
 	X(console) \
 	X(image) \
 	X(image_attribute) \

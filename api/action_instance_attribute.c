@@ -269,26 +269,8 @@ static int modify_attribute(struct call *call)
 	return n ? 0 : action_fail(call, API_PARAMETER_COMBINATION, "No attributes specified.");
 }
 
-/* Burstable types run without limits here: there is one mode to show. */
-static int describe_credits(struct call *call)
-{
-	json_t *list = json_array(), *id;
-	size_t i;
-
-	call->out = json_pack("{s:o}", "InstanceCreditSpecifications", list);
-	json_array_foreach(mc_json_arr(call->in, "InstanceIds"), i, id) {
-		const struct resource *r = action_resource(call, KIND_INSTANCE, json_string_value(id));
-
-		if (!r)
-			return 1;
-		json_array_append_new(list, json_pack("{s:s, s:s}", "InstanceId", r->id, "CpuCredits", "unlimited"));
-	}
-	return 0;
-}
-
 const struct action actions_instance_attribute[] = {
 	{ .service = "ec2", .name = "DescribeInstanceAttribute", .fn = describe_attribute },
 	{ .service = "ec2", .name = "ModifyInstanceAttribute", .fn = modify_attribute, .flags = ACTION_WRITE },
-	{ .service = "ec2", .name = "DescribeInstanceCreditSpecifications", .fn = describe_credits },
 	{ 0 },
 };

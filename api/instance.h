@@ -13,6 +13,8 @@ void instance_set_transition(struct resource *r, const char *who);
 json_t *instance_view(struct call *call, const struct resource *r);
 /* What it shows besides of things that change often (struct describe). */
 uint64_t instance_aside(struct call *call, const struct resource *r);
+/* What RunInstances says of CPU credits into a new instance. 0, or action_fail. */
+int instance_credit_apply(struct call *call, struct resource *r);
 /* {Code, Name} of a state. New reference. */
 json_t *instance_state_doc(int state);
 

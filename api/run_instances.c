@@ -197,7 +197,7 @@ static int make_instance(struct call *call, const struct plan *p, const char *re
 	const char *accelerator = mc_json_str(call->api->accelerator, "accelerator", NULL);
 
 	fill_instance(call, p, r, reservation, index);
-	if (action_apply_tags(call, "instance", r) || launch_interfaces_make(call, &p->nics, r) || block_devices_make(call, p->devices, r))
+	if (instance_credit_apply(call, r) || action_apply_tags(call, "instance", r) || launch_interfaces_make(call, &p->nics, r) || block_devices_make(call, p->devices, r))
 		return 1;
 	/* A system tag by its prefix: Terraform would want to take away one without it. */
 	if (accelerator)

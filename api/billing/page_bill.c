@@ -225,39 +225,32 @@ static int scrape(void *ctx, const struct bill_item *item)
 	return 0;
 }
 
-static void print_instances(FILE *out, struct scrape *s)
+/* A gauge of each sum: its cost, or its rate an hour. labels: the names of its keys. */
+static void print_gauge(FILE *out, const struct scrape *s, const struct sums *sums, const char *name, const char *const *labels, bool rate)
 {
-	const char *currency = prices_currency(s->bill->rating.prices);
-
-	sums_sort_by_key(&s->instances);
-	fputs("# TYPE minicloud_instance_cost_month gauge\n# TYPE minicloud_instance_cost_per_hour gauge\n", out);
-	for (const struct sum *one = s->instances.by_key; one; one = one->hh.next) {
+	fprintf(out, "# TYPE %s gauge\n", name);
+	for (const struct sum *one = sums->by_key; one; one = one->hh.next) {
 		mc_auto_json json_t *keys = sum_keys(one);
-		char cost[MONEY_TEXT], rate[MONEY_TEXT];
+		char money[MONEY_TEXT];
 
-		money_format(one->cost, 9, cost);
-		money_format(one->rate, 9, rate);
-		fprintf(out, "minicloud_instance_cost_month{instance=\"%s\",currency=\"%s\"} %s\n", mc_json_at(keys, 0), currency, cost);
-		fprintf(out, "minicloud_instance_cost_per_hour{instance=\"%s\",currency=\"%s\"} %s\n", mc_json_at(keys, 0), currency, rate);
+		money_format(rate ? one->rate : one->cost, 9, money);
+		fprintf(out, "%s{", name);
+		for (size_t i = 0; labels[i]; i++)
+			fprintf(out, "%s=\"%s\",", labels[i], mc_json_at(keys, i));
+		fprintf(out, "currency=\"%s\"} %s\n", prices_currency(s->bill->rating.prices), money);
 	}
 }
 
 static void print_gauges(FILE *out, struct scrape *s)
 {
-	const char *currency = prices_currency(s->bill->rating.prices);
+	static const char *const of_service[] = { "account", "service", NULL }, *const of_instance[] = { "instance", NULL };
 
 	sums_sort_by_key(&s->sums);
-	fputs("# TYPE minicloud_cost_month gauge\n# TYPE minicloud_cost_per_hour gauge\n", out);
-	for (const struct sum *one = s->sums.by_key; one; one = one->hh.next) {
-		mc_auto_json json_t *keys = sum_keys(one);
-		const char *account = mc_json_at(keys, 0), *service = mc_json_at(keys, 1);
-		char cost[MONEY_TEXT], rate[MONEY_TEXT];
-
-		money_format(one->cost, 9, cost);
-		money_format(one->rate, 9, rate);
-		fprintf(out, "minicloud_cost_month{account=\"%s\",service=\"%s\",currency=\"%s\"} %s\n", account, service, currency, cost);
-		fprintf(out, "minicloud_cost_per_hour{account=\"%s\",service=\"%s\",currency=\"%s\"} %s\n", account, service, currency, rate);
-	}
+	sums_sort_by_key(&s->instances);
+	print_gauge(out, s, &s->sums, "minicloud_cost_month", of_service, false);
+	print_gauge(out, s, &s->sums, "minicloud_cost_per_hour", of_service, true);
+	print_gauge(out, s, &s->instances, "minicloud_instance_cost_month", of_instance, false);
+	print_gauge(out, s, &s->instances, "minicloud_instance_cost_per_hour", of_instance, true);
 	fprintf(out, "# TYPE minicloud_meter_time_scale gauge\nminicloud_meter_time_scale %lld\n", (long long)s->bill->clock.scale);
 }
 
@@ -273,10 +266,8 @@ void page_bill_metrics(struct api *api, FILE *out)
 	s.bill = &b;
 	q.to = calendar_day(b.now.label) + 1;
 	q.from = calendar_month_start(calendar_month(q.to - 1));
-	if (bill_each(&b, &q, scrape, &s, NULL) == 0) {
+	if (bill_each(&b, &q, scrape, &s, NULL) == 0)
 		print_gauges(out, &s);
-		print_instances(out, &s);
-	}
 	sums_free(&s.sums);
 	sums_free(&s.instances);
 	bill_end(&b);

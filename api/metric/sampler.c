@@ -22,6 +22,7 @@
 #define AREA "metrics"
 #define CHARGES_S 300 /* a bill is read no more often */
 #define TIDY_S 3600
+#define FRESH MC_SECOND /* a look so young is not taken again for who wants one */
 #define GAP 5         /* intervals: what was counted over a longer one belongs to no moment */
 
 struct metric_sampler {
@@ -29,7 +30,8 @@ struct metric_sampler {
 	pthread_mutex_t mutex; /* what follows */
 	pthread_cond_t cond;
 	pthread_t thread;
-	bool stopping;
+	bool stopping, due;    /* somebody wants a new look */
+	int64_t looked;        /* boot clock */
 	json_t *last;          /* the last look; NULL: none yet */
 	int64_t charges, tidied; /* wall clock, s: when they were done last */
 };
@@ -260,6 +262,7 @@ static void keep_look(struct metric_sampler *s, json_t *look)
 	pthread_mutex_lock(&s->mutex);
 	json_decref(s->last);
 	s->last = look;
+	s->looked = mc_clock_boot();
 	pthread_mutex_unlock(&s->mutex);
 }
 
@@ -331,8 +334,9 @@ static void *run(void *ctx)
 		do_chores(s);
 		pthread_mutex_lock(&s->mutex);
 		next_time(s, &until);
-		while (!s->stopping && pthread_cond_timedwait(&s->cond, &s->mutex, &until) == 0)
+		while (!s->stopping && !s->due && pthread_cond_timedwait(&s->cond, &s->mutex, &until) == 0)
 			;
+		s->due = false;
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;
@@ -431,6 +435,10 @@ void metric_sampler_metrics(struct metric_sampler *s, FILE *out)
 		return;
 	pthread_mutex_lock(&s->mutex);
 	look = json_incref(s->last);
+	if (mc_clock_boot() - s->looked > FRESH) { /* who comes again will see it */
+		s->due = true;
+		pthread_cond_signal(&s->cond);
+	}
 	pthread_mutex_unlock(&s->mutex);
 	for (size_t i = 0; i < MC_ARRAY_SIZE(of_instances); i++) {
 		if (of_instances[i].type)

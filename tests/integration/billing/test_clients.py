@@ -251,6 +251,22 @@ def test_action_stops_by_tag(api, hook):
     assert rates[INSTANCES[0]] and not rates[INSTANCES[1]]
 
 
+def test_action_terminates_by_tag(api, hook):
+    budgets, ec2 = api.client("budgets"), api.client("ec2")
+    budgets.create_budget(AccountId=ACCOUNT, Budget=budget("end", "0.0001"))
+    budgets.create_budget_action(
+        AccountId=ACCOUNT, BudgetName="end", NotificationType="FORECASTED", ActionType="RUN_SSM_DOCUMENTS",
+        ActionThreshold={"ActionThresholdValue": 100.0, "ActionThresholdType": "PERCENTAGE"}, ApprovalModel="AUTOMATIC",
+        Definition={"SsmActionDefinition": {"ActionSubType": "TERMINATE_EC2_INSTANCES", "Region": "us-east-1", "InstanceIds": ["tag:team=red"]}},
+        ExecutionRoleArn="arn:aws:iam::123456789012:role/budget", Subscribers=[{"SubscriptionType": "SNS", "Address": hook.url}])
+    assert hook.bodies.get(timeout=30)["BudgetName"] == "end"
+
+    def state():
+        return {i["InstanceId"]: i["State"]["Name"] for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]}
+    wait_until("it ends", lambda: state()[INSTANCES[0]] == "shutting-down", 30)
+    assert state()[INSTANCES[1]] == "stopping" and state()[INSTANCES[2]] == "stopped", "the others have another tag"
+
+
 def test_aws_budgets(api, aws_program):
     name = "cli-" + os.path.basename(os.path.dirname(aws_program)).replace(".", "")
     api.aws(aws_program, "budgets", "create-budget", "--account-id", ACCOUNT, "--budget", json.dumps(budget(name, "12.5")))
