@@ -5,9 +5,9 @@
 
 struct storaged_config {
 	char *socket, *allow, *log_level;
-	char *store, *database, *import_dir, *disk_group;
+	char *store, *database, *import_dir, *exchange_dir, *disk_group;
 	char *vault, *master_key;
-	long reserve_percent, reserve_mib, import_timeout, threads;
+	long reserve_percent, reserve_mib, import_timeout, transfers, threads;
 };
 
 extern const struct mc_program storaged_program;

@@ -101,6 +101,8 @@ int graph_snapshot_take(struct graph *graph, const struct snapshot *snapshot, mc
 int graph_snapshot_abandon(struct graph *graph, const struct snapshot *snapshot, struct layer *ret_layer, mc_err **err);
 /* A further one of the same frozen layer; 1 where that has gone meanwhile. */
 int graph_snapshot_share(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
+/* One that was brought in: its layer, in state creating, is whole now. */
+int graph_snapshot_import(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
 /* As graph_volume_remove(), of one that was taken. */
 int graph_snapshot_remove(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err);
 int graph_snapshot_find(struct graph *graph, const char *id, struct snapshot *ret, mc_err **err);

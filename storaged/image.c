@@ -10,13 +10,13 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/crash.h"
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "storaged/janitor.h"
-#include "storaged/qcow2.h"
+#include "storaged/import.h"
 #include "storaged/qemu_img.h"
+#include "storaged/reader.h"
 
 #define AREA "image"
 #define FRESH_BYTES (1ULL << 20) /* more than a new qcow2's tables take */
@@ -101,11 +101,11 @@ static int source_sha256(int fd, char ret[SHA256_LEN], mc_err **err)
 }
 
 /* Everything that can be known before qemu-img sees the file. */
-static int source_check(int fd, const char *sha256, struct image *image, uint64_t *ret_data_bytes,
-			mc_err **err)
+static int source_check(const struct storage *storage, int fd, const char *sha256, struct image *image,
+			uint64_t *ret_data_bytes, mc_err **err)
 {
-	struct qcow2_header header;
-	uint64_t file_size;
+	struct foreign found;
+	int r;
 
 	if (source_sha256(fd, image->sha256, err) < 0)
 		return -1;
@@ -113,51 +113,22 @@ static int source_check(int fd, const char *sha256, struct image *image, uint64_
 		mc_err_set(err, 0, "sha256: the source has %s", image->sha256);
 		return MC_IPC_BAD_REQUEST;
 	}
-	if (qcow2_header_read(fd, &header, &file_size, err) < 0 ||
-	    qcow2_header_refuse(&header, err) < 0 ||
-	    qcow2_extents_check(fd, &header, file_size, ret_data_bytes, err) < 0) {
-		mc_err_wrap(err, "source refused");
-		return MC_IPC_BAD_REQUEST;
-	}
-	image->layer.virtual_bytes = (int64_t)header.virtual_bytes;
+	r = reader_run(storage->sandbox, &storage->offspring, image->source, FOREIGN_QCOW2, -1, &found, err);
+	if (r == READER_REFUSED)
+		return mc_err_wrap(err, "source refused"), MC_IPC_BAD_REQUEST;
+	if (r < 0)
+		return -1;
+	image->layer.virtual_bytes = (int64_t)found.virtual_bytes;
+	*ret_data_bytes = found.data_bytes;
 	return MC_IPC_OK;
 }
 
-/* What came out must be what we expect of our own convert. */
-static int result_check(const char *path, const struct image *image, mc_err **err)
+static int make_file(struct storage *storage, const struct image *image, uint64_t data_bytes, mc_err **err)
 {
-	mc_auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct qcow2_header header;
+	struct qemu_img_copy copy = {.driver = foreign_format_driver(FOREIGN_QCOW2), .source = image->source,
+				     .data_bytes = data_bytes, .timeout_s = (unsigned)storage->config->import_timeout};
 
-	if (fd < 0)
-		return mc_err_set(err, errno, "cannot open %s", path);
-	if (qcow2_header_read(fd, &header, NULL, err) < 0 || qcow2_header_refuse(&header, err) < 0)
-		return mc_err_wrap(err, "the converted image");
-	if (header.virtual_bytes != (uint64_t)image->layer.virtual_bytes)
-		return mc_err_set(err, 0, "the converted image has another size than its source");
-	return 0;
-}
-
-static int make_file(struct storage *storage, const struct image *image, uint64_t data_bytes,
-		     mc_err **err)
-{
-	mc_autofree char *part = store_part_path(&storage->store, image->layer.id);
-	int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r;
-
-	if (fd < 0)
-		return mc_err_set(err, errno, "cannot make %s", part);
-	close(fd);
-	MC_CRASH_POINT();
-	r = qemu_img_import(storage->sandbox, &storage->offspring, image->source, part, data_bytes,
-			    (unsigned)storage->config->import_timeout, err);
-	if (r == QEMU_IMG_BAD_SOURCE)
-		return mc_err_wrap(err, "source refused"), MC_IPC_BAD_REQUEST;
-	if (r == QEMU_IMG_NO_SPACE)
-		return MC_IPC_NO_CAPACITY;
-	if (r < 0 || result_check(part, image, err) < 0)
-		return -1;
-	return store_commit(&storage->store, image->layer.id, STORE_MODE_FROZEN, err) < 0 ? -1 : MC_IPC_OK;
+	return import_layer(storage, &image->layer, &copy, err);
 }
 
 static int import(struct storage *storage, struct image *image, uint64_t data_bytes, mc_err **err)
@@ -191,7 +162,7 @@ static int create(struct storage *storage, struct image *image, const char *sha2
 	}
 	r = source_open(storage, image->source, &fd, err);
 	if (r == MC_IPC_OK)
-		r = source_check(fd, sha256, image, &data_bytes, err);
+		r = source_check(storage, fd, sha256, image, &data_bytes, err);
 	if (r == MC_IPC_OK)
 		r = storage_room(storage, data_bytes + FRESH_BYTES, err);
 	if (r == MC_IPC_OK)

@@ -9,8 +9,10 @@
 #include "common/log.h"
 #include "storaged/check.h"
 #include "storaged/janitor.h"
+#include "storaged/reader.h"
 #include "storaged/routes.h"
 #include "storaged/storage.h"
+#include "storaged/task.h"
 
 #define AREA "storaged"
 
@@ -75,8 +77,10 @@ static int run(const struct storaged_config *config, mc_err **err)
 		r = check_run(&storage, log_finding, NULL, &findings, err);
 	if (r == 0) {
 		storage.janitor = janitor_start(&storage, err);
+		storage.tasks = tasks_new((unsigned)config->transfers);
 		r = storage.janitor ? serve(&storage, config, err) : -1;
 	}
+	tasks_free(storage.tasks);
 	janitor_stop(storage.janitor);
 	storage_close(&storage);
 	return r;
@@ -101,6 +105,8 @@ int main(int argc, char **argv)
 	bool only_check = take_check(&argc, argv);
 	int r;
 
+	if (argc == 4 && strcmp(argv[1], READER_FLAG) == 0)
+		return reader_main(argv[2], argv[3]);
 	mc_daemon_init();
 	r = mc_config_load(&storaged_program, argc, argv, &config, &err);
 	if (r == MC_CONFIG_RUN)

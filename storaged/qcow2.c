@@ -1,13 +1,13 @@
 #include "storaged/qcow2.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "storaged/bytes.h"
+#include "storaged/foreign.h"
 
 #define MAGIC 0x514649fbu
 #define V2_HEADER 72
@@ -38,27 +38,6 @@ enum field {
 	AT_REFCOUNT_CLUSTERS = 56, AT_SNAPSHOTS = 60, AT_INCOMPATIBLE = 72, AT_HEADER_LENGTH = 100,
 };
 
-static uint32_t get32(const uint8_t *buf, size_t at)
-{
-	uint32_t v;
-
-	memcpy(&v, buf + at, sizeof(v));
-	return be32toh(v);
-}
-
-static uint64_t get64(const uint8_t *buf, size_t at)
-{
-	uint64_t v;
-
-	memcpy(&v, buf + at, sizeof(v));
-	return be64toh(v);
-}
-
-static bool within(uint64_t offset, uint64_t size, uint64_t file_size)
-{
-	return offset <= file_size && size <= file_size - offset;
-}
-
 /* How many L1 entries the virtual size needs. */
 static uint64_t l1_needed(const struct qcow2_header *h)
 {
@@ -71,12 +50,12 @@ static uint64_t l1_needed(const struct qcow2_header *h)
 
 static int parse_backing(const uint8_t *buf, size_t len, struct qcow2_header *h, mc_err **err)
 {
-	uint64_t offset = get64(buf, AT_BACKING_OFFSET);
-	uint32_t size = get32(buf, AT_BACKING_SIZE);
+	uint64_t offset = bytes_be64(buf, AT_BACKING_OFFSET);
+	uint32_t size = bytes_be32(buf, AT_BACKING_SIZE);
 
 	if (offset == 0)
 		return 0;
-	if (size >= QCOW2_BACKING_MAX || !within(offset, size, len))
+	if (size >= QCOW2_BACKING_MAX || !bytes_within(offset, size, len))
 		return mc_err_set(err, 0, "the backing file's name lies outside the header");
 	memcpy(h->backing, buf + offset, size);
 	h->backing[size] = '\0';
@@ -87,18 +66,18 @@ static int parse_backing(const uint8_t *buf, size_t len, struct qcow2_header *h,
 
 static int parse_sizes(const uint8_t *buf, uint64_t file_size, struct qcow2_header *h, mc_err **err)
 {
-	uint64_t refcount_bytes = (uint64_t)get32(buf, AT_REFCOUNT_CLUSTERS) << h->cluster_bits;
+	uint64_t refcount_bytes = (uint64_t)bytes_be32(buf, AT_REFCOUNT_CLUSTERS) << h->cluster_bits;
 
-	h->virtual_bytes = get64(buf, AT_SIZE);
-	h->l1_entries = get32(buf, AT_L1_SIZE);
-	h->l1_offset = get64(buf, AT_L1_OFFSET);
+	h->virtual_bytes = bytes_be64(buf, AT_SIZE);
+	h->l1_entries = bytes_be32(buf, AT_L1_SIZE);
+	h->l1_offset = bytes_be64(buf, AT_L1_OFFSET);
 	if (h->virtual_bytes == 0 || h->virtual_bytes > QCOW2_VIRTUAL_MAX)
 		return mc_err_set(err, 0, "its virtual size is out of bounds");
 	if (h->l1_entries > MAX_L1_BYTES / 8 || h->l1_entries < l1_needed(h))
 		return mc_err_set(err, 0, "its L1 table has an impossible size");
-	if (!within(h->l1_offset, (uint64_t)h->l1_entries * 8, file_size))
+	if (!bytes_within(h->l1_offset, (uint64_t)h->l1_entries * 8, file_size))
 		return mc_err_set(err, 0, "its L1 table lies outside the file");
-	if (!within(get64(buf, AT_REFCOUNT_OFFSET), refcount_bytes, file_size))
+	if (!bytes_within(bytes_be64(buf, AT_REFCOUNT_OFFSET), refcount_bytes, file_size))
 		return mc_err_set(err, 0, "its refcount table lies outside the file");
 	return 0;
 }
@@ -110,7 +89,7 @@ static int parse_extensions(const uint8_t *buf, size_t len, size_t at, struct qc
 
 	end = end < len ? end : len;
 	while (at + 8 <= end) {
-		uint32_t type = get32(buf, at), size = get32(buf, at + 4);
+		uint32_t type = bytes_be32(buf, at), size = bytes_be32(buf, at + 4);
 
 		if (type == EXTENSION_END)
 			return 0;
@@ -134,8 +113,8 @@ static int parse_features(const uint8_t *buf, size_t len, struct qcow2_header *h
 		return 0;
 	if (len < V3_HEADER)
 		return mc_err_set(err, 0, "its header is cut off");
-	incompatible = get64(buf, AT_INCOMPATIBLE);
-	*ret_header_length = get32(buf, AT_HEADER_LENGTH);
+	incompatible = bytes_be64(buf, AT_INCOMPATIBLE);
+	*ret_header_length = bytes_be32(buf, AT_HEADER_LENGTH);
 	if (*ret_header_length < V3_HEADER || *ret_header_length > len || *ret_header_length % 8)
 		return mc_err_set(err, 0, "its header has an impossible length");
 	if (incompatible & ~(uint64_t)INCOMPATIBLE_KNOWN)
@@ -152,12 +131,12 @@ int qcow2_header_parse(const uint8_t *buf, size_t len, uint64_t file_size,
 	struct qcow2_header h = {0};
 	size_t header_length;
 
-	if (len < V2_HEADER || get32(buf, AT_MAGIC) != MAGIC)
+	if (len < V2_HEADER || bytes_be32(buf, AT_MAGIC) != MAGIC)
 		return mc_err_set(err, 0, "it is no qcow2 file");
-	h.version = get32(buf, AT_VERSION);
-	h.cluster_bits = get32(buf, AT_CLUSTER_BITS);
-	h.encrypted = get32(buf, AT_CRYPT) != 0;
-	h.snapshots = get32(buf, AT_SNAPSHOTS);
+	h.version = bytes_be32(buf, AT_VERSION);
+	h.cluster_bits = bytes_be32(buf, AT_CLUSTER_BITS);
+	h.encrypted = bytes_be32(buf, AT_CRYPT) != 0;
+	h.snapshots = bytes_be32(buf, AT_SNAPSHOTS);
 	if (h.version != 2 && h.version != 3)
 		return mc_err_set(err, 0, "it is qcow2 of an unknown version (%u)", h.version);
 	if (h.cluster_bits < MIN_CLUSTER_BITS || h.cluster_bits > MAX_CLUSTER_BITS)
@@ -171,29 +150,10 @@ int qcow2_header_parse(const uint8_t *buf, size_t len, uint64_t file_size,
 	return 0;
 }
 
-/* pread until len bytes are there or the file ends. The number of bytes, or -1. */
-static ssize_t read_at(int fd, void *buf, size_t len, uint64_t offset)
-{
-	size_t have = 0;
-
-	while (have < len) {
-		ssize_t n = pread(fd, (char *)buf + have, len - have, (off_t)(offset + have));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
-}
-
 int qcow2_header_read(int fd, struct qcow2_header *ret, uint64_t *ret_file_size, mc_err **err)
 {
 	mc_autofree uint8_t *buf = mc_alloc(QCOW2_HEADER_MAX);
-	ssize_t n = read_at(fd, buf, QCOW2_HEADER_MAX, 0);
+	ssize_t n = bytes_read(fd, buf, QCOW2_HEADER_MAX, 0);
 	struct stat st;
 
 	if (n < 0 || fstat(fd, &st) < 0)
@@ -224,11 +184,18 @@ int qcow2_header_refuse(const struct qcow2_header *h, mc_err **err)
 struct walk {
 	int fd;
 	const struct qcow2_header *header;
-	uint64_t file_size, data_bytes;
+	uint64_t l2_offset; /* of the table at work */
+	uint64_t file_size, stored, packed; /* bytes of data, as they are and compressed ones */
 	uint8_t *table; /* one cluster */
 };
 
-/* One L2 entry; -1 where what it points at is not in the file. */
+/* Does [offset, offset + size) touch the L1 table? */
+static bool on_l1(const struct qcow2_header *h, uint64_t offset, uint64_t size)
+{
+	return offset < h->l1_offset + (uint64_t)h->l1_entries * 8 && offset + size > h->l1_offset;
+}
+
+/* One L2 entry; -1 where what it points at is not in the file, or is a table. */
 static int walk_entry(struct walk *w, uint64_t entry)
 {
 	uint64_t cluster = 1ULL << w->header->cluster_bits, offset = entry & OFFSET_MASK;
@@ -238,13 +205,15 @@ static int walk_entry(struct walk *w, uint64_t entry)
 		uint32_t offset_bits = 62 - (w->header->cluster_bits - 8);
 
 		offset = entry & ((1ULL << offset_bits) - 1);
+		w->packed += cluster;
 	} else if (offset == 0 || (!w->header->extended_l2 && (entry & ZERO))) {
 		return 0;
-	} else if (offset & (cluster - 1)) {
+	} else if (offset & (cluster - 1) || offset == w->l2_offset || on_l1(w->header, offset, cluster)) {
 		return -1;
+	} else {
+		w->stored += cluster;
 	}
-	w->data_bytes += cluster;
-	return within(offset, size, w->file_size) ? 0 : -1;
+	return bytes_within(offset, size, w->file_size) ? 0 : -1;
 }
 
 static int walk_l2(struct walk *w, uint64_t l2_offset, mc_err **err)
@@ -252,13 +221,16 @@ static int walk_l2(struct walk *w, uint64_t l2_offset, mc_err **err)
 	size_t cluster = (size_t)1 << w->header->cluster_bits;
 	size_t step = w->header->extended_l2 ? 16 : 8;
 
-	if (l2_offset & (cluster - 1) || !within(l2_offset, cluster, w->file_size))
+	w->l2_offset = l2_offset;
+	if (on_l1(w->header, l2_offset, cluster))
+		return mc_err_set(err, 0, "a table stands for itself");
+	if (l2_offset & (cluster - 1) || !bytes_within(l2_offset, cluster, w->file_size))
 		return mc_err_set(err, 0, "an L2 table lies outside the file");
-	if (read_at(w->fd, w->table, cluster, l2_offset) != (ssize_t)cluster)
+	if (bytes_read(w->fd, w->table, cluster, l2_offset) != (ssize_t)cluster)
 		return mc_err_set(err, errno, "cannot read an L2 table");
 	for (size_t at = 0; at < cluster; at += step)
-		if (walk_entry(w, get64(w->table, at)) < 0)
-			return mc_err_set(err, 0, "a data cluster lies outside the file");
+		if (walk_entry(w, bytes_be64(w->table, at)) < 0)
+			return mc_err_set(err, 0, "a data cluster lies outside the file or on a table");
 	return 0;
 }
 
@@ -271,10 +243,10 @@ int qcow2_extents_check(int fd, const struct qcow2_header *header, uint64_t file
 	struct walk w = {.fd = fd, .header = header, .file_size = file_size, .table = table};
 	uint64_t tables_left = file_size >> header->cluster_bits; /* each is a cluster of its own */
 
-	if (read_at(fd, l1, l1_bytes, header->l1_offset) != (ssize_t)l1_bytes)
+	if (bytes_read(fd, l1, l1_bytes, header->l1_offset) != (ssize_t)l1_bytes)
 		return mc_err_set(err, errno, "cannot read its L1 table");
 	for (size_t at = 0; at < l1_bytes; at += 8) {
-		uint64_t l2_offset = get64(l1, at) & OFFSET_MASK;
+		uint64_t l2_offset = bytes_be64(l1, at) & OFFSET_MASK;
 
 		if (l2_offset == 0)
 			continue;
@@ -283,6 +255,7 @@ int qcow2_extents_check(int fd, const struct qcow2_header *header, uint64_t file
 		if (walk_l2(&w, l2_offset, err) < 0)
 			return -1;
 	}
-	*ret_data_bytes = w.data_bytes;
-	return 0;
+	*ret_data_bytes = w.stored + w.packed;
+	/* The last cluster of a file may be cut short. */
+	return foreign_check_amount(w.stored, w.packed, file_size + ((uint64_t)1 << header->cluster_bits), err);
 }

@@ -1,5 +1,6 @@
 #include "storaged/qemu_img.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,14 +113,31 @@ int qemu_img_resize(const struct offspring *offspring, const char *path, uint64_
 	return run(offspring, argv, err);
 }
 
-int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offspring,
-		    const char *source, const char *target, uint64_t data_bytes,
-		    unsigned timeout_s, mc_err **err)
+/* --- long ones that are watched --------------------------------------------- */
+
+/* It writes "    (12.34/100%)" and a carriage return, again and again. */
+static void on_output(void *ctx, const char *text, size_t n)
 {
-	static const char *const argv[] = {QEMU_IMG, "convert", "-q", "-f", "qcow2", "-O", "qcow2",
-					   SANDBOX_SOURCE, SANDBOX_TARGET, NULL};
-	struct sandbox_job job = {.argv = argv, .source = source, .target = target,
-				  .target_bytes = data_bytes, .timeout_s = timeout_s};
+	const struct qemu_img_watch *watch = ctx;
+	const char *at = memrchr(text, '(', n);
+	int percent = 0;
+
+	if (!watch->percent || !at || !memchr(at, '/', n - (size_t)(at - text)))
+		return;
+	for (at++; at < text + n && *at >= '0' && *at <= '9' && percent <= 100; at++)
+		percent = percent * 10 + (*at - '0');
+	if (percent <= 100)
+		watch->percent(watch->ctx, percent);
+}
+
+int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offspring,
+		    const struct qemu_img_copy *copy, mc_err **err)
+{
+	const char *const argv[] = {QEMU_IMG, "convert", "-p", "-f", copy->driver, "-O", "qcow2",
+				    SANDBOX_SOURCE, SANDBOX_TARGET, NULL};
+	struct sandbox_job job = {.argv = argv, .source = copy->source, .target = copy->target,
+				  .target_bytes = copy->data_bytes, .timeout_s = copy->timeout_s,
+				  .cancel_fd = copy->watch.cancel_fd, .on_output = on_output, .output_ctx = (void *)&copy->watch};
 	mc_auto_spawn_result struct mc_spawn_result result = {0};
 	const char *text;
 	int n;
@@ -128,8 +146,10 @@ int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offsp
 		return -1;
 	text = result.errout;
 	n = first_line_length(&text);
+	if (result.cancelled)
+		return mc_err_set(err, 0, "it was cancelled"), QEMU_IMG_CANCELLED;
 	if (result.timed_out)
-		mc_err_set(err, 0, "it could not be copied within %u s", timeout_s);
+		mc_err_set(err, 0, "it could not be copied within %u s", copy->timeout_s);
 	else if (result.status > SIGNALLED)
 		mc_err_set(err, 0, "it cannot be copied: signal %d ended the copy", result.status - SIGNALLED);
 	else if (result.status != 0)
@@ -137,4 +157,39 @@ int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offsp
 	else
 		return QEMU_IMG_OK;
 	return strstr(text, "No space left") ? QEMU_IMG_NO_SPACE : QEMU_IMG_BAD_SOURCE;
+}
+
+struct export_child {
+	const struct offspring *offspring;
+	int dir_fd;
+};
+
+static int export_child(void *arg)
+{
+	const struct export_child *c = arg;
+
+	return fcntl(c->dir_fd, F_SETFD, 0) < 0 ? -1 : humble_child((void *)c->offspring);
+}
+
+int qemu_img_export(const struct offspring *offspring, const char *layer, const char *driver, const char *options,
+		    int dir_fd, const char *name, const struct qemu_img_watch *watch, mc_err **err)
+{
+	/* By the descriptor: whatever becomes of the path, it is this directory. */
+	mc_autofree char *target = mc_strf("/proc/self/fd/%d/%s", dir_fd, name);
+	struct export_child child = {offspring, dir_fd};
+	const char *const plain[] = {QEMU_IMG, "convert", "-p", "-f", "qcow2", "-O", driver, layer, target, NULL};
+	const char *const more[] = {QEMU_IMG, "convert", "-p", "-f", "qcow2", "-O", driver, "-o", options, layer, target, NULL};
+	struct mc_spawn spawn = {.argv = options ? more : plain, .cancel_fd = watch->cancel_fd, .in_child = export_child,
+				 .arg = &child, .on_output = on_output, .output_ctx = (void *)watch};
+	mc_auto_spawn_result struct mc_spawn_result result = {0};
+	const char *text;
+	int n;
+
+	if (mc_spawn_run(&spawn, &result, err) < 0)
+		return -1;
+	if (result.cancelled || result.status == 0)
+		return result.cancelled ? 1 : 0;
+	text = result.errout;
+	n = first_line_length(&text);
+	return mc_err_set(err, 0, "it cannot be written: %.*s", n, text);
 }

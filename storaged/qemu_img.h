@@ -35,13 +35,33 @@ enum qemu_img_outcome {
 	QEMU_IMG_OK,
 	QEMU_IMG_BAD_SOURCE, /* the source cannot be converted: *err says why */
 	QEMU_IMG_NO_SPACE,
+	QEMU_IMG_CANCELLED,
 };
 
-/* Copy the guest's data of source (qcow2, already checked) into the existing file
+/* How far something long is, and whether it is to go on. */
+struct qemu_img_watch {
+	int cancel_fd; /* readable: end it; 0 or -1: none */
+	void (*percent)(void *ctx, int percent); /* called as it goes; NULL: nobody asks */
+	void *ctx;
+};
+
+struct qemu_img_copy {
+	const char *driver;   /* QEMU's name of the source's format */
+	const char *source, *target;
+	uint64_t data_bytes;  /* about as much as the target will hold */
+	unsigned timeout_s;
+	struct qemu_img_watch watch;
+};
+
+/* Copy the guest's data of the source (already checked: storaged/reader.h) into the existing file
  * target as a fresh qcow2, in the sandbox. -1 and *err where that failed for no
  * fault of the source. */
 int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offspring,
-		    const char *source, const char *target, uint64_t data_bytes,
-		    unsigned timeout_s, mc_err **err);
+		    const struct qemu_img_copy *copy, mc_err **err);
+
+/* Copy what a layer of ours shows into a file of this name in the opened directory, in a format of this
+ * driver with these options (NULL: none). 0, 1 where it was cancelled, or -1 and *err. */
+int qemu_img_export(const struct offspring *offspring, const char *layer, const char *driver, const char *options,
+		    int dir_fd, const char *name, const struct qemu_img_watch *watch, mc_err **err);
 
 #endif

@@ -5,7 +5,9 @@
 
 #include "storaged/block.h"
 #include "storaged/doctor.h"
+#include "storaged/export.h"
 #include "storaged/image.h"
+#include "storaged/import.h"
 #include "storaged/kms.h"
 #include "storaged/merge.h"
 #include "storaged/snapshot.h"
@@ -324,6 +326,52 @@ static int get_written(void *ctx, const struct mc_ipc_request *req, json_t **ret
 	return block_written(ctx, req->vars[0], ret_body, err);
 }
 
+static const struct mc_field import_fields[] = {
+	{"source", MC_FIELD_STRING, true, 1, 4000, NULL, NULL},
+	{"format", MC_FIELD_STRING, true, 1, 16, NULL, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static const struct mc_field export_fields[] = {
+	{"source", MC_FIELD_STRING, true, 0, 0, check_copied_id, NULL},
+	{"format", MC_FIELD_STRING, true, 1, 16, NULL, NULL},
+	{"target", MC_FIELD_STRING, true, 1, 2000, NULL, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static int put_import(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return import_put(ctx, req->vars[0], mc_json_str(req->body, "source", ""), mc_json_str(req->body, "format", ""), ret_body, err);
+}
+
+static int get_import(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return import_get(ctx, req->vars[0], ret_body, err);
+}
+
+static int delete_import(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)ret_body;
+	return import_delete(ctx, req->vars[0], err);
+}
+
+static int put_export(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return export_put(ctx, req->vars[0], mc_json_str(req->body, "source", ""), mc_json_str(req->body, "format", ""),
+			  mc_json_str(req->body, "target", ""), ret_body, err);
+}
+
+static int get_export(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return export_get(ctx, req->vars[0], ret_body, err);
+}
+
+static int delete_export(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	(void)ret_body;
+	return export_delete(ctx, req->vars[0], err);
+}
+
 static int get_findings(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
 	(void)req;
@@ -374,6 +422,12 @@ const struct mc_ipc_route storaged_routes[] = {
 	{MC_IPC_UPGRADE, "/v1/snapshots/{}/blocks/{}", {"snap", NULL}, NULL, read_block, NULL, "one block's bytes"},
 	{"GET", "/v1/volumes/{}/blocks", {"vol"}, NULL, get_written, NULL, "how many blocks were written one by one"},
 	{MC_IPC_UPGRADE, "/v1/volumes/{}/blocks/{}", {"vol", NULL}, NULL, write_block, NULL, "write one block of a closed volume"},
+	{"PUT", "/v1/imports/{}", {"snap"}, import_fields, put_import, NULL, "have a snapshot made of a file, or see how far that is"},
+	{"GET", "/v1/imports/{}", {"snap"}, NULL, get_import, NULL, "how far it is"},
+	{"DELETE", "/v1/imports/{}", {"snap"}, NULL, delete_import, NULL, "end it, forget it"},
+	{"PUT", "/v1/exports/{}", {"export-ami"}, export_fields, put_export, NULL, "have a file made of a snapshot or an image"},
+	{"GET", "/v1/exports/{}", {"export-ami"}, NULL, get_export, NULL, "how far it is"},
+	{"DELETE", "/v1/exports/{}", {"export-ami"}, NULL, delete_export, NULL, "end it, forget it"},
 	{"GET", "/v1/findings", {NULL}, NULL, get_findings, NULL, "what was looked at on this host, and what is wrong"},
 	{"GET", "/v1/host", {NULL}, NULL, get_host, NULL, "room in the store"},
 	{NULL, NULL, {NULL}, NULL, NULL, NULL, NULL},

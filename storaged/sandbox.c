@@ -77,6 +77,7 @@ struct child {
 	const struct sandbox *sandbox;
 	const struct offspring *offspring;
 	const struct sandbox_job *job;
+	const char *self; /* path of our program, NULL: another one runs */
 	char uid_map[32], gid_map[32];
 };
 
@@ -158,14 +159,17 @@ static int bind_file(int fd, const char *inside)
 	return 0;
 }
 
-static int new_root(const struct sandbox_job *job)
+static int new_root(const struct child *c)
 {
-	/* The two may lie under ROOT: hold them before it is covered. */
-	mc_auto_fd int source = open(job->source, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-	mc_auto_fd int target = open(job->target, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-	mc_auto_fd int null = open("/dev/null", O_PATH | O_CLOEXEC);
+	const struct sandbox_job *job = c->job;
 
-	if (source < 0 || target < 0 || null < 0)
+	/* They may lie under ROOT: hold them before it is covered. */
+	mc_auto_fd int source = open(job->source, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	mc_auto_fd int target = job->target ? open(job->target, O_PATH | O_CLOEXEC | O_NOFOLLOW) : -1;
+	mc_auto_fd int null = open("/dev/null", O_PATH | O_CLOEXEC);
+	mc_auto_fd int self = c->self ? open(c->self, O_PATH | O_CLOEXEC | O_NOFOLLOW) : -1;
+
+	if (source < 0 || (job->target && target < 0) || null < 0 || (c->self && self < 0))
 		return complain("open the files");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", ROOT, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=755") < 0)
@@ -176,7 +180,9 @@ static int new_root(const struct sandbox_job *job)
 	if (mkdir(ROOT "/dev", 0755) < 0 || bind_file(null, ROOT "/dev/null") < 0)
 		return complain("/dev/null"); /* QEMU tries its file locks on it */
 	if (bind_file(source, ROOT SANDBOX_SOURCE) < 0 || make_read_only(ROOT SANDBOX_SOURCE) < 0 ||
-	    bind_file(target, ROOT SANDBOX_TARGET) < 0)
+	    (job->target && bind_file(target, ROOT SANDBOX_TARGET) < 0))
+		return -1;
+	if (c->self && (bind_file(self, ROOT SANDBOX_SELF) < 0 || make_read_only(ROOT SANDBOX_SELF) < 0))
 		return -1;
 	/* pivot_root(".", "."): the old root ends up on top and is then let go. */
 	if (chdir(ROOT) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
@@ -188,7 +194,8 @@ static int new_root(const struct sandbox_job *job)
 static int set_limits(const struct sandbox_job *job)
 {
 	const struct { __rlimit_resource_t what; rlim_t most; } limits[] = {
-		{RLIMIT_AS, ADDRESS_SPACE}, {RLIMIT_CPU, (rlim_t)job->timeout_s * CPUS_AT_ONCE}, {RLIMIT_CORE, 0},
+		{RLIMIT_AS, job->memory_bytes ? job->memory_bytes : ADDRESS_SPACE},
+		{RLIMIT_CPU, (rlim_t)job->timeout_s * CPUS_AT_ONCE}, {RLIMIT_CORE, 0},
 		{RLIMIT_FSIZE, job->target_bytes + TARGET_SLACK}, {RLIMIT_NOFILE, OPEN_FILES},
 		{RLIMIT_MEMLOCK, 0},
 	};
@@ -234,7 +241,7 @@ static int enter_pid_namespace(void)
 
 static int enter_namespaces(const struct child *c)
 {
-	if (new_namespaces(c) < 0 || enter_pid_namespace() < 0 || new_root(c->job) < 0)
+	if (new_namespaces(c) < 0 || enter_pid_namespace() < 0 || new_root(c) < 0)
 		return -1;
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	return fcntl(c->offspring->lock_fd, F_SETFD, 0) == 0 ? 0 : complain("keep the lock");
@@ -247,7 +254,8 @@ static int enter_landlock(const struct child *c)
 	const struct landlock_rule rules[] = {
 		{"/usr", LANDLOCK_RUN}, {"/lib", LANDLOCK_RUN}, {"/lib64", LANDLOCK_RUN},
 		{"/etc/ld.so.cache", LANDLOCK_READ}, {"/dev/null", LANDLOCK_WRITE},
-		{c->job->source, LANDLOCK_READ}, {c->job->target, LANDLOCK_WRITE}, {NULL, LANDLOCK_READ},
+		{c->job->source, LANDLOCK_READ}, {c->job->target ? c->job->target : "/dev/null", LANDLOCK_WRITE},
+		{c->self ? c->self : "/dev/null", c->self ? LANDLOCK_RUN : LANDLOCK_WRITE}, {NULL, LANDLOCK_READ},
 	};
 
 	if (offspring_bind(c->offspring) < 0)
@@ -268,7 +276,7 @@ static int enter(void *arg)
 /* --- the parent */
 
 /* The job's arguments with the names that the two files have inside. Allocated, elements borrowed. */
-static const char **arguments(const struct sandbox *sandbox, const struct sandbox_job *job)
+static const char **arguments(const struct sandbox *sandbox, const struct sandbox_job *job, const char *self)
 {
 	bool renamed = sandbox->kind == SANDBOX_NAMESPACES;
 	const char **argv;
@@ -283,21 +291,35 @@ static const char **arguments(const struct sandbox *sandbox, const struct sandbo
 			argv[i] = job->source;
 		else if (!renamed && strcmp(argv[i], SANDBOX_TARGET) == 0)
 			argv[i] = job->target;
+		else if (!renamed && strcmp(argv[i], SANDBOX_SELF) == 0)
+			argv[i] = self;
 	}
 	return argv;
+}
+
+static char *own_path(void)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	path[n > 0 ? n : 0] = '\0';
+	return mc_strdup(path);
 }
 
 int sandbox_run(const struct sandbox *sandbox, const struct offspring *offspring,
 		const struct sandbox_job *job, struct mc_spawn_result *ret, mc_err **err)
 {
 	struct child c = {.sandbox = sandbox, .offspring = offspring, .job = job};
-	mc_autofree const char **argv = arguments(sandbox, job);
+	mc_autofree char *self = strcmp(job->argv[0], SANDBOX_SELF) == 0 ? own_path() : NULL;
+	mc_autofree const char **argv = arguments(sandbox, job, self);
 	struct mc_spawn spawn = {.argv = argv, .timeout_ms = job->timeout_s * 1000,
-				 .in_child = enter, .arg = &c};
+				 .in_child = enter, .arg = &c, .cancel_fd = job->cancel_fd, .on_output = job->on_output,
+				 .output_ctx = job->output_ctx};
 	struct mc_spawn_result result;
 
 	if (sandbox->kind == SANDBOX_NONE)
 		return mc_err_set(err, 0, "this machine has neither unprivileged user namespaces nor Landlock");
+	c.self = self;
 	snprintf(c.uid_map, sizeof(c.uid_map), "%d %u 1", NOBODY, geteuid());
 	snprintf(c.gid_map, sizeof(c.gid_map), "%d %u 1", NOBODY, getegid());
 	if (mc_spawn_run(&spawn, &result, err) < 0)

@@ -18,6 +18,8 @@ const char *sandbox_kind_name(enum sandbox_kind kind);
 /* Arguments that stand for the two files. */
 #define SANDBOX_SOURCE "/source"
 #define SANDBOX_TARGET "/target"
+/* As argv[0]: the program that runs, ours. */
+#define SANDBOX_SELF "/self"
 
 struct sandbox;
 
@@ -28,11 +30,15 @@ void sandbox_free(struct sandbox *sandbox);
 enum sandbox_kind sandbox_kind_of(const struct sandbox *sandbox);
 
 struct sandbox_job {
-	const char *const *argv;  /* argv[0] absolute, below /usr */
+	const char *const *argv;  /* argv[0] absolute, below /usr, or SANDBOX_SELF */
 	const char *source;       /* existing file, read only inside */
-	const char *target;       /* existing file, written inside */
+	const char *target;       /* existing file, written inside; NULL: none */
 	uint64_t target_bytes;    /* the most it may grow to */
 	unsigned timeout_s;       /* of wall time */
+	uint64_t memory_bytes;    /* of address space; 0: as much as qemu-img may need */
+	int cancel_fd;            /* it is ended when this becomes readable; 0 or -1: none */
+	void (*on_output)(void *ctx, const char *text, size_t n); /* sees what it writes; NULL: nobody */
+	void *output_ctx;
 };
 
 /* Run it to its end. 0: it ran, see *ret; -1 and *err: the sandbox could not be

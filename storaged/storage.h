@@ -10,6 +10,7 @@
 #include "storaged/vault.h"
 
 struct janitor;
+struct tasks;
 
 struct storage {
 	const struct storaged_config *config; /* borrowed */
@@ -19,6 +20,7 @@ struct storage {
 	struct mc_keylock *locks; /* by volume or image id */
 	struct sandbox *sandbox;
 	struct offspring offspring; /* set by storage_recover() */
+	struct tasks *tasks;        /* imports and exports under way */
 	struct janitor *janitor;    /* NULL: nothing is merged by itself */
 };
 

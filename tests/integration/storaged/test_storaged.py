@@ -301,6 +301,7 @@ def endless_image(storaged):
         entry = f.read(8)
         f.seek(l2_offset)
         f.write(entry * 3072)
+    os.truncate(path, 64 << 20)  # or it would be refused for what it unpacks to
     path.chmod(0o644)
     return path
 
