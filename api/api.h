@@ -9,6 +9,8 @@
 
 struct api_config {
 	char *socket, *listen;        /* unix socket; "127.0.0.1:8775" */
+	char *listen_tls;             /* the same with TLS; "": nowhere */
+	char *tls_certificate, *tls_key; /* PEM files; "": no TLS */
 	char *database, *images_dir, *regions, *log_level, *account;
 	char *flow_log_dir;           /* where netd writes flow logs */
 	char *public_pool;            /* CIDR of the public addresses */
@@ -41,6 +43,7 @@ struct reconciler;
 struct metadata;
 struct metrics;
 struct metric_sampler;
+struct tls;
 struct waiters;
 
 struct api {
@@ -51,6 +54,7 @@ struct api {
 	struct reconciler *reconciler;
 	struct metadata *metadata;
 	struct endpoint_servers *endpoints; /* the API inside VPCs */
+	struct tls *tls;              /* NULL: no TLS anywhere */
 	struct counters *counters;    /* bytes of interfaces */
 	struct metrics *metrics;      /* values over time */
 	struct metric_sampler *sampler; /* puts them there */

@@ -11,10 +11,12 @@
 #include "common/json.h"
 
 #define PORT 80
+#define TLS_PORT 443
 #define MAX_SERVERS 32
 
 struct server {
 	const char *service; /* NULL: this place is free */
+	bool tls;
 	struct guest_listeners *listeners;
 	struct gateway *gateway;
 };
@@ -34,29 +36,34 @@ struct endpoint_servers *endpoint_servers_new(struct api *api)
 	return s;
 }
 
-static int start(struct endpoint_servers *s, struct server *ret, const char *service, mc_err **err)
+static int start(struct endpoint_servers *s, struct server *ret, const char *service, bool tls, mc_err **err)
 {
 	struct guest_listeners *listeners = guest_listeners_new(s->api->config.netd_fd, err);
-	struct gateway *gateway = listeners ? gateway_start_endpoint(s->api, service, listeners, err) : NULL;
+	struct gateway *gateway = listeners ? gateway_start_endpoint(s->api, service, tls, listeners, err) : NULL;
 
 	if (!gateway) {
 		guest_listeners_free(listeners);
 		return -1;
 	}
-	*ret = (struct server){ .service = service, .listeners = listeners, .gateway = gateway };
+	*ret = (struct server){ .service = service, .tls = tls, .listeners = listeners, .gateway = gateway };
 	return 0;
 }
 
+static bool is_server(const struct server *server, const char *service, bool tls)
+{
+	return strcmp(server->service, service) == 0 && server->tls == tls;
+}
+
 /* The service's listeners, NULL and *err where they cannot be had. */
-static struct guest_listeners *listeners_of(struct endpoint_servers *s, const char *service, mc_err **err)
+static struct guest_listeners *listeners_of(struct endpoint_servers *s, const char *service, bool tls, mc_err **err)
 {
 	struct server *at = s->servers;
 	struct guest_listeners *found = NULL;
 
 	pthread_mutex_lock(&s->lock);
-	while (at < s->servers + MAX_SERVERS - 1 && at->service && strcmp(at->service, service) != 0)
+	while (at < s->servers + MAX_SERVERS - 1 && at->service && !is_server(at, service, tls))
 		at++;
-	if (at->service ? strcmp(at->service, service) == 0 : start(s, at, service, err) == 0)
+	if (at->service ? is_server(at, service, tls) : start(s, at, service, tls, err) == 0)
 		found = at->listeners;
 	pthread_mutex_unlock(&s->lock);
 	return found;
@@ -94,13 +101,13 @@ static json_t *rows_of(const json_t *doc)
 	return rows;
 }
 
-static int open_one(struct endpoint_servers *s, const char *vpc, const json_t *row, mc_err **err)
+static int open_one(struct endpoint_servers *s, const char *vpc, const json_t *row, bool tls, mc_err **err)
 {
 	const char *id = mc_json_str(row, "id", "");
 	const char *service = service_of(s->api, id);
-	struct guest_listeners *listeners = service ? listeners_of(s, service, err) : NULL;
+	struct guest_listeners *listeners = service ? listeners_of(s, service, tls, err) : NULL;
 	mc_auto_json json_t *question = json_pack("{s:s, s:s, s:s, s:s*, s:i}", "op", "endpoint", "vpc", vpc, "endpoint", id, "eni",
-						  mc_json_str(row, "eni", NULL), "port", PORT);
+						  mc_json_str(row, "eni", NULL), "port", tls ? TLS_PORT : PORT);
 
 	if (!service) /* deleted meanwhile: the next document does not have it */
 		return 0;
@@ -114,7 +121,7 @@ int endpoint_servers_open(struct endpoint_servers *s, const char *vpc, const jso
 	json_t *row;
 
 	json_array_foreach(rows, i, row)
-		if (open_one(s, vpc, row, err) < 0)
+		if (open_one(s, vpc, row, false, err) < 0 || (s->api->tls && open_one(s, vpc, row, true, err) < 0))
 			return -1;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "api/feed.h"
 #include "api/gateway_request.h"
 #include "api/guest_listener.h"
+#include "api/tls.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -293,45 +294,68 @@ static void on_done(void *cls, struct MHD_Connection *c, void **state, enum MHD_
 
 /* --- life --------------------------------------------------------------- */
 
-struct gateway *gateway_start(struct api *api, int listen_fd, bool local, mc_err **err)
+/* The flags and options that all servers have, and some more (ended by MHD_OPTION_END). */
+static bool start_server(struct gateway *g, bool tls, unsigned flags, const struct MHD_OptionItem *more, mc_err **err)
 {
-	struct gateway *g = mc_alloc(sizeof(*g));
+	struct MHD_OptionItem secrets[] = {
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, tls ? g->api->tls->certificate : NULL },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, tls ? g->api->tls->key : NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
 
-	g->api = api;
-	g->local = local;
-	g->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ITC, 0, NULL,
-				  NULL, on_request, g, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
-				  g, MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
-				  MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-				  (unsigned)IDLE_SECONDS, MHD_OPTION_END);
-	if (!g->mhd) {
-		mc_err_set(err, errno, "cannot start the HTTP server");
-		free(g);
-		return NULL;
-	}
-	return g;
-}
-
-struct gateway *gateway_start_endpoint(struct api *api, const char *service, struct guest_listeners *listeners, mc_err **err)
-{
-	struct gateway *g = mc_alloc(sizeof(*g));
-
-	g->api = api;
-	g->service = service;
-	g->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-				  MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, g, MHD_OPTION_URI_LOG_CALLBACK, on_uri, g,
-				  MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL, MHD_OPTION_NOTIFY_CONNECTION, guest_listeners_notify,
-				  listeners, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-				  (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+	g->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | flags |
+				  (tls ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, g, MHD_OPTION_URI_LOG_CALLBACK, on_uri, g,
+				  MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
+				  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_ARRAY, more,
+				  MHD_OPTION_ARRAY, tls ? secrets : secrets + 2, MHD_OPTION_END);
 	if (!g->mhd)
 		mc_err_set(err, errno, "cannot start the HTTP server");
-	if (!g->mhd || guest_listeners_run(listeners, g->mhd, err) < 0) {
-		if (g->mhd)
-			MHD_stop_daemon(g->mhd);
-		free(g);
-		return NULL;
+	return g->mhd != NULL;
+}
+
+static struct gateway *start_on(struct gateway g, bool tls, int listen_fd, mc_err **err)
+{
+	const struct MHD_OptionItem options[] = {
+		{ MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL },
+		{ MHD_OPTION_THREAD_POOL_SIZE, THREADS, NULL },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	struct gateway *own = mc_alloc(sizeof(*own));
+
+	*own = g;
+	if (start_server(own, tls, MHD_ALLOW_UPGRADE, options, err))
+		return own;
+	free(own);
+	return NULL;
+}
+
+struct gateway *gateway_start(struct api *api, int listen_fd, bool local, mc_err **err)
+{
+	return start_on((struct gateway){ .api = api, .local = local }, false, listen_fd, err);
+}
+
+struct gateway *gateway_start_tls(struct api *api, int listen_fd, mc_err **err)
+{
+	return start_on((struct gateway){ .api = api }, true, listen_fd, err);
+}
+
+struct gateway *gateway_start_endpoint(struct api *api, const char *service, bool tls, struct guest_listeners *listeners,
+				       mc_err **err)
+{
+	const struct MHD_OptionItem options[] = {
+		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)guest_listeners_notify, listeners },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	struct gateway *g = mc_alloc(sizeof(*g));
+
+	*g = (struct gateway){ .api = api, .service = service };
+	if (start_server(g, tls, MHD_USE_NO_LISTEN_SOCKET, options, err)) {
+		if (guest_listeners_run(listeners, g->mhd, err) == 0)
+			return g;
+		MHD_stop_daemon(g->mhd);
 	}
-	return g;
+	free(g);
+	return NULL;
 }
 
 void gateway_stop(struct gateway *g)

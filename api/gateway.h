@@ -10,10 +10,13 @@ struct gateway;
 /* Serve a listening descriptor (the caller keeps it). local: callers are known by
  * SO_PEERCRED and root is the default account's root. NULL and *err on failure. */
 struct gateway *gateway_start(struct api *api, int listen_fd, bool local, mc_err **err);
+/* The same with api->tls, for others than local callers. */
+struct gateway *gateway_start_tls(struct api *api, int listen_fd, mc_err **err);
 /* The same for guests, by what their endpoints of this service take in: calls of other
- * services are refused. Accepts from now on. NULL and *err on failure. */
+ * services are refused. tls: with api->tls. Accepts from now on. NULL and *err on failure. */
 struct guest_listeners;
-struct gateway *gateway_start_endpoint(struct api *api, const char *service, struct guest_listeners *listeners, mc_err **err);
+struct gateway *gateway_start_endpoint(struct api *api, const char *service, bool tls, struct guest_listeners *listeners,
+				       mc_err **err);
 /* Stop taking requests. Those that wait are dropped with their connections. */
 void gateway_stop(struct gateway *g);
 

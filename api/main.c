@@ -25,6 +25,7 @@
 #include "api/metric/metrics.h"
 #include "api/metric/sampler.h"
 #include "api/reconciler.h"
+#include "api/tls.h"
 #include "api/vpc.h"
 #include "api/waiters.h"
 #include "common/cleanup.h"
@@ -41,6 +42,9 @@
 static const struct mc_option options[] = {
 	{ "api", "socket", MC_OPT_PATH, AT(socket), "%R/minicloud.sock", 0, 0, "unix socket for the minicloud command" },
 	{ "api", "listen", MC_OPT_STRING, AT(listen), "127.0.0.1:8775", 0, 0, "address:port of the AWS API" },
+	{ "api", "listen_tls", MC_OPT_STRING, AT(listen_tls), "", 0, 0, "address:port of the AWS API with TLS; none: only at VPC endpoints" },
+	{ "api", "tls_certificate", MC_OPT_STRING, AT(tls_certificate), "", 0, 0, "PEM file of the certificate, and those above it; none: no TLS" },
+	{ "api", "tls_key", MC_OPT_STRING, AT(tls_key), "", 0, 0, "PEM file of its key" },
 	{ "api", "database", MC_OPT_PATH, AT(database), "%H/api/minicloud.db", 0, 0, "the database of record" },
 	{ "api", "images_dir", MC_OPT_PATH, AT(images_dir), "%H/images-src", 0, 0, "NAME.qcow2 and NAME.json of the images on offer" },
 	{ "api", "regions", MC_OPT_STRING, AT(regions), "us-east-1,us-west-2,eu-west-1,ap-northeast-2", 0, 0, "region names served by this host" },
@@ -112,9 +116,19 @@ static const struct mc_program program = {
 };
 
 struct doors {
-	int tcp_fd, local_fd;
-	struct gateway *tcp, *local;
+	int tcp_fd, local_fd, tls_fd;
+	struct gateway *tcp, *local, *tls;
 };
+
+static int load_tls(struct api *api, mc_err **err)
+{
+	const struct api_config *c = &api->config;
+
+	if (!*c->tls_certificate && !*c->tls_key)
+		return *c->listen_tls ? mc_err_set(err, 0, "listen_tls needs tls_certificate and tls_key") : 0;
+	api->tls = tls_load(c->tls_certificate, c->tls_key, err);
+	return api->tls ? 0 : -1;
+}
 
 /* What the hypervisor runs on is worth saying aloud once. It may come up later. */
 static void look_at_host(struct api *api)
@@ -137,7 +151,11 @@ static int open_doors(struct api *api, struct doors *d, mc_err **err)
 		return -1;
 	d->local = gateway_start(api, d->local_fd, true, err);
 	d->tcp = d->local ? gateway_start(api, d->tcp_fd, false, err) : NULL;
-	return d->tcp ? 0 : -1;
+	if (!d->tcp || !*api->config.listen_tls)
+		return d->tcp ? 0 : -1;
+	d->tls_fd = gateway_listen(api->config.listen_tls, err);
+	d->tls = d->tls_fd < 0 ? NULL : gateway_start_tls(api, d->tls_fd, err);
+	return d->tls ? 0 : -1;
 }
 
 static struct billing *open_billing(struct api *api, mc_err **err)
@@ -169,6 +187,8 @@ static struct metrics *open_metrics(const struct api *api, mc_err **err)
 
 static int start(struct api *api, struct doors *d, mc_err **err)
 {
+	if (load_tls(api, err) < 0)
+		return -1;
 	json_object_seed(0); /* before there are threads */
 	api->types = instance_types_load(api->config.instance_types, err);
 	api->aliases = api->types ? ami_alias_load(api->config.ami_aliases, err) : NULL;
@@ -230,6 +250,7 @@ static void on_hup(void *ctx)
 static void stop(struct api *api, struct doors *d)
 {
 	mc_daemon_notify("STOPPING=1");
+	gateway_stop(d->tls);
 	gateway_stop(d->tcp);
 	gateway_stop(d->local);
 	unlink(api->config.socket);
@@ -252,7 +273,7 @@ static int print_operations(void)
 int main(int argc, char **argv)
 {
 	static struct api api;
-	struct doors doors = { -1, -1, NULL, NULL };
+	struct doors doors = { -1, -1, -1, NULL, NULL, NULL };
 	mc_auto_err mc_err *err = NULL;
 	int mode;
 
