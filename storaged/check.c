@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
+#include "storaged/owners.h"
 #include "storaged/qcow2.h"
 
 struct check {
@@ -30,6 +31,11 @@ static void finding(struct check *c, const char *who, const char *what)
 
 	c->findings++;
 	c->found(c->ctx, text);
+}
+
+static void report(void *c, const char *who, const char *what)
+{
+	finding(c, who, what);
 }
 
 /* The name of what it stands on, which a QEMU writes as a whole path; of one that is being merged
@@ -152,7 +158,7 @@ static int check_files(struct check *c, mc_err **err)
 	if (!dir)
 		return mc_err_set(err, errno, "cannot list %s", c->storage->store.dir);
 	while ((e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && strcmp(e->d_name, STORE_OWNERS) != 0 &&
 		    !json_object_get(c->names, e->d_name))
 			finding(c, e->d_name, "no record of this file");
 	closedir(dir);
@@ -176,6 +182,8 @@ int check_run(struct storage *storage, void (*found)(void *ctx, const char *text
 	    graph_snapshots(storage->graph, check_snapshot, &c, err) < 0 || check_files(&c, err) < 0)
 		return -1;
 	check_tops(&c);
+	if (owners_check(storage->owners, report, &c, err) < 0)
+		return -1;
 	*ret_findings = c.findings;
 	return 0;
 }

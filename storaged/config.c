@@ -24,6 +24,7 @@ static const struct mc_option options[] = {
 const struct mc_program storaged_program = {
 	.name = "minicloud-storaged",
 	.summary = "Volumes, snapshots and images as qcow2 layers. `--check` compares the records with\n"
-		   "the files and exits 1 when they differ.",
+		   "the files and exits 1 when they differ. `--repair` makes the records anew from the\n"
+		   "files when their database has been lost or broken; not while storaged runs.",
 	.options = options,
 };

@@ -9,6 +9,11 @@
 #include "common/crash.h"
 #include "common/fs.h"
 
+#define STALE_ON(table, event, id) "CREATE TRIGGER stale_" table "_" event " AFTER " event " ON " table " BEGIN" \
+	" DELETE FROM stale WHERE id = " id "; INSERT INTO stale (id) VALUES (" id "); END;"
+#define STALE(table, column) STALE_ON(table, "INSERT", "NEW." column) STALE_ON(table, "UPDATE", "NEW." column) \
+	STALE_ON(table, "DELETE", "OLD." column)
+
 static const struct mc_db_upgrade upgrades[] = {
 	{1, "CREATE TABLE layers (id TEXT PRIMARY KEY, parent TEXT REFERENCES layers(id),"
 	    " state TEXT NOT NULL CHECK (state IN ('creating','ready','frozen','deleting')),"
@@ -35,6 +40,12 @@ static const struct mc_db_upgrade upgrades[] = {
 	/* Blocks written to it one by one (EBS direct APIs). */
 	{6, "CREATE TABLE blocks (volume TEXT NOT NULL REFERENCES volumes(id) ON DELETE CASCADE, block INTEGER NOT NULL,"
 	    " sha256 TEXT NOT NULL, written INTEGER NOT NULL, PRIMARY KEY (volume, block)) WITHOUT ROWID;"},
+	/* Whose document (storaged/owners.h) is to be written again. */
+	{7, "CREATE TABLE stale (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);"
+	    STALE("layers", "id") STALE("volumes", "id") STALE("images", "id") STALE("snapshots", "id") STALE("opens", "volume")
+	    STALE("merges", "upper")
+	    "INSERT INTO stale (id) SELECT id FROM layers UNION SELECT id FROM volumes UNION SELECT id FROM images UNION"
+	    " SELECT id FROM snapshots;"},
 	{0, NULL},
 };
 
@@ -87,6 +98,14 @@ void graph_close(struct graph *graph)
 	free(graph);
 }
 
+void graph_on_change(struct graph *graph, void (*fn)(void *ctx), void *ctx)
+{
+	pthread_mutex_lock(&graph->lock);
+	graph->changed = fn;
+	graph->changed_ctx = ctx;
+	pthread_mutex_unlock(&graph->lock);
+}
+
 bool graph_disk_full(struct graph *graph)
 {
 	pthread_mutex_lock(&graph->lock);
@@ -123,6 +142,8 @@ static int change_once(struct graph *graph, graph_steps *steps, void *arg, mc_er
 		if (r >= 0 && mc_db_exec(graph->db, "COMMIT", err) < 0)
 			r = -1;
 	}
+	if (r >= 0 && graph->changed)
+		graph->changed(graph->changed_ctx);
 	graph->full = r < 0 && sqlite3_errcode(graph->db) == SQLITE_FULL;
 	if (r < 0 && !sqlite3_get_autocommit(graph->db))
 		mc_db_exec(graph->db, "ROLLBACK", NULL);

@@ -6,6 +6,7 @@
 #ifndef MC_STORAGED_GRAPH_H
 #define MC_STORAGED_GRAPH_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -177,6 +178,30 @@ int graph_images(struct graph *graph, int (*fn)(void *ctx, const struct image *i
 		 mc_err **err);
 int graph_layers(struct graph *graph, int (*fn)(void *ctx, const struct layer *layer), void *ctx,
 		 mc_err **err);
+
+/* Documents that say who owns what, kept beside the layers (storaged/owners.h) so that the records can be made anew:
+ * one for each volume, image, snapshot and layer, with its rows as they are. */
+
+/* {table: [row, …]}, a new reference; 1 where this id has no rows. */
+int graph_owner_doc(struct graph *graph, const char *id, json_t **ret, mc_err **err);
+/* Calls for each id that has rows; and for each whose rows changed since graph_owner_written() of that seq.
+ * fn must not call graph. */
+int graph_owners(struct graph *graph, int (*fn)(void *ctx, int64_t seq, const char *id), void *ctx, mc_err **err);
+int graph_owners_stale(struct graph *graph, int (*fn)(void *ctx, int64_t seq, const char *id), void *ctx, mc_err **err);
+int graph_owner_written(struct graph *graph, int64_t seq, mc_err **err);
+
+/* Fill empty records from the documents, {id: document}, and the files that there are, [{id, parent or null, bytes}];
+ * found() is told what cannot be. 0 or -1 and *err: then they are as empty as before. */
+typedef void graph_found(void *ctx, const char *id, const char *what);
+int graph_rebuild(struct graph *graph, const json_t *docs, const json_t *files, graph_found *found, void *ctx, mc_err **err);
+
+/* 1, 0, -1 and *err. */
+int graph_is_empty(struct graph *graph, mc_err **err);
+/* Is this file broken as a database? 1 and what SQLite says, allocated; 0 too where it cannot be told. */
+int graph_damaged(const char *path, char **ret_problem);
+
+/* Called after every change, under a lock: it must not call graph. */
+void graph_on_change(struct graph *graph, void (*fn)(void *ctx), void *ctx);
 
 /* Did the last failing call fail because the disk is full? */
 bool graph_disk_full(struct graph *graph);

@@ -13,6 +13,8 @@ struct graph {
 	pthread_mutex_t lock; /* a transaction is several statements on one connection */
 	char *ballast;        /* a file to give up when the disk is full */
 	bool full;
+	void (*changed)(void *ctx);
+	void *changed_ctx;
 };
 
 /* One statement under the lock; see mc_db_run(). */
@@ -45,6 +47,9 @@ int graph_named_remove(struct graph *graph, const struct graph_named_sql *sql, c
 		       mc_err **err);
 
 /* Steps of changes, to be called inside one. */
+
+/* Insert the rows of a document. */
+int graph_owner_restore(struct graph *graph, const json_t *doc, mc_err **err);
 
 /* Another state for a layer in state `from`; an internal failure where it is in another one. */
 int graph_layer_move(struct graph *graph, const char *id, enum layer_state from, enum layer_state to,

@@ -5,11 +5,14 @@
 
 #include "common/cleanup.h"
 #include "common/daemon.h"
+#include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "storaged/check.h"
 #include "storaged/janitor.h"
+#include "storaged/owners.h"
 #include "storaged/reader.h"
+#include "storaged/repair.h"
 #include "storaged/routes.h"
 #include "storaged/storage.h"
 #include "storaged/task.h"
@@ -30,7 +33,7 @@ static void log_finding(void *ctx, const char *text)
 
 static int check(const struct storaged_config *config, mc_err **err)
 {
-	struct storage storage;
+	struct storage storage = {0};
 	size_t findings = 0;
 	int r = storage_open(&storage, config, err);
 
@@ -40,6 +43,35 @@ static int check(const struct storaged_config *config, mc_err **err)
 	if (r < 0)
 		return -1;
 	printf("%zu finding%s\n", findings, findings == 1 ? "" : "s");
+	return findings ? 1 : 0;
+}
+
+struct repairing {
+	size_t findings;
+};
+
+static void print_loss(void *ctx, const char *id, const char *what)
+{
+	struct repairing *r = ctx;
+
+	r->findings++;
+	printf("%s: %s\n", id, what);
+}
+
+static int repair(const struct storaged_config *config, mc_err **err)
+{
+	struct repairing repairing = {0};
+	struct storage storage = {0};
+	size_t findings = 0;
+	int r = repair_run(&storage, config, print_loss, &repairing, err);
+
+	if (r == 0)
+		r = check_run(&storage, print_finding, NULL, &findings, err);
+	storage_close(&storage);
+	if (r < 0)
+		return -1;
+	findings += repairing.findings;
+	printf("the records have been made anew; %zu finding%s\n", findings, findings == 1 ? "" : "s");
 	return findings ? 1 : 0;
 }
 
@@ -67,14 +99,20 @@ static int serve(struct storage *storage, const struct storaged_config *config, 
 
 static int run(const struct storaged_config *config, mc_err **err)
 {
-	struct storage storage;
+	struct storage storage = {0};
 	size_t findings = 0;
-	int r = storage_open(&storage, config, err);
+	int r = repair_check_broken(config, err);
 
+	if (r == 0)
+		r = storage_open(&storage, config, err);
+	if (r == 0)
+		r = repair_check_needed(&storage, err);
 	if (r == 0)
 		r = storage_recover(&storage, err);
 	if (r == 0)
 		r = check_run(&storage, log_finding, NULL, &findings, err);
+	if (r == 0)
+		r = owners_start(storage.owners, err);
 	if (r == 0) {
 		storage.janitor = janitor_start(&storage, err);
 		storage.tasks = tasks_new((unsigned)config->transfers);
@@ -86,23 +124,30 @@ static int run(const struct storaged_config *config, mc_err **err)
 	return r;
 }
 
-/* Take --check out of the arguments, which are the configuration's otherwise. */
-static bool take_check(int *argc, char **argv)
+/* What to do instead of serving. */
+static const struct {
+	const char *flag;
+	int (*run)(const struct storaged_config *config, mc_err **err);
+} modes[] = {{"--check", check}, {"--repair", repair}};
+
+/* Take such a flag out of the arguments, which are the configuration's otherwise. */
+static size_t take_mode(int *argc, char **argv)
 {
 	for (int i = 1; i < *argc; i++)
-		if (strcmp(argv[i], "--check") == 0) {
-			memmove(argv + i, argv + i + 1, (size_t)(*argc - i) * sizeof(*argv));
-			(*argc)--;
-			return true;
-		}
-	return false;
+		for (size_t m = 0; m < MC_ARRAY_SIZE(modes); m++)
+			if (strcmp(argv[i], modes[m].flag) == 0) {
+				memmove(argv + i, argv + i + 1, (size_t)(*argc - i) * sizeof(*argv));
+				(*argc)--;
+				return m;
+			}
+	return MC_ARRAY_SIZE(modes);
 }
 
 int main(int argc, char **argv)
 {
 	mc_auto_err mc_err *err = NULL;
 	struct storaged_config config = {0};
-	bool only_check = take_check(&argc, argv);
+	size_t mode = take_mode(&argc, argv);
 	int r;
 
 	if (argc == 4 && strcmp(argv[1], READER_FLAG) == 0)
@@ -110,7 +155,7 @@ int main(int argc, char **argv)
 	mc_daemon_init();
 	r = mc_config_load(&storaged_program, argc, argv, &config, &err);
 	if (r == MC_CONFIG_RUN)
-		r = only_check ? check(&config, &err) : run(&config, &err);
+		r = mode < MC_ARRAY_SIZE(modes) ? modes[mode].run(&config, &err) : run(&config, &err);
 	else if (r == MC_CONFIG_EXIT)
 		r = 0;
 	mc_config_free(&storaged_program, &config);

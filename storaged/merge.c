@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "storaged/janitor.h"
 #include "storaged/list.h"
+#include "storaged/owners.h"
 #include "storaged/qcow2.h"
 #include "storaged/qemu_img.h"
 #include "storaged/volume.h"
@@ -120,7 +121,10 @@ static int finish(struct storage *storage, const struct merge *m, mc_err **err)
 	json_array_foreach(above, i, id)
 		set_mode_of(storage, json_string_value(id), NULL);
 	mc_log(MC_LOG_INFO, AREA, m->kind == MERGE_COMMIT ? "committed" : "pulled", "upper", m->upper, "lower", m->lower, NULL);
-	return r == 0 ? storage_collect(storage, &layer, err) : 0;
+	/* No document names it any more when it goes. */
+	if (r > 0 || owners_write(storage->owners, err) < 0)
+		return r > 0 ? 0 : -1;
+	return storage_collect(storage, &layer, err);
 }
 
 /* What lost its last user meanwhile could not go while it was being merged. */
@@ -223,8 +227,10 @@ static int move_data(struct storage *storage, const struct merge *m, int cancel_
 /* 0 done, 1 cancelled, -1. */
 static int do_idle(struct storage *storage, const struct merge *m, int cancel_fd, mc_err **err)
 {
-	int r = set_modes(storage, m, true, err);
+	int r = owners_write(storage->owners, err);
 
+	if (r == 0)
+		r = set_modes(storage, m, true, err);
 	if (r == 0)
 		r = move_data(storage, m, cancel_fd, err);
 	if (r == 0 && m->kind == MERGE_COMMIT)
@@ -306,7 +312,7 @@ static int begin_live(struct storage *storage, const char *volume, json_t **ret,
 	}
 	r = check_room(storage, &m, err);
 	if (r == MC_IPC_OK)
-		r = set_modes(storage, &m, true, err);
+		r = owners_write(storage->owners, err) < 0 ? -1 : set_modes(storage, &m, true, err);
 	if (r != MC_IPC_OK) {
 		give_up(storage, &m, NULL);
 		return r;

@@ -10,13 +10,15 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 
-int offspring_open(struct offspring *offspring, const char *lock_path, mc_err **err)
+int offspring_open(struct offspring *offspring, const char *lock_path, bool wait, mc_err **err)
 {
 	mc_auto_fd int fd = open(lock_path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return mc_err_set(err, errno, "cannot open %s", lock_path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (!wait && errno == EWOULDBLOCK)
+			return mc_err_set(err, 0, "another storaged, or what one left running, has the store");
 		if (errno != EWOULDBLOCK)
 			return mc_err_set(err, errno, "cannot lock %s", lock_path);
 		mc_log(MC_LOG_WARNING, "storage", "waiting for another storaged, or what one left running, to end",

@@ -4,6 +4,7 @@
 #ifndef MC_STORAGED_OFFSPRING_H
 #define MC_STORAGED_OFFSPRING_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "common/error.h"
@@ -13,9 +14,9 @@ struct offspring {
 	pid_t parent;
 };
 
-/* Take the lock file, waiting for what an earlier process of ours left running
- * (and for another storaged on the same records). 0 or -1 and *err. */
-int offspring_open(struct offspring *offspring, const char *lock_path, mc_err **err);
+/* Take the lock file, waiting (or not, and failing) for what an earlier process of ours left
+ * running, and for another storaged on the same records. 0 or -1 and *err. */
+int offspring_open(struct offspring *offspring, const char *lock_path, bool wait, mc_err **err);
 void offspring_close(struct offspring *offspring);
 
 /* In the child, before exec: die with the parent, keep the lock. Only system calls.

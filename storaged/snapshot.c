@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "storaged/janitor.h"
 #include "storaged/merge.h"
+#include "storaged/owners.h"
 #include "storaged/qemu_img.h"
 #include "storaged/volume.h"
 
@@ -165,6 +166,8 @@ static int prepare(struct storage *storage, struct snapshot *s, bool open, mc_er
 		storage_abandon(storage, overlay.id);
 		return mc_err_wrap(err, "snapshot %s", s->id);
 	}
+	if (open) /* what its QEMU is going to write to is known as the volume's before it does */
+		owners_write(storage->owners, NULL);
 	MC_CRASH_POINT();
 	return MC_IPC_OK;
 }

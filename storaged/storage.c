@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "storaged/list.h"
 #include "storaged/merge.h"
+#include "storaged/owners.h"
 #include "storaged/qcow2.h"
 
 #define AREA "storage"
@@ -24,9 +25,20 @@ static int make_parent(const char *path, mc_err **err)
 	return mc_fs_mkdirs(dirname(copy), 0700, err);
 }
 
+int storage_lock(struct storage *storage, const struct storaged_config *config, bool wait, mc_err **err)
+{
+	mc_autofree char *lock = mc_strf("%s.lock", config->database);
+
+	if (storage->offspring.parent) /* we have it */
+		return 0;
+	return make_parent(config->database, err) < 0 ? -1 : offspring_open(&storage->offspring, lock, wait, err);
+}
+
 int storage_open(struct storage *storage, const struct storaged_config *config, mc_err **err)
 {
-	*storage = (struct storage){.config = config, .locks = mc_keylock_new()};
+	struct offspring offspring = storage->offspring;
+
+	*storage = (struct storage){.config = config, .locks = mc_keylock_new(), .offspring = offspring};
 	storage->sandbox = sandbox_new(err);
 	if (!storage->sandbox || store_open(&storage->store, config, err) < 0 ||
 	    make_parent(config->database, err) < 0 || make_parent(config->vault, err) < 0)
@@ -37,11 +49,15 @@ int storage_open(struct storage *storage, const struct storaged_config *config, 
 	if (vault_trouble(storage->vault))
 		mc_log(MC_LOG_ERROR, AREA, vault_trouble(storage->vault), NULL);
 	storage->graph = graph_open(config->database, err);
-	return storage->graph ? 0 : mc_err_wrap(err, "%s", config->database);
+	if (!storage->graph)
+		return mc_err_wrap(err, "%s", config->database);
+	storage->owners = owners_open(&storage->store, storage->graph, err);
+	return storage->owners ? 0 : -1;
 }
 
 void storage_close(struct storage *storage)
 {
+	owners_close(storage->owners);
 	graph_close(storage->graph);
 	vault_close(storage->vault);
 	store_close(&storage->store);
@@ -184,7 +200,7 @@ int storage_recover(struct storage *storage, mc_err **err)
 {
 	mc_autofree char *lock = mc_strf("%s.lock", storage->config->database);
 	auto_list struct list list = {.size = sizeof(struct layer)};
-	int r = offspring_open(&storage->offspring, lock, err);
+	int r = storage_lock(storage, storage->config, true, err);
 
 	if (r == 0) {
 		choose_sandbox(storage, lock);

@@ -10,26 +10,31 @@
 #include "storaged/vault.h"
 
 struct janitor;
+struct owners;
 struct tasks;
 
 struct storage {
 	const struct storaged_config *config; /* borrowed */
 	struct store store;
 	struct graph *graph;
+	struct owners *owners;
 	struct vault *vault;
 	struct mc_keylock *locks; /* by volume or image id */
 	struct sandbox *sandbox;
-	struct offspring offspring; /* set by storage_recover() */
+	struct offspring offspring; /* set by storage_lock() */
 	struct tasks *tasks;        /* imports and exports under way */
 	struct janitor *janitor;    /* NULL: nothing is merged by itself */
 };
+
+/* Nobody else has the records from now on, and what an earlier process left running has ended: wait for that, or
+ * fail. Before storage_open() or after it; storage_close() ends it. 0 or -1 and *err. */
+int storage_lock(struct storage *storage, const struct storaged_config *config, bool wait, mc_err **err);
 
 /* Open store and records. 0 or -1 and *err; close it in either case. */
 int storage_open(struct storage *storage, const struct storaged_config *config, mc_err **err);
 void storage_close(struct storage *storage);
 
-/* Wait for the end of what an earlier process left running, remove what it left
- * half-made. Call before serving. 0 or -1 and *err. */
+/* storage_lock(), and remove what an earlier process left half-made. Call before serving. 0 or -1 and *err. */
 int storage_recover(struct storage *storage, mc_err **err);
 
 /* Remove the file and the row of a layer in state deleting, then those of its

@@ -16,6 +16,7 @@ struct store {
 	unsigned reserve_percent;
 };
 
+#define STORE_OWNERS "owners" /* a directory in it, see storaged/owners.h */
 #define STORE_MODE_TOP 0660    /* QEMU writes it */
 #define STORE_MODE_FROZEN 0440 /* nobody does */
 

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "storaged/janitor.h"
 #include "storaged/merge.h"
+#include "storaged/owners.h"
 #include "storaged/qcow2.h"
 #include "storaged/qemu_img.h"
 #include "storaged/snapshot.h"
@@ -234,7 +235,10 @@ static int answer_opened(struct storage *storage, const char *id, json_t **ret, 
 		r = merge_let_go(storage, v.layer.id, id, err);
 	if (r == MC_IPC_OK)
 		r = volume_find(storage, id, &v, err);
-	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
+	if (r != MC_IPC_OK)
+		return r;
+	owners_write(storage->owners, NULL); /* whose it is, before it is written to; on a full disk later */
+	return answer(storage, &v, ret, err);
 }
 
 /* Under its lock. Whoever is the first to open it finds nothing half-done. */

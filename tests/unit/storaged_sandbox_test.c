@@ -35,7 +35,7 @@ static int set_up(void **state, enum sandbox_kind kind)
 	assert_int_equal(mc_fs_write(f->target, "", 0, 0644, NULL), 0);
 	f->sandbox = sandbox_new(NULL);
 	*state = f;
-	if (!f->sandbox || offspring_open(&f->offspring, f->lock, NULL) < 0)
+	if (!f->sandbox || offspring_open(&f->offspring, f->lock, true, NULL) < 0)
 		return -1;
 	/* In a chroot there are no user namespaces, in an old kernel is no Landlock. */
 	f->lacking = sandbox_choose(f->sandbox, &f->offspring, kind, f->lock, NULL) != kind;

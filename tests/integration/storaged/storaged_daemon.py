@@ -54,9 +54,9 @@ class Storaged:
                  str(ROOT / "build" / "minicloud-storaged"), "--config", str(self.config), *words],
                 {"MINICLOUD_HOME": str(self.home), "MINICLOUD_RUN": str(self.run_dir)})
 
-    def check(self):
-        """What --check finds: (status, text)."""
-        command, environment = self.command("--check")
+    def check(self, flag="--check"):
+        """What --check finds, or another flag does: (status, text)."""
+        command, environment = self.command(flag)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stdout + done.stderr
 
@@ -76,7 +76,7 @@ class Storaged:
 
     @property
     def files(self):
-        return {p.name for p in (self.home / "store").iterdir()}
+        return {p.name for p in (self.home / "store").iterdir() if p.is_file()}
 
     def image_file(self, name="a.qcow2", size="64M", options=()):
         """A qcow2 with some data in import_dir; its path."""
