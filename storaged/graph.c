@@ -114,6 +114,11 @@ bool graph_disk_full(struct graph *graph)
 	return full;
 }
 
+bool graph_make_room(struct graph *graph)
+{
+	return unlink(graph->ballast) == 0;
+}
+
 void graph_room_came(struct graph *graph)
 {
 	if (access(graph->ballast, F_OK) < 0)

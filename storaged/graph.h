@@ -206,6 +206,9 @@ void graph_on_change(struct graph *graph, void (*fn)(void *ctx), void *ctx);
 /* Did the last failing call fail because the disk is full? */
 bool graph_disk_full(struct graph *graph);
 
+/* Give up the ballast for something else that has to be written on a full disk. False where it is given up already. */
+bool graph_make_room(struct graph *graph);
+
 /* Something was freed: the moment to take back the ballast that was given up. */
 void graph_room_came(struct graph *graph);
 

@@ -34,6 +34,23 @@ int storage_lock(struct storage *storage, const struct storaged_config *config, 
 	return make_parent(config->database, err) < 0 ? -1 : offspring_open(&storage->offspring, lock, wait, err);
 }
 
+/* After the records, whose ballast makes room for it as well. */
+static int open_vault(struct storage *storage, mc_err **err)
+{
+	const struct storaged_config *config = storage->config;
+
+	storage->vault = vault_open(config->vault, config->master_key, err);
+	if (!storage->vault && graph_make_room(storage->graph)) {
+		mc_err_clear(err);
+		storage->vault = vault_open(config->vault, config->master_key, err);
+	}
+	if (!storage->vault)
+		return -1;
+	if (vault_trouble(storage->vault))
+		mc_log(MC_LOG_ERROR, AREA, vault_trouble(storage->vault), NULL);
+	return 0;
+}
+
 int storage_open(struct storage *storage, const struct storaged_config *config, mc_err **err)
 {
 	struct offspring offspring = storage->offspring;
@@ -43,14 +60,11 @@ int storage_open(struct storage *storage, const struct storaged_config *config, 
 	if (!storage->sandbox || store_open(&storage->store, config, err) < 0 ||
 	    make_parent(config->database, err) < 0 || make_parent(config->vault, err) < 0)
 		return -1;
-	storage->vault = vault_open(config->vault, config->master_key, err);
-	if (!storage->vault)
-		return mc_err_wrap(err, "%s", config->vault);
-	if (vault_trouble(storage->vault))
-		mc_log(MC_LOG_ERROR, AREA, vault_trouble(storage->vault), NULL);
 	storage->graph = graph_open(config->database, err);
 	if (!storage->graph)
 		return mc_err_wrap(err, "%s", config->database);
+	if (open_vault(storage, err) < 0)
+		return mc_err_wrap(err, "%s", config->vault);
 	storage->owners = owners_open(&storage->store, storage->graph, err);
 	return storage->owners ? 0 : -1;
 }
