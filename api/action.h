@@ -105,6 +105,7 @@ const struct action *action_at(size_t i);
 	X(snapshot_attribute) \
 	X(ebs) \
 	X(rbin) \
+	X(dlm) \
 	X(tag) \
 	X(place) \
 	X(sts) \

@@ -65,6 +65,7 @@ static step_fn *const steps[KIND_MAX] = {
 	[KIND_IMAGE] = step_image,
 	[KIND_VPC_PEERING] = step_peering,
 	[KIND_KMS_KEY] = step_kms_key,
+	[KIND_LIFECYCLE_POLICY] = step_lifecycle,
 };
 
 static step_fn *step_of(const char *id)

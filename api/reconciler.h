@@ -31,6 +31,7 @@ void reconciler_failing(struct reconciler *r, unsigned times, void (*fn)(void *c
 void reconciler_call(struct reconciler *r, void (*fn)(void *ctx), void *ctx);
 
 /* The steps by kind, in step_*.c. */
+step_fn step_lifecycle;
 step_fn step_instance, step_vpc, step_volume, step_snapshot, step_image, step_peering, step_nat_gateway, step_kms_key;
 /* Of no resource (step_sweep.c). */
 step_fn step_sweep;

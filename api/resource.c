@@ -33,6 +33,7 @@ static const struct kind_info kinds[KIND_MAX] = {
 	[KIND_BUDGET] = { "budget", "budget", "InvalidParameterException", "NotFoundException", "budget", NULL },
 	[KIND_KMS_KEY] = { "kms-key", "kms", "NotFoundException", "NotFoundException", "key", &state_kms_key },
 	[KIND_RETENTION_RULE] = { "retention-rule", "rule", "ValidationException", "ResourceNotFoundException", "rule", NULL },
+	[KIND_LIFECYCLE_POLICY] = { "lifecycle-policy", "policy", "InvalidRequestException", "ResourceNotFoundException", "policy", NULL },
 };
 
 const struct kind_info *kind_info(enum kind kind)

@@ -1,0 +1,217 @@
+/* Lifecycle policies and the recycle bin with the clock held: what is taken when, what is kept. */
+#include "tests/unit/api_fixture.h"
+
+#include "api/lifecycle.h"
+#include "api/reconciler.h"
+#include "api/state.h"
+#include "common/clock.h"
+
+#define ROLE "'ExecutionRoleArn': 'arn:aws:iam::123456789012:role/dlm', 'Description': 'd', 'State': 'ENABLED'"
+#define HOUR (3600 * MC_SECOND)
+
+static int setup(void **state)
+{
+	int r = fixture_setup(state);
+	struct fixture *f = *state;
+
+	f->api.config.storaged = "/nonexistent/storaged.sock";
+	f->api.config.hypervisor = "/nonexistent/hypervisor.sock";
+	return r;
+}
+
+static void ok(struct fixture *f, const char *service, const char *name, const char *in)
+{
+	f->service = service;
+	fixture_ok(f, name, in);
+}
+
+static char *volume(struct fixture *f, const char *tag)
+{
+	mc_autofree char *in = mc_strf("{'AvailabilityZone': 'us-east-1a', 'Size': 1, 'TagSpecifications': [{'ResourceType': 'volume',"
+				       " 'Tags': [{'Key': 'backup', 'Value': '%s'}]}]}", tag);
+	struct store_tx *tx;
+	char *id;
+
+	ok(f, "ec2", "CreateVolume", in);
+	id = mc_strdup(mc_json_str(f->call.out, "VolumeId", NULL));
+	tx = store_write(f->api.store);
+	state_set(tx, store_edit(tx, id), VOLUME_AVAILABLE);
+	assert_int_equal(store_commit(tx, NULL), 0);
+	return id;
+}
+
+static char *policy(struct fixture *f, const char *retain)
+{
+	mc_autofree char *in = mc_strf("{" ROLE ", 'PolicyDetails': {'ResourceTypes': ['VOLUME'], 'TargetTags': [{'Key': 'backup', 'Value': 'yes'}],"
+				       " 'Schedules': [{'Name': 's', 'CopyTags': true, 'TagsToAdd': [{'Key': 'by', 'Value': 'dlm'}],"
+				       " 'CreateRule': {'Interval': 12, 'IntervalUnit': 'HOURS', 'Times': ['06:00']}, 'RetainRule': %s}]}}", retain);
+
+	ok(f, "dlm", "CreateLifecyclePolicy", in);
+	return mc_strdup(mc_json_str(f->call.out, "PolicyId", NULL));
+}
+
+static int64_t step(struct fixture *f, const char *id)
+{
+	mc_auto_err mc_err *err = NULL;
+	int64_t delay = 0;
+
+	if (step_lifecycle(&f->api, id, &delay, &err) < 0)
+		fail_msg("%s", mc_err_msg(err));
+	return delay;
+}
+
+/* How many snapshots are in that state; complete: make the pending ones completed. */
+static int snapshots(struct fixture *f, int in_state, bool complete)
+{
+	struct store_tx *tx = store_write(f->api.store);
+	struct store_iter it = store_iter(tx, KIND_SNAPSHOT, NULL, NULL);
+	const struct resource *r;
+	int n = 0;
+
+	while ((r = store_next(&it))) {
+		if (complete && r->state == SNAPSHOT_PENDING)
+			state_set(tx, store_edit(tx, r->id), SNAPSHOT_COMPLETED);
+		n += store_get(tx, r->id)->state == in_state;
+	}
+	assert_int_equal(store_commit(tx, NULL), 0);
+	return n;
+}
+
+static void at(const char *time)
+{
+	int64_t then;
+
+	assert_int_equal(mc_clock_parse(time, &then), 0);
+	mc_clock_step(then - mc_clock_wall(), 0);
+}
+
+static void test_count(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *yes = NULL, *no = NULL, *p = NULL;
+
+	at("2027-01-01T00:00:00Z");
+	yes = volume(f, "yes");
+	no = volume(f, "no");
+	p = policy(f, "{'Count': 2}");
+	assert_true(step(f, p) > 0);
+	assert_int_equal(snapshots(f, SNAPSHOT_PENDING, false), 0);
+	at("2027-01-01T06:00:00Z");
+	step(f, p);
+	step(f, p); /* again at the same moment: nothing more */
+	assert_int_equal(snapshots(f, SNAPSHOT_PENDING, false), 1);
+	ok(f, "ec2", "DescribeSnapshots", "{'Filters': [{'Name': 'tag:aws:dlm:lifecycle-schedule-name', 'Values': ['s']},"
+					  " {'Name': 'tag:by', 'Values': ['dlm']}, {'Name': 'tag:backup', 'Values': ['yes']}]}");
+	assert_int_equal(json_array_size(fixture_list(f, "Snapshots")), 1);
+	/* Down for two days: made up for once, and then on by the times. */
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, true), 1);
+	at("2027-01-03T07:00:00Z");
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, true), 2);
+	at("2027-01-03T17:59:59Z");
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_PENDING, false), 0);
+	at("2027-01-03T18:00:00Z");
+	step(f, p);
+	/* The third one: none goes until it is there. */
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, false), 2);
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, true), 3);
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_DELETING, false), 1);
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, false), 2);
+}
+
+static void test_age(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vol = NULL, *p = NULL, *untag = NULL;
+
+	at("2027-02-01T00:00:00Z");
+	vol = volume(f, "yes");
+	p = policy(f, "{'Interval': 1, 'IntervalUnit': 'DAYS'}");
+	at("2027-02-01T06:00:00Z");
+	step(f, p);
+	snapshots(f, 0, true);
+	at("2027-02-01T18:00:00Z");
+	step(f, p);
+	snapshots(f, 0, true);
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, false), 2);
+	at("2027-02-02T06:00:00Z");
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_DELETING, false), 1);
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, true), 2);
+	/* No target any more: all but the last one go in time. */
+	untag = mc_strf("{'Resources': ['%s'], 'Tags': [{'Key': 'backup'}]}", vol);
+	ok(f, "ec2", "DeleteTags", untag);
+	at("2027-02-09T06:00:00Z");
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, true), 1);
+}
+
+static void test_off_and_on(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vol = NULL, *p = NULL, *off = NULL, *on = NULL, *less = NULL;
+
+	at("2027-03-01T00:00:00Z");
+	vol = volume(f, "yes");
+	p = policy(f, "{'Count': 1}");
+	off = mc_strf("{'PolicyId': '%s', 'State': 'DISABLED'}", p);
+	on = mc_strf("{'PolicyId': '%s', 'State': 'ENABLED'}", p);
+	ok(f, "dlm", "UpdateLifecyclePolicy", off);
+	at("2027-03-01T07:00:00Z");
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_PENDING, false), 0);
+	ok(f, "dlm", "UpdateLifecyclePolicy", on);
+	step(f, p); /* what it would have done while it was off is not made up for */
+	assert_int_equal(snapshots(f, SNAPSHOT_PENDING, false), 0);
+	at("2027-03-01T18:00:00Z");
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_PENDING, false), 1);
+	f->service = "dlm";
+	fixture_fails(f, "GetLifecyclePolicy", "{'PolicyId': 'policy-0123456789abcdef0'}", "ResourceNotFoundException");
+	less = mc_strf("{'PolicyId': '%s', 'PolicyDetails': {'ResourceTypes': ['VOLUME']}}", p);
+	fixture_fails(f, "UpdateLifecyclePolicy", less, "InvalidRequestException");
+}
+
+static void test_bin(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vol = NULL, *in = NULL, *id = NULL, *delete = NULL;
+	mc_auto_err mc_err *err = NULL;
+	int64_t delay = 0;
+
+	at("2027-04-01T00:00:00Z");
+	vol = volume(f, "yes");
+	in = mc_strf("{'VolumeId': '%s'}", vol);
+	ok(f, "rbin", "CreateRule", "{'ResourceType': 'EBS_SNAPSHOT', 'RetentionPeriod': {'RetentionPeriodValue': 2, 'RetentionPeriodUnit': 'DAYS'}}");
+	ok(f, "ec2", "CreateSnapshot", in);
+	id = mc_strdup(mc_json_str(f->call.out, "SnapshotId", NULL));
+	snapshots(f, 0, true);
+	delete = mc_strf("{'SnapshotId': '%s'}", id);
+	ok(f, "ec2", "DeleteSnapshot", delete);
+	assert_int_equal(snapshots(f, SNAPSHOT_RECOVERABLE, false), 1);
+	ok(f, "ec2", "RestoreSnapshotFromRecycleBin", delete);
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, false), 1);
+	ok(f, "ec2", "DeleteSnapshot", delete);
+	at("2027-04-02T23:59:59Z");
+	assert_int_equal(step_snapshot(&f->api, id, &delay, &err), STEP_NOT_YET);
+	assert_true(delay <= MC_SECOND);
+	at("2027-04-03T00:00:00Z");
+	assert_int_equal(step_snapshot(&f->api, id, &delay, &err), STEP_AGAIN);
+	assert_int_equal(snapshots(f, SNAPSHOT_DELETING, false), 1);
+	fixture_fails(f, "RestoreSnapshotFromRecycleBin", delete, "InvalidSnapshot.NotFound");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_count, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_age, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_off_and_on, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_bin, setup, fixture_teardown),
+	};
+
+	mc_clock_freeze();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
