@@ -45,7 +45,8 @@ static void add_row(struct table *table, const json_t *g)
 static void print_groups(const struct cli *cli, const json_t *doc, const char *by, FILE *out)
 {
 	const char *currency = mc_json_str(doc, "currency", "");
-	const char *const titles[] = { by, "Used", currency, "now per hour", "" };
+	/* A file's columns all have names. */
+	const char *const titles[] = { by, "Used", currency, "now per hour", cli->output == CLI_CSV ? "note" : "" };
 	struct table *table = table_new(titles, MC_ARRAY_SIZE(titles));
 	json_t *g;
 	size_t i;
@@ -81,6 +82,7 @@ static void print_table(const struct cli *cli, const struct options *o, const js
 	const char *now = mc_json_str(doc, "now", "");
 
 	if (cli->output == CLI_CSV) {
+		bill_clock(doc, stderr);
 		print_groups(cli, doc, o->by, out);
 		return;
 	}

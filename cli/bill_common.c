@@ -121,6 +121,7 @@ static void annotate(const struct cli *cli, const char *path, const char *id, js
 	json_array_foreach(mc_json_arr(bill, "groups"), i, group)
 		json_object_set(costs, mc_json_str(group, "key", ""), group);
 	annotate_rows(rows, id, costs);
+	bill_clock(bill, stderr);
 }
 
 void bill_annotate(const struct cli *cli, const char *operation, json_t *doc)

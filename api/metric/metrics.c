@@ -12,7 +12,7 @@
 
 #define DAY 86400
 #define AWS_DAYS 15  /* for which AWS keeps minutes; the table's figures belong to that */
-#define TIDY_STEP 20000 /* rows forgotten at a time where the file is too large */
+#define TIDY_PARTS 24 /* of its age a level loses at a time where the file is too large */
 
 static const struct {
 	int64_t seconds, keep; /* s */
@@ -270,14 +270,19 @@ int metrics_list(struct metrics *m, const struct metrics_listing *l, metrics_met
 
 /* --- forgetting -------------------------------------------------------------------- */
 
+/* All samples of a level before a time: by the key, metric by metric. */
+static int forget_before(struct metrics *m, int64_t level, int64_t at, mc_err **err)
+{
+	return mc_db_run(m->db, NULL, NULL, err, "DELETE FROM sample WHERE metric IN (SELECT id FROM metric) AND level = ? AND at < ?", "ii",
+			 level, at);
+}
+
 static int forget_old(struct metrics *m, int64_t now, mc_err **err)
 {
 	int64_t oldest = now - metrics_keep(m, levels[MC_ARRAY_SIZE(levels) - 1].seconds);
 
 	for (size_t i = 0; i < MC_ARRAY_SIZE(levels); i++)
-		if (mc_db_run(m->db, NULL, NULL, err,
-			      "DELETE FROM sample WHERE level = ? AND at < ? AND metric IN (SELECT id FROM metric)", "ii",
-			      levels[i].seconds, now - metrics_keep(m, levels[i].seconds)) < 0)
+		if (forget_before(m, levels[i].seconds, now - metrics_keep(m, levels[i].seconds), err) < 0)
 			return -1;
 	return mc_db_run(m->db, NULL, NULL, err, "DELETE FROM metric WHERE last < ?", "i", oldest);
 }
@@ -299,16 +304,18 @@ static int used(struct metrics *m, int64_t *ret, mc_err **err)
 	return 0;
 }
 
-/* The finest go first, and of them the oldest. */
+/* The oldest part of the finest level that has anything. 1: none has. */
 static int forget_some(struct metrics *m, mc_err **err)
 {
 	for (size_t i = 0; i < MC_ARRAY_SIZE(levels); i++) {
-		if (mc_db_run(m->db, NULL, NULL, err,
-			      "DELETE FROM sample WHERE (metric, level, at, unit) IN (SELECT metric, level, at, unit FROM sample"
-			      " WHERE level = ? ORDER BY at LIMIT ?)", "ii", levels[i].seconds, (int64_t)TIDY_STEP) < 0)
+		int64_t oldest = 0;
+
+		if (mc_db_run(m->db, take_integer, &oldest, err,
+			      "SELECT MIN((SELECT MIN(at) FROM sample WHERE metric = metric.id AND level = ?)) FROM metric", "i",
+			      levels[i].seconds) < 0)
 			return -1;
-		if (sqlite3_changes(m->db) > 0)
-			return 0;
+		if (oldest)
+			return forget_before(m, levels[i].seconds, oldest + levels[i].keep / TIDY_PARTS, err);
 	}
 	return 1;
 }

@@ -27,7 +27,7 @@ class Firefox:
 
     def __enter__(self):
         try:
-            self.connect(time.monotonic() + 90)
+            self.connect(time.monotonic() + 300)
         except BaseException:
             self.__exit__()
             raise
@@ -58,7 +58,7 @@ class Firefox:
             if self.process.poll() is not None or time.monotonic() > until:
                 raise AssertionError(f"Firefox does not come up:\n{self.log()}")
             time.sleep(0.1)
-        self.socket = socket.create_connection(("127.0.0.1", self.port()), timeout=60)
+        self.socket = socket.create_connection(("127.0.0.1", self.port()), timeout=180)
         self.receive()  # who it is
         self.ask("WebDriver:NewSession", {})
 

@@ -71,13 +71,13 @@ def test_in_firefox(api):
         pytest.skip("SKIPPED LOUDLY: no firefox-esr on PATH, the meters' page is not tried in it")
     with Firefox(browser, api.own / "firefox") as firefox:
         firefox.visit(address(api))
-        wait_until("the page is there", lambda: 'data-ready="yes"' in firefox.page(), 60)
+        wait_until("the page is there", lambda: 'data-ready="yes"' in firefox.page(), 180)
         check_page(firefox.page())
         total = "return document.getElementById('today').textContent"
         first = firefox.run(total)
-        wait_until("events make it tick", lambda: firefox.run(total) != first, 60)
+        wait_until("events make it tick", lambda: firefox.run(total) != first, 180)
         api.client("ec2").stop_instances(InstanceIds=[INSTANCES[1]], Force=True)
-        wait_until("a dot has moved, and is billed no more", lambda: firefox.page().count('class="dot on"') == 1, 60)
+        wait_until("a dot has moved, and is billed no more", lambda: firefox.page().count('class="dot on"') == 1, 180)
 
 
 def test_time_scale_is_seen_everywhere(api):
@@ -87,7 +87,13 @@ def test_time_scale_is_seen_everywhere(api):
     api.start()
     bill = api.json("bill")
     assert bill["time_scale"] == 3600
-    assert "the meters run 3600 times as fast as time" in api.minicloud("bill", "--output", "table").stdout
+    said = "the meters run 3600 times as fast as time"
+    assert said in api.minicloud("bill", "--output", "table").stdout
+    assert said in api.minicloud("bill", "--output", "csv").stderr, "a file's rows are left as they are"
+    assert said in api.minicloud("describe-instances", "--output", "table").stderr, "beside the costs"
+    page = api.own / "invoice.html"
+    api.minicloud("bill", "invoice", page)
+    assert said in page.read_text(encoding="utf-8")
     data = json.loads(get(address(api).replace("/meters", "/meters/events")).read().decode().splitlines()[1].removeprefix("data: "))
     assert data["time_scale"] == 3600
     assert "the meters run 3600 times as fast" in api.log()
