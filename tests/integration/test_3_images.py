@@ -102,6 +102,8 @@ def test_create_with_reboot(worked, cloud, ec2, key_file, open_group):
         ec2.terminate_instances(InstanceIds=[c.id for c in copies])
     for copy in copies:
         cloud.wait_state(copy.id, "terminated")
+    ec2.delete_volume(VolumeId=theirs)  # as the volume that it is a copy of, it outlives its instance
+    wait_gone(ec2, theirs)
     ec2.deregister_image(ImageId=registered)
     forget(ec2, image)
 
