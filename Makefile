@@ -149,6 +149,14 @@ $(B)/bench/load: tests/bench/load.c
 bench: all $(B)/bench/load
 	$(Q)tests/bench/run $(if $(WRITE),--write) $(BENCH)
 
+# Random operations on volumes and snapshots against a model of what each must read: OPERATIONS for each of SEEDS
+# seeds, from FIRST on; a failure says which one it was. `make test` does a few of other seeds each time.
+SEEDS ?= 40
+OPERATIONS ?= 100
+FIRST ?= 1
+property: all
+	$(Q)tests/integration/storaged/model.py --operations $(OPERATIONS) --seeds $(SEEDS) --first $(FIRST)
+
 # The daemons with the crash points of common/crash.h in them, for the kill matrix.
 crash-build:
 	$(Q)$(MAKE) --no-print-directory B=build-crash CRASH_POINTS=1 $(BINS:$(B)/%=build-crash/%) $(TOOLS:$(B)/%=build-crash/%)
@@ -199,5 +207,5 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: bench fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
+.PHONY: bench property fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:

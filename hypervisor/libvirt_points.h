@@ -11,6 +11,9 @@
 #include "common/crash.h"
 
 #define virDomainAttachDeviceFlags(...) MC_CRASH_AROUND(virDomainAttachDeviceFlags(__VA_ARGS__))
+#define virDomainBlockCommit(...) MC_CRASH_AROUND(virDomainBlockCommit(__VA_ARGS__))
+#define virDomainBlockJobAbort(...) MC_CRASH_AROUND(virDomainBlockJobAbort(__VA_ARGS__))
+#define virDomainBlockRebase(...) MC_CRASH_AROUND(virDomainBlockRebase(__VA_ARGS__))
 #define virDomainBlockResize(...) MC_CRASH_AROUND(virDomainBlockResize(__VA_ARGS__))
 #define virDomainCreateWithFlags(...) MC_CRASH_AROUND(virDomainCreateWithFlags(__VA_ARGS__))
 #define virDomainDefineXMLFlags(...) MC_CRASH_AROUND(virDomainDefineXMLFlags(__VA_ARGS__))
@@ -22,6 +25,7 @@
 #define virDomainSetBlockIoTune(...) MC_CRASH_AROUND(virDomainSetBlockIoTune(__VA_ARGS__))
 #define virDomainShutdownFlags(...) MC_CRASH_AROUND(virDomainShutdownFlags(__VA_ARGS__))
 #define virDomainSnapshotCreateXML(...) MC_CRASH_AROUND(virDomainSnapshotCreateXML(__VA_ARGS__))
+#define virDomainSuspend(...) MC_CRASH_AROUND(virDomainSuspend(__VA_ARGS__))
 #define virDomainUndefineFlags(...) MC_CRASH_AROUND(virDomainUndefineFlags(__VA_ARGS__))
 #define virDomainUpdateDeviceFlags(...) MC_CRASH_AROUND(virDomainUpdateDeviceFlags(__VA_ARGS__))
 
@@ -38,6 +42,7 @@
 #define virConnectSetKeepAlive(...) MC_CRASH_BEFORE(virConnectSetKeepAlive(__VA_ARGS__))
 #define virConnectUnregisterCloseCallback(...) MC_CRASH_BEFORE(virConnectUnregisterCloseCallback(__VA_ARGS__))
 #define virDomainAgentSetResponseTimeout(...) MC_CRASH_BEFORE(virDomainAgentSetResponseTimeout(__VA_ARGS__))
+#define virDomainGetBlockJobInfo(...) MC_CRASH_BEFORE(virDomainGetBlockJobInfo(__VA_ARGS__))
 #define virDomainGetBlockInfo(...) MC_CRASH_BEFORE(virDomainGetBlockInfo(__VA_ARGS__))
 #define virDomainGetState(...) MC_CRASH_BEFORE(virDomainGetState(__VA_ARGS__))
 #define virDomainGetXMLDesc(...) MC_CRASH_BEFORE(virDomainGetXMLDesc(__VA_ARGS__))

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "common/crash.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "hypervisor/disk.h"
@@ -90,10 +89,8 @@ static int start(const struct merging *m, mc_err **err)
 {
 	int r;
 
-	MC_CRASH_POINT();
 	r = m->commit ? virDomainBlockCommit(m->domain, m->target, m->base, m->top, 0, 0)
 		      : virDomainBlockRebase(m->domain, m->target, m->base, 0, 0);
-	MC_CRASH_POINT();
 	if (r < 0)
 		return work_failed(m->w, err, "merge");
 	mc_log(MC_LOG_INFO, "hypervisor", "merge begun", "instance", m->w->id, "volume", m->w->part, NULL);

@@ -87,6 +87,9 @@ int graph_layer_forget(struct graph *graph, const char *id, mc_err **err);
 /* Record size_gib and layer.virtual_bytes, which the file and its header have, and growing_gib. */
 int graph_volume_resize(struct graph *graph, const struct volume *volume, mc_err **err);
 
+/* Record that the layer has at least this size. */
+int graph_layer_grown(struct graph *graph, const char *id, int64_t virtual_bytes, mc_err **err);
+
 /* Note, or unnote, who writes to the volume; repeating is fine. */
 int graph_volume_open(struct graph *graph, const char *id, const char *opener, mc_err **err);
 int graph_volume_close(struct graph *graph, const char *id, const char *opener, mc_err **err);

@@ -164,6 +164,26 @@ int graph_named_remove(struct graph *graph, const struct graph_named_sql *sql, c
 	return graph_change(graph, remove_steps, &m, err);
 }
 
+struct growth {
+	const char *id;
+	int64_t bytes;
+};
+
+static int grown_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	const struct growth *g = arg;
+
+	return mc_db_run(graph->db, NULL, NULL, err, "UPDATE layers SET virtual_bytes = ?2 WHERE id = ?1 AND virtual_bytes < ?2",
+			 "si", g->id, g->bytes);
+}
+
+int graph_layer_grown(struct graph *graph, const char *id, int64_t virtual_bytes, mc_err **err)
+{
+	struct growth g = {id, virtual_bytes};
+
+	return graph_change(graph, grown_steps, &g, err);
+}
+
 struct release {
 	const char *id;
 	struct layer *ret;

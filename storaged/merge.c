@@ -191,10 +191,21 @@ static int rename_all(struct storage *storage, const struct merge *m, mc_err **e
 	return 0;
 }
 
+/* A commit makes the lower file as large as the upper one before anything else, and it stays so. */
+static int note_growth(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	struct qcow2_header header;
+
+	if (m->kind != MERGE_COMMIT)
+		return 0;
+	return storage_header(storage, m->lower, &header, err) < 0
+		       ? -1 : graph_layer_grown(storage->graph, m->lower, (int64_t)header.virtual_bytes, err);
+}
+
 /* It did not come to its end, and no QEMU has to do with it. */
 static int undo(struct storage *storage, const struct merge *m, mc_err **err)
 {
-	if (set_modes(storage, m, true, err) < 0 || restore(storage, m, err) < 0)
+	if (set_modes(storage, m, true, err) < 0 || restore(storage, m, err) < 0 || note_growth(storage, m, err) < 0)
 		return -1;
 	return give_up(storage, m, err);
 }

@@ -111,6 +111,12 @@ def layers(database):
         return sorted(row[0] for row in rows)
 
 
+def unwritten(database):
+    """How many owners' documents storaged has yet to write, or to remove."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+        return db.execute("SELECT count(*) FROM stale").fetchone()[0]
+
+
 def files(*directories):
     """Every file's path, without logs, and without what libvirtd keeps while it runs: one that is killed
     while it tidies up after a guest leaves that guest's pid file there, and takes it over by its name."""

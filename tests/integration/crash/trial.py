@@ -329,6 +329,7 @@ class Life:
                 left["networks"] = [v for v in cloud.socket_call("netd", "GET", "/v1/vpcs")[1]["vpcs"] if v["active"]]
             except (OSError, KeyError) as e:
                 left["daemon"] = e  # one that is just starting
+            left["unwritten"] = rooms.unwritten(cloud.home / "storaged/storaged.db")
             left["processes"] = [*rooms.processes("guest=i-"), *rooms.processes("dnsmasq.conf")]
             return not any(left.values())
 

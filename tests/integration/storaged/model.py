@@ -278,8 +278,20 @@ class Property:
         self.storaged.start()
         return True
 
+    def check(self, _):
+        """The store proves right while nobody works on it; now and then its records are lost then, and made anew."""
+        self.storaged.stop()
+        assert self.storaged.check() == (0, "0 findings\n"), self.storaged.check()
+        if self.chance.random() < 0.3:
+            for path in (self.storaged.home / "storaged").glob("storaged.db*"):
+                path.unlink()
+            done = self.storaged.check("--repair")
+            assert done == (0, "the records have been made anew; 0 findings\n"), done
+        self.storaged.start()
+        return True
+
     OPERATIONS = ([(write, 8), (snapshot, 5), (take, 5), (delete_snapshot, 4), (create, 3), (open, 3), (close, 3), (merge, 3),
-                   (delete_volume, 1), (grow, 1), (copy, 1), (kill, 1)])
+                   (delete_volume, 1), (grow, 1), (copy, 1), (kill, 1), (check, 1)])
 
     # --- looking
 
@@ -325,7 +337,7 @@ class Property:
             killed = self.chance.random() < 0.03
             if operation(self, killed):
                 break
-        name = operation.__name__ + (" killed" if killed and operation not in (Property.write, Property.kill) else "")
+        name = operation.__name__ + (" killed" if killed and operation not in (Property.write, Property.kill, Property.check) else "")
         self.done[name] = self.done.get(name, 0) + 1
         return name
 
