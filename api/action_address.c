@@ -162,6 +162,26 @@ static int check_reassociation(struct call *call, const struct resource *eip, co
 	return action_fail(call, API_ADDRESS_ASSOCIATED, taken->id, mc_json_str(taken->spec, "association", ""));
 }
 
+/* EC2 User Guide, "Public IPv4 addresses": an instance that an elastic address leads to no more
+ * gets a new one, where it was lent one before. eni may be NULL. */
+static int lend_after(struct call *call, const struct resource *eni)
+{
+	const struct resource *inst = eni ? store_get(call->tx, mc_json_str(eni->spec, "instance", NULL)) : NULL;
+
+	if (!inst || (inst->state != INSTANCE_RUNNING && inst->state != INSTANCE_PENDING))
+		return 0;
+	return interface_lend_again(call, inst);
+}
+
+/* Whom it led to before, if that is another interface, is lent one again. */
+static int bind(struct call *call, const struct resource *eip, const struct resource *eni, const char *ip)
+{
+	mc_autofree char *former = mc_strdup(mc_json_str(eip->spec, "eni", NULL));
+
+	elastic_address_bind(call, eip->id, eni, ip);
+	return former ? lend_after(call, store_get(call->tx, former)) : 0;
+}
+
 static int associate_address(struct call *call)
 {
 	const struct resource *eip = elastic_address_of_request(call), *eni = eip ? target_of(call) : NULL;
@@ -176,9 +196,9 @@ static int associate_address(struct call *call)
 	if (strcmp(mc_json_str(slot, "allocation", ""), eip->id) == 0) {
 		interface_change(call, store_edit(call->tx, eni->id)); /* a retry joins the wait */
 	} else {
-		if (check_gateway(call, eni->parent) || check_reassociation(call, eip, slot))
+		if (check_gateway(call, eni->parent) || check_reassociation(call, eip, slot) ||
+		    bind(call, eip, eni, mc_json_str(slot, "ip", "")))
 			return 1;
-		elastic_address_bind(call, eip->id, eni, mc_json_str(slot, "ip", ""));
 	}
 	eip = store_get(call->tx, eip->id);
 	call->out = json_pack("{s:O}", "AssociationId", json_object_get(eip->spec, "association"));
@@ -204,7 +224,7 @@ static const struct resource *by_association(struct call *call, const char *asso
 static int disassociate_address(struct call *call)
 {
 	const char *association = mc_json_str(call->in, "AssociationId", NULL), *ip = mc_json_str(call->in, "PublicIp", NULL);
-	const struct resource *eip, *eni, *inst;
+	const struct resource *eip, *eni;
 	char vpc[MC_ID_LEN];
 	int64_t generation;
 
@@ -219,10 +239,7 @@ static int disassociate_address(struct call *call)
 	generation = elastic_address_unbind(call->tx, eip->id, vpc);
 	if (generation)
 		action_wait(call, vpc, generation);
-	inst = eni ? store_get(call->tx, mc_json_str(eni->spec, "instance", NULL)) : NULL;
-	if (!inst || (inst->state != INSTANCE_RUNNING && inst->state != INSTANCE_PENDING))
-		return 0;
-	return interface_lend_again(call, inst);
+	return lend_after(call, eni);
 }
 
 /* --- describe ------------------------------------------------------------- */
