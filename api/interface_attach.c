@@ -47,7 +47,7 @@ void interface_attach(struct store_tx *tx, struct resource *eni, struct resource
 void interface_detach(struct store_tx *tx, const char *id)
 {
 	static const char *const members[] = {
-		"instance", "device_index", "attachment", "attached", "attachment_state", "delete_on_termination", "auto_public",
+		"instance", "device_index", "attachment", "attached", "attachment_state", "delete_on_termination", "auto_public", "forced",
 	};
 	struct resource *eni = store_edit(tx, id), *inst;
 	json_t *entry;
@@ -194,6 +194,16 @@ static const struct resource *by_attachment(struct call *call, const char *id)
 	return NULL;
 }
 
+/* A guest lets go when it likes; forced, its packets end at once. */
+static void start_detaching(struct call *call, struct resource *eni)
+{
+	json_object_set_new(eni->spec, "attachment_state", json_string("detaching"));
+	if (!mc_json_bool(call->in, "Force", false))
+		return;
+	json_object_set_new(eni->spec, "forced", json_true());
+	interface_change(call, eni);
+}
+
 static int detach_interface(struct call *call)
 {
 	const char *id = mc_json_str(call->in, "AttachmentId", "");
@@ -216,7 +226,7 @@ static int detach_interface(struct call *call)
 		text = mc_strf("Instance '%s' is not 'running' or 'stopped'.", inst->id);
 		return action_fail(call, API_INCORRECT_STATE, text);
 	}
-	json_object_set_new(store_edit(call->tx, eni->id)->spec, "attachment_state", json_string("detaching"));
+	start_detaching(call, store_edit(call->tx, eni->id));
 	store_edit(call->tx, inst->id); /* its step is to look */
 	return 0;
 }

@@ -57,7 +57,7 @@ json_t *vpc_part_interfaces(struct store_tx *tx, const struct resource *vpc)
 	json_t *list = json_array();
 
 	while ((eni = store_next_of(&it, vpc->id)))
-		if (interface_attached(eni))
+		if (interface_attached(eni) && !mc_json_bool(eni->spec, "forced", false))
 			json_array_append_new(list, eni_document(eni, vpc_names_hosts(vpc)));
 	return list;
 }
