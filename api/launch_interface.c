@@ -127,7 +127,9 @@ static json_t *flat_interface(struct call *call)
 		action_fail(call, API_NOT_FOUND, "InvalidGroup.NotFound", text);
 		return NULL;
 	}
-	return json_pack("[{s:i, s:s, s:O, s:s*}]", "DeviceIndex", 0, "SubnetId", subnet->id, "Groups", groups, "PrivateIpAddress", ip);
+	return json_pack("[{s:i, s:s, s:O, s:s*, s:O*, s:O*}]", "DeviceIndex", 0, "SubnetId", subnet->id, "Groups", groups, "PrivateIpAddress",
+			 ip, "Ipv6AddressCount", json_object_get(call->in, "Ipv6AddressCount"), "Ipv6Addresses",
+			 json_object_get(call->in, "Ipv6Addresses"));
 }
 
 static int check_flat(struct call *call)

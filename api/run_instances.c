@@ -148,12 +148,21 @@ static int check_behavior(struct call *call, struct plan *p)
 	return 0;
 }
 
+static int check_metadata(struct call *call)
+{
+	const char *ipv6 = mc_json_str(mc_json_obj(call->in, "MetadataOptions"), "HttpProtocolIpv6", "disabled");
+
+	return strcmp(ipv6, "enabled") != 0
+		       ? 0
+		       : action_fail(call, API_UNSUPPORTED, "HttpProtocolIpv6 is not supported by this cloud: it has IPv4 only");
+}
+
 static int make_plan(struct call *call, struct plan *p)
 {
 	static const char *const taggable[] = { "instance", "volume", "network-interface", NULL };
 
 	if (check_image(call, p) || check_type(call, p) || check_count(call, p) || check_key(call, p) ||
-	    check_interfaces(call, p) || check_user_data(call, p) || check_behavior(call, p) ||
+	    check_interfaces(call, p) || check_user_data(call, p) || check_behavior(call, p) || check_metadata(call) ||
 	    block_devices_plan(call, p->image, p->type, &p->devices))
 		return 1;
 	return action_check_tag_types(call, taggable);
