@@ -1,7 +1,10 @@
 """A VPC of one's own from its creation to its end, with packets on its way in and out."""
 
+import contextlib
 import json
 import re
+import sqlite3
+import time
 
 import botocore.auth
 import botocore.awsrequest
@@ -245,6 +248,72 @@ def test_peering(ec2, place, pair, guest, peering):
             ec2.delete_route(RouteTableId=table, DestinationCidrBlock=block)
 
 
+NEIGHBOUR = {"key_id": "AKIANEIGHBOURACCOUNT", "secret": "of-the-neighbour", "account": "210987654321"}
+
+
+@pytest.fixture(scope="module")
+def neighbour(cloud):
+    """A client of another account."""
+    cloud.launcher("stop-one", "api")
+    with contextlib.closing(sqlite3.connect(cloud.home / "api" / "minicloud.db")) as db:
+        db.execute("INSERT INTO account (id, name) VALUES (?, 'neighbour')", (NEIGHBOUR["account"],))
+        db.execute("INSERT INTO access_key (id, secret, account, created) VALUES (?, ?, ?, ?)",
+                   (NEIGHBOUR["key_id"], NEIGHBOUR["secret"], NEIGHBOUR["account"], time.time_ns()))
+        db.commit()
+    cloud.launcher("start-one", "api")
+    return cloud.client(key_id=NEIGHBOUR["key_id"], secret=NEIGHBOUR["secret"])
+
+
+def test_peering_with_another_account(ec2, place, guest, neighbour):
+    """The other account says yes, and lets in whom it means by this account's group."""
+    own_account = ec2.describe_vpcs(VpcIds=[place.vpc])["Vpcs"][0]["OwnerId"]
+    assert error_of(neighbour.describe_vpcs, VpcIds=[place.vpc])[0] == "InvalidVpcID.NotFound"
+    vpc = neighbour.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
+    subnet = neighbour.create_subnet(VpcId=vpc, CidrBlock="10.30.1.0/24")["Subnet"]["SubnetId"]
+    group = neighbour.create_security_group(GroupName="neighbour", Description="x", VpcId=vpc)["GroupId"]
+    endpoint = neighbour.create_vpc_endpoint(
+        VpcId=vpc, VpcEndpointType="Interface", ServiceName="com.amazonaws.us-east-1.ec2", SubnetIds=[subnet],
+        SecurityGroupIds=[group], PrivateDnsEnabled=False)["VpcEndpoint"]
+    (there,) = neighbour.describe_network_interfaces(NetworkInterfaceIds=endpoint["NetworkInterfaceIds"])["NetworkInterfaces"]
+
+    def answers():
+        """Something there that speaks HTTP; it refuses what is not signed."""
+        return "HTTP/1.1" in guest.ssh(f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 2 nc {there['PrivateIpAddress']} 80 || true")
+    made = ec2.create_vpc_peering_connection(VpcId=place.vpc, PeerVpcId=vpc, PeerOwnerId=NEIGHBOUR["account"])
+    peering = made["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    wait_until("the request waits for its answer", lambda: neighbour.describe_vpc_peering_connections(
+        VpcPeeringConnectionIds=[peering])["VpcPeeringConnections"][0]["Status"]["Code"] == "pending-acceptance", SHORT_S)
+    assert error_of(ec2.accept_vpc_peering_connection, VpcPeeringConnectionId=peering)[0] == "OperationNotPermitted"
+    accepted = neighbour.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)["VpcPeeringConnection"]
+    assert (accepted["RequesterVpcInfo"]["OwnerId"], accepted["AccepterVpcInfo"]["OwnerId"]) == (own_account, NEIGHBOUR["account"])
+    (main,) = neighbour.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+    neighbour.create_route(RouteTableId=main["RouteTableId"], DestinationCidrBlock="10.20.0.0/16", VpcPeeringConnectionId=peering)
+    ec2.create_route(RouteTableId=place.table, DestinationCidrBlock="10.30.0.0/16", VpcPeeringConnectionId=peering)
+    try:
+        assert not answers()
+        rule = [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80,
+                 "UserIdGroupPairs": [{"UserId": own_account, "GroupId": place.group}]}]
+        neighbour.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
+        assert answers()
+        (shown,) = neighbour.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+        assert shown["UserIdGroupPairs"][0]["UserId"] == own_account
+        assert ec2.describe_security_group_references(GroupId=[place.group])["SecurityGroupReferenceSet"][0]["ReferencingVpcId"] == vpc
+        neighbour.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
+        assert not answers()
+        neighbour.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
+        assert answers()
+        ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
+        assert not answers()
+        (stale,) = neighbour.describe_stale_security_groups(VpcId=vpc)["StaleSecurityGroupSet"]
+        assert stale["GroupId"] == group
+    finally:
+        ec2.delete_route(RouteTableId=place.table, DestinationCidrBlock="10.30.0.0/16")
+    assert not neighbour.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])["Unsuccessful"]
+    neighbour.delete_subnet(SubnetId=subnet)
+    neighbour.delete_security_group(GroupId=group)
+    neighbour.delete_vpc(VpcId=vpc)
+
+
 # --- names
 
 def asked(guest, name, server="169.254.169.253"):
@@ -343,6 +412,46 @@ def test_gateway_endpoint(ec2, place, guest):
     assert answers()
     assert not ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"]
     assert not answers() and asked(guest, host) != [shown["Cidrs"][0].split("/")[0]]
+
+
+def test_interfaces_and_addresses_over_a_stop(cloud, ec2, place, guest):
+    """Elastic addresses, of secondary addresses too, stay; an interface attached while it is off is there when it starts."""
+    own = guest.described["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    second = ec2.assign_private_ip_addresses(NetworkInterfaceId=own, SecondaryPrivateIpAddressCount=1)[
+        "AssignedPrivateIpAddresses"][0]["PrivateIpAddress"]
+    elastic = {}
+    for address in (guest.private_ip, second):
+        made = ec2.allocate_address(Domain="vpc")
+        ec2.associate_address(AllocationId=made["AllocationId"], NetworkInterfaceId=own, PrivateIpAddress=address)
+        elastic[address] = made
+    guest.ssh(f"sudo ip addr add {second}/24 dev eth0")
+    for made in elastic.values():
+        assert can_connect(made["PublicIp"], 22) < AT_ONCE_S
+    ec2.stop_instances(InstanceIds=[guest.id])
+    cloud.wait_state(guest.id, "stopped")
+    assert {a["PrivateIpAddress"]: a["PublicIp"] for a in ec2.describe_addresses(
+        AllocationIds=[m["AllocationId"] for m in elastic.values()])["Addresses"]} == {
+            address: made["PublicIp"] for address, made in elastic.items()}
+    eni = ec2.create_network_interface(SubnetId=place.subnet, Groups=[place.group])["NetworkInterface"]
+    attachment = ec2.attach_network_interface(NetworkInterfaceId=eni["NetworkInterfaceId"], InstanceId=guest.id, DeviceIndex=1)
+    ec2.modify_network_interface_attribute(NetworkInterfaceId=eni["NetworkInterfaceId"], Attachment={
+        "AttachmentId": attachment["AttachmentId"], "DeleteOnTermination": True})
+    assert error_of(ec2.modify_network_interface_attribute, NetworkInterfaceId=own, Attachment={
+        "AttachmentId": attachment["AttachmentId"], "DeleteOnTermination": True})[0].startswith("Invalid")
+    ec2.start_instances(InstanceIds=[guest.id])
+    cloud.wait_state(guest.id, "running")
+    assert guest.public_ip == elastic[guest.private_ip]["PublicIp"]
+    guest.wait_ssh()
+    macs = guest.ssh("cat /sys/class/net/*/address").split()
+    assert {n["MacAddress"] for n in guest.described["NetworkInterfaces"]} < set(macs) and eni["MacAddress"] in macs
+    guest.ssh(f"sudo ip addr add {second}/24 dev eth0")
+    assert can_connect(elastic[second]["PublicIp"], 22) < AT_ONCE_S
+    for made in elastic.values():
+        (shown,) = ec2.describe_addresses(AllocationIds=[made["AllocationId"]])["Addresses"]
+        ec2.disassociate_address(AssociationId=shown["AssociationId"])
+        assert can_connect(made["PublicIp"], 22, timeout=1) is None
+        ec2.release_address(AllocationId=made["AllocationId"])
+    assert "PublicIpAddress" not in guest.described, "with two interfaces none is lent again"
 
 
 def test_end(cloud, ec2, place, guest):
