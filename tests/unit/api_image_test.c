@@ -361,6 +361,25 @@ static void test_launch_checks(void **state)
 	assert_int_equal(seen(f, "{}"), MC_ARRAY_SIZE(cases));
 }
 
+/* What asks for IPv6 is not passed over. */
+static void test_launch_ipv6(void **state)
+{
+	static const char *const asked[] = {
+		"'Ipv6AddressCount': 1", "'Ipv6Addresses': [{'Ipv6Address': '2001:db8::1'}]", "'MetadataOptions': {'HttpProtocolIpv6': 'enabled'}",
+		"'NetworkInterfaces': [{'DeviceIndex': 0, 'Ipv6AddressCount': 1}]",
+	};
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1);
+	mc_autofree char *image = registered(f, "source", snap);
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(asked); i++) {
+		mc_autofree char *in = mc_strf("{'ImageId': '%s', 'InstanceType': 't3.nano', 'MinCount': 1, 'MaxCount': 1, %s}", image, asked[i]);
+
+		fixture_fails(f, "RunInstances", in, "UnsupportedOperation");
+	}
+	assert_int_equal(launch(f, image), 0);
+}
+
 /* --- making one of an instance ---------------------------------------------- */
 
 /* An instance whose volumes are there, in this state. */
@@ -539,7 +558,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_register), T(test_register_refusals), T(test_deregister_with_snapshots), T(test_sharing), T(test_attributes),
 		T(test_disable), T(test_deprecation), T(test_protection), T(test_launch_checks), T(test_create), T(test_failed),
-		T(test_reboot), T(test_copy),
+		T(test_reboot), T(test_copy), T(test_launch_ipv6),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
