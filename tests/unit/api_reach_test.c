@@ -1,5 +1,6 @@
 /* The walk of packets through a small world, one change at a time: what is in the way is
  * told by AWS's codes, all that is. */
+#include "api/gateway_endpoint.h"
 #include "tests/unit/api_vpc_fixture.h"
 
 #include "api/interface.h"
@@ -160,12 +161,16 @@ static void make_second(struct world *w)
 static int setup(void **state)
 {
 	struct world *w = mc_alloc(sizeof(*w));
+	struct store_tx *tx;
 
 	fixture_setup(state);
 	w->f = *state;
 	w->f->api.config.quota_vpcs = 10;
 	make_first(w);
 	make_second(w);
+	tx = store_write(w->f->api.store);
+	gateway_endpoint_offer(tx, FIXTURE_ACCOUNT, FIXTURE_REGION);
+	assert_int_equal(store_commit(tx, NULL), 0);
 	make(w, "acl", "CreateNetworkAcl", "{'VpcId': '$a'}", "NetworkAcl", "NetworkAclId");
 	*state = w;
 	return 0;
@@ -252,6 +257,7 @@ struct change {
 	  "', 'RuleAction': '" action "', 'CidrBlock': '" cidr "', 'PortRange': {'From': " #from ", 'To': " #to "}}" }
 #define ALL_IN ACL(100, false, "-1", 0, 65535, "0.0.0.0/0", "allow")
 #define ALL_OUT ACL(100, true, "-1", 0, 65535, "0.0.0.0/0", "allow")
+#define GATEWAY(table) { "CreateVpcEndpoint", "{'VpcId': '$a', 'ServiceName': 'com.amazonaws.us-east-1.ec2', 'RouteTableIds': ['$" table "']}" }
 #define ON_PUB { "@acl", "a_pub" }
 #define ON_PRIV { "@acl", "a_priv" }
 
@@ -329,6 +335,10 @@ static const struct row {
 	    SG("Authorize", "Ingress", "asg", "-1", -1, -1, "10.0.0.0/16"),
 	    { "ModifyNetworkInterfaceAttribute", "{'NetworkInterfaceId': '$web_eni', 'SourceDestCheck': {'Value': false}}" } },
 	  "db", "8.8.8.8", 443, "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS" },
+	{ "to a service by its gateway endpoint", { GATEWAY("priv_rtb") }, "db", "198.19.255.1", 80, "" },
+	{ "no groups let it out", { GATEWAY("priv_rtb"), NO_EGRESS("dbsg") }, "db", "198.19.255.1", 80, "SG_HAS_NO_RULES" },
+	{ "no answers from the service come in", { GATEWAY("priv_rtb"), ALL_OUT, ON_PRIV }, "db", "198.19.255.1", 80, "<SUBNET_ACL_RESTRICTION" },
+	{ "another table's gateway endpoint", { GATEWAY("priv_rtb") }, "app", "198.19.255.1", 80, "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS" },
 	{ "stopped", { { "@stop", "db" } }, "web", "db", 22, "BAD_STATE" },
 	{ "stopped source", { { "@stop", "web" } }, "web", "db", 22, "BAD_STATE" },
 };
