@@ -153,6 +153,11 @@ bool flowlog_pending(const struct wanted *before, const struct wanted *w)
 
 /* --- writing down -------------------------------------------------------------------------------- */
 
+static char other_side(char side)
+{
+	return side == 'a' ? 'b' : 'a';
+}
+
 /* From now on packets are counted on the interval's other side. */
 static int change_sides(const struct netd *netd, const struct wanted *w, struct row *row,
 			enum flow_interval i, int ns_fd, mc_err **err)
@@ -160,7 +165,7 @@ static int change_sides(const struct netd *netd, const struct wanted *w, struct 
 	struct flow_sides sides = row->sides;
 	auto_ruleset struct ruleset *rules = NULL;
 
-	sides.of[i] = sides.of[i] == 'a' ? 'b' : 'a';
+	sides.of[i] = other_side(sides.of[i]);
 	rules = vpcrules_build(w, &sides);
 	if (nft_apply(ns_fd, &rules, rulecache_of(netd->rules, w->id), NULL, err) < 0)
 		return -1;
@@ -195,31 +200,52 @@ static int read_side(const struct wanted *w, enum flow_interval i, char side, in
 	return sk ? flowrecord_read(sk, w, i, side, ret, err) : -1;
 }
 
-static int flush(const struct netd *netd, const struct wanted *w, int ns_fd, enum flow_interval i,
-		 bool whole, size_t *ret_n, mc_err **err)
+/* One side's lines for the time from start to end, and its elements taken away. */
+struct span {
+	int64_t start, end;
+	bool whole;
+};
+
+static int drain(const struct netd *netd, const struct wanted *w, enum flow_interval i, char side, int ns_fd,
+		 const struct span *span, size_t *ret_n, mc_err **err)
 {
 	const char *log_dir = netd->config.flow_log_dir;
 	mc_autofree char *dir = state_dir(netd, w->id);
-	struct row *row = find_or_add(netd->flows, w->id);
-	int64_t start = begin_interval(dir, i), end = wall_seconds();
+	char active = find_or_add(netd->flows, w->id)->sides.of[i];
 	mc_auto_json json_t *texts = NULL;
 	struct flow_records records;
-	char rested = row->sides.of[i];
 	int r;
 
-	if (mc_fs_mkdirs(log_dir, 0755, err) < 0 ||
-	    flowspool_end(dir, log_dir, i, ns_fd, NULL, err) < 0 ||
-	    change_sides(netd, w, row, i, ns_fd, err) < 0 ||
-	    read_side(w, i, rested, ns_fd, &records, err) < 0)
+	if (read_side(w, i, side, ns_fd, &records, err) < 0)
 		return -1;
-	texts = texts_of(w, &records, i, start, end, whole, ret_n);
-	r = flowspool_write(dir, log_dir, i, records.keys, texts, row->sides.of[i], end, err);
+	if (json_object_size(records.keys) == 0 && !span->whole) {
+		flowrecord_free(&records);
+		return 0;
+	}
+	texts = texts_of(w, &records, i, span->start, span->end, span->whole, ret_n);
+	r = flowspool_write(dir, log_dir, i, records.keys, texts, active, span->end, err);
 	flowrecord_free(&records);
 	if (r == 0)
 		r = flowspool_end(dir, log_dir, i, ns_fd, NULL, err);
 	/* Elements were taken away behind its back. */
 	nft_cache_forget(rulecache_of(netd->rules, w->id));
 	return r;
+}
+
+/* A netd that was killed when it had changed sides has left the one it was about to read. */
+static int flush(const struct netd *netd, const struct wanted *w, int ns_fd, enum flow_interval i,
+		 bool whole, size_t *ret_n, mc_err **err)
+{
+	mc_autofree char *dir = state_dir(netd, w->id);
+	struct row *row = find_or_add(netd->flows, w->id);
+	struct span left = { begin_interval(dir, i), wall_seconds(), false }, rest = { left.start, left.end, whole };
+
+	if (mc_fs_mkdirs(netd->config.flow_log_dir, 0755, err) < 0 ||
+	    flowspool_end(dir, netd->config.flow_log_dir, i, ns_fd, NULL, err) < 0 ||
+	    drain(netd, w, i, other_side(row->sides.of[i]), ns_fd, &left, ret_n, err) < 0 ||
+	    change_sides(netd, w, row, i, ns_fd, err) < 0)
+		return -1;
+	return drain(netd, w, i, other_side(row->sides.of[i]), ns_fd, &rest, ret_n, err);
 }
 
 int flowlog_flush(const struct netd *netd, const struct wanted *w, int ns_fd, size_t *ret_n,
