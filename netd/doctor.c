@@ -282,7 +282,7 @@ static void find_inotify_limit(json_t *findings)
 		mc_finding_add(findings, "inotify", MC_FINDING_OK, NULL, "netd's user has %ld of its %ld inotify instances", n, max);
 }
 
-/* netd keeps two descriptors for each VPC that is up. */
+/* netd keeps five descriptors for each VPC that is up. */
 static void find_descriptor_limit(json_t *findings)
 {
 	DIR *d = opendir("/proc/self/fd");

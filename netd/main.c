@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -23,6 +24,7 @@
 
 #define AREA "netd"
 #define THREADS 4
+#define DESCRIPTORS 65536
 #define RESOLV_CONF "/etc/resolv.conf"
 #define SOCKET_MODE 0660
 #define SOCKET_GROUP "minicloud"
@@ -42,6 +44,17 @@ static int take_config(struct netd *netd, mc_err **err)
 	return c->findings ? 0 : state_init(netd, err);
 }
 
+/* A VPC takes some: what a login or a unit allows by default is soon too few. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	setrlimit(RLIMIT_NOFILE, &limit); /* if not, minicloud doctor tells when they run out */
+}
+
 static gid_t socket_group(void)
 {
 	struct group *g = getgrnam(SOCKET_GROUP);
@@ -59,6 +72,7 @@ static int serve(struct netd *netd, mc_err **err)
 
 	if (!allowed)
 		return -1;
+	raise_descriptors();
 	ipc_fd = mc_ipc_listen(netd->config.socket, SOCKET_MODE, socket_group(), err);
 	fd_fd = ipc_fd < 0 ? -1
 			   : mc_ipc_listen(netd->config.fd_socket, SOCKET_MODE, socket_group(), err);
