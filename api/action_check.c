@@ -1,7 +1,5 @@
 /* Checks that many actions begin with. */
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "api/action.h"
 #include "common/cleanup.h"
@@ -14,8 +12,7 @@ int action_invalid(struct call *call, const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	if (vasprintf(&text, format, ap) < 0)
-		abort();
+	text = mc_vstrf(format, ap);
 	va_end(ap);
 	return action_fail(call, API_INVALID_PARAMETER, text);
 }

@@ -1,11 +1,10 @@
 #include "api/backend.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "common/cleanup.h"
 #include "common/crash.h"
+#include "common/fs.h"
 
 /* Imports and snapshots are long; everything else is far below this. */
 #define PATIENCE_MS 600000
@@ -23,8 +22,7 @@ int backend_call(struct api *api, enum backend b, const char *method, const json
 	int outcome;
 
 	va_start(ap, path);
-	if (vasprintf(&full, path, ap) < 0)
-		abort();
+	full = mc_vstrf(path, ap);
 	va_end(ap);
 	MC_CRASH_POINT();
 	outcome = mc_ipc_call(sockets[b], method, full, body, PATIENCE_MS, ret_answer, err);

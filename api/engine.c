@@ -63,8 +63,7 @@ int action_fail(struct call *call, enum api_error error, ...)
 		call->error_code = mc_strdup(va_arg(ap, const char *));
 	else
 		call->error_code = mc_strdup(api_error_code(error));
-	if (vasprintf(&text, api_error_format(error), ap) < 0)
-		abort();
+	text = mc_vstrf(api_error_format(error), ap);
 	va_end(ap);
 	call->error_message = text;
 	return 1;
@@ -76,8 +75,7 @@ int action_fail_rest(struct call *call, enum api_error error, const char *reason
 	mc_autofree char *text = NULL;
 
 	va_start(ap, format);
-	if (vasprintf(&text, format, ap) < 0)
-		abort();
+	text = mc_vstrf(format, ap);
 	va_end(ap);
 	call->error_reason = reason;
 	return action_fail(call, error, text);
@@ -97,8 +95,7 @@ int action_refuse(struct call *call, const char *code, const char *format, ...)
 	mc_autofree char *text = NULL;
 
 	va_start(ap, format);
-	if (vasprintf(&text, format, ap) < 0)
-		abort();
+	text = mc_vstrf(format, ap);
 	va_end(ap);
 	return action_fail(call, API_NOT_FOUND, code, text);
 }

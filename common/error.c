@@ -1,20 +1,10 @@
 #include "common/error.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/fs.h"
-
-static char *vformat(const char *fmt, va_list ap)
-{
-	char *text;
-
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
-	return text;
-}
 
 int mc_err_set(mc_err **err, int errnum, const char *fmt, ...)
 {
@@ -24,7 +14,7 @@ int mc_err_set(mc_err **err, int errnum, const char *fmt, ...)
 	if (!err)
 		return -1;
 	va_start(ap, fmt);
-	text = vformat(fmt, ap);
+	text = mc_vstrf(fmt, ap);
 	va_end(ap);
 	mc_err_free(*err);
 	*err = mc_alloc(sizeof(**err));
@@ -46,7 +36,7 @@ int mc_err_wrap(mc_err **err, const char *fmt, ...)
 	if (!err || !*err)
 		return -1;
 	va_start(ap, fmt);
-	text = vformat(fmt, ap);
+	text = mc_vstrf(fmt, ap);
 	va_end(ap);
 	old = (*err)->msg;
 	(*err)->msg = mc_strf("%s: %s", text, old);

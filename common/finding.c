@@ -1,9 +1,10 @@
 #include "common/finding.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/fs.h"
 
 static const char *const names[MC_FINDING_MAX] = {
 	[MC_FINDING_OK] = "ok", [MC_FINDING_INFO] = "info", [MC_FINDING_WARNING] = "warning", [MC_FINDING_ERROR] = "error",
@@ -28,8 +29,7 @@ void mc_finding_add(json_t *list, const char *what, enum mc_severity severity, c
 	char *text;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = mc_vstrf(fmt, ap);
 	va_end(ap);
 	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s*}", "what", what, "severity", names[severity], "text", text,
 					      "remedy", remedy));

@@ -13,14 +13,22 @@
 #include "common/cleanup.h"
 #include "common/crash.h"
 
+char *mc_vstrf(const char *fmt, va_list ap)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	return text;
+}
+
 char *mc_strf(const char *fmt, ...)
 {
 	va_list ap;
 	char *text;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = mc_vstrf(fmt, ap);
 	va_end(ap);
 	return text;
 }

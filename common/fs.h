@@ -2,6 +2,7 @@
 #ifndef MC_COMMON_FS_H
 #define MC_COMMON_FS_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -22,6 +23,7 @@ int mc_fs_mkdirs(const char *path, mode_t mode, mc_err **err);
 
 /* Allocated printf; aborts on no memory. */
 char *mc_strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+char *mc_vstrf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 char *mc_strdup(const char *text); /* NULL gives NULL */
 void *mc_alloc(size_t n);          /* zeroed; aborts on no memory */
 

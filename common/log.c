@@ -135,8 +135,7 @@ void mc_logf(enum mc_log_level level, const char *area, const char *fmt, ...)
 	if ((int)level > threshold || !(f = line_open(level, area, &buf, &len)))
 		return;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = mc_vstrf(fmt, ap);
 	va_end(ap);
 	for (char *c = text; *c; c++)
 		fputc((unsigned char)*c < 0x20 ? ' ' : *c, f);
