@@ -319,17 +319,19 @@ static int add_rule(struct reading *rd, const struct permission *p)
 	return 0;
 }
 
-static int add_ranges(struct reading *rd, struct permission p, const json_t *ranges)
+/* A rule for each of the list, whose member says what *peer, a part of *p, is. */
+static int add_each(struct reading *rd, struct permission *p, const char **peer, const json_t *list, const char *member)
 {
 	size_t i;
-	json_t *range;
+	json_t *one;
 
-	json_array_foreach(ranges, i, range) {
-		p.cidr = mc_json_str(range, "CidrIp", "");
-		p.description = mc_json_str(range, "Description", NULL);
-		if (add_rule(rd, &p))
+	json_array_foreach(list, i, one) {
+		*peer = mc_json_str(one, member, "");
+		p->description = mc_json_str(one, "Description", NULL);
+		if (add_rule(rd, p))
 			return 1;
 	}
+	*peer = NULL;
 	return 0;
 }
 
@@ -345,20 +347,6 @@ static int add_pairs(struct reading *rd, struct permission p, const json_t *pair
 		p.description = mc_json_str(pair, "Description", NULL);
 		if (!p.group_id && !p.group_name)
 			return action_fail(rd->call, API_MISSING, "Source group ID missing.");
-		if (add_rule(rd, &p))
-			return 1;
-	}
-	return 0;
-}
-
-static int add_lists(struct reading *rd, struct permission p, const json_t *lists)
-{
-	size_t i;
-	json_t *list;
-
-	json_array_foreach(lists, i, list) {
-		p.prefix_list = mc_json_str(list, "PrefixListId", "");
-		p.description = mc_json_str(list, "Description", NULL);
 		if (add_rule(rd, &p))
 			return 1;
 	}
@@ -382,7 +370,8 @@ static int add_permission(struct reading *rd, const json_t *in)
 		return action_fail(rd->call, API_MISSING, rd->egress
 			? "Missing destination specification: include destination security group or CIDR information"
 			: "Missing source specification: include source security group or CIDR information");
-	return add_ranges(rd, p, ranges) || add_lists(rd, p, lists) || add_pairs(rd, p, pairs);
+	return add_each(rd, &p, &p.cidr, ranges, "CidrIp") || add_each(rd, &p, &p.prefix_list, lists, "PrefixListId") ||
+	       add_pairs(rd, p, pairs);
 }
 
 /* Full access from a group by its name: EC2 API reference, SourceSecurityGroupName. */
