@@ -18,11 +18,8 @@
 
 static int check_quota(struct call *call)
 {
-	struct store_iter it = store_iter(call->tx, KIND_ELASTIC_IP, call->caller->account, call->caller->region);
-	long n = 0;
+	long n = store_count(call->tx, KIND_ELASTIC_IP, call->caller->account, call->caller->region, NULL);
 
-	while (store_next_bare(&it))
-		n++;
 	return call->api->config.quota_addresses && n >= call->api->config.quota_addresses ? action_fail(call, API_ADDRESS_LIMIT) : 0;
 }
 

@@ -41,11 +41,8 @@ static int describe_internet_gateways(struct call *call)
 
 static int check_quota(struct call *call)
 {
-	struct store_iter it = store_iter(call->tx, KIND_INTERNET_GATEWAY, call->caller->account, call->caller->region);
-	long n = 0;
+	long n = store_count(call->tx, KIND_INTERNET_GATEWAY, call->caller->account, call->caller->region, NULL);
 
-	while (store_next_bare(&it))
-		n++;
 	/* As many as VPCs: VPC User Guide, "Quotas". */
 	return action_check_quota(call, n, call->api->config.quota_vpcs, "InternetGatewayLimitExceeded", "internet gateways");
 }

@@ -54,11 +54,8 @@ static int describe_network_acls(struct call *call)
 
 static int check_quota(struct call *call, const struct resource *vpc)
 {
-	struct store_iter it = store_iter(call->tx, KIND_NETWORK_ACL, vpc->account, vpc->region);
-	long n = 0;
+	long n = store_count(call->tx, KIND_NETWORK_ACL, vpc->account, vpc->region, vpc->id);
 
-	while (store_next_of(&it, vpc->id))
-		n++;
 	return action_check_quota(call, n, call->api->config.quota_acls, "NetworkAclLimitExceeded", "network ACLs");
 }
 

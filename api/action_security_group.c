@@ -175,11 +175,8 @@ static int check_name(struct call *call, const char *name)
 
 static int check_quota(struct call *call)
 {
-	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP, call->caller->account, call->caller->region);
-	long n = 0;
+	long n = store_count(call->tx, KIND_SECURITY_GROUP, call->caller->account, call->caller->region, NULL);
 
-	while (store_next_bare(&it))
-		n++;
 	return call->api->config.quota_groups && n >= call->api->config.quota_groups ? action_fail(call, API_GROUPS_LIMIT) : 0;
 }
 

@@ -134,11 +134,8 @@ static int read_block(struct call *call, const struct resource *vpc, struct cidr
 
 static int check_quota(struct call *call, const struct resource *vpc)
 {
-	struct store_iter it = store_iter(call->tx, KIND_SUBNET, vpc->account, vpc->region);
-	long n = 0;
+	long n = store_count(call->tx, KIND_SUBNET, vpc->account, vpc->region, vpc->id);
 
-	while (store_next_of(&it, vpc->id))
-		n++;
 	return action_check_quota(call, n, call->api->config.quota_subnets, "SubnetLimitExceeded", "subnets");
 }
 

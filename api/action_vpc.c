@@ -146,11 +146,8 @@ static int check_tenancy(struct call *call)
 
 static int check_quota(struct call *call)
 {
-	struct store_iter it = store_iter(call->tx, KIND_VPC, call->caller->account, call->caller->region);
-	long n = 0;
+	long n = store_count(call->tx, KIND_VPC, call->caller->account, call->caller->region, NULL);
 
-	while (store_next_bare(&it))
-		n++;
 	return action_check_quota(call, n, call->api->config.quota_vpcs, "VpcLimitExceeded", "VPCs");
 }
 

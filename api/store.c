@@ -416,6 +416,11 @@ static bool mentions(const struct store_iter *it, const struct resource *r)
 	return !it->word || r->doc || store_doc_mentions(row_of(r), it->word);
 }
 
+static bool is_of(const struct resource *r, const char *parent)
+{
+	return !parent || (r->parent && strcmp(r->parent, parent) == 0);
+}
+
 static const struct resource *next_of(struct store_iter *it, const char *parent)
 {
 	const struct resource *r;
@@ -423,7 +428,7 @@ static const struct resource *next_of(struct store_iter *it, const char *parent)
 	if (it->passing)
 		store_release(it->tx, it->mark);
 	while ((r = store_next_bare(it)))
-		if ((!parent || (r->parent && strcmp(r->parent, parent) == 0)) && mentions(it, r))
+		if (is_of(r, parent) && mentions(it, r))
 			return store_load(it->tx, r);
 	return NULL;
 }
@@ -436,6 +441,17 @@ const struct resource *store_next(struct store_iter *it)
 const struct resource *store_next_of(struct store_iter *it, const char *parent)
 {
 	return next_of(it, parent);
+}
+
+long store_count(struct store_tx *tx, enum kind kind, const char *account, const char *region, const char *parent)
+{
+	struct store_iter it = store_iter(tx, kind, account, region);
+	const struct resource *r;
+	long n = 0;
+
+	while ((r = store_next_bare(&it)))
+		n += is_of(r, parent);
+	return n;
 }
 
 const char *store_fact(struct store_tx *tx, const char *key)

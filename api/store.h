@@ -101,6 +101,8 @@ const struct resource *store_get_bare(struct store_tx *tx, const char *id);
 const struct resource *store_find_bare(struct store_tx *tx, enum kind kind, const char *account,
 				       const char *region, const char *id);
 const struct resource *store_next_bare(struct store_iter *it);
+/* How many there are; parent NULL: of any. */
+long store_count(struct store_tx *tx, enum kind kind, const char *account, const char *region, const char *parent);
 const struct resource *store_load(struct store_tx *tx, const struct resource *bare);
 
 /* Documents got between the two are not to be touched after the second: who goes through

@@ -258,6 +258,9 @@ static void test_search(void **state)
 	json_object_set_new(store_edit(tx, r->id)->doc, "Name", json_string("else"));
 	store_insert(tx, KIND_VOLUME, "1", "us-east-1")->parent = mc_strdup("odd");
 	assert_int_equal(count(store_pass(tx, KIND_VOLUME, NULL, NULL, "nowhere"), "odd"), 2);
+	assert_int_equal(store_count(tx, KIND_VOLUME, "1", "us-east-1", "odd"), MANY / 2 + 1);
+	assert_int_equal(store_count(tx, KIND_VOLUME, NULL, NULL, NULL), MANY + 1);
+	assert_int_equal(store_count(tx, KIND_VOLUME, "2", NULL, NULL), 0);
 	store_end(tx);
 }
 
