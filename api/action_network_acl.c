@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/action.h"
+#include "api/association.h"
 #include "api/cidr.h"
 #include "api/describe.h"
 #include "api/network_acl.h"
@@ -323,7 +324,7 @@ static int replace_network_acl_association(struct call *call)
 		return 1;
 	if (strcmp(acl->parent, subnet->parent) != 0)
 		return action_invalid(call, "Network ACL %s and subnet %s belong to different networks", acl->id, subnet->id);
-	network_acl_forget(call->tx, subnet);
+	association_forget(call->tx, KIND_NETWORK_ACL, subnet);
 	call->out = json_pack("{s:s}", "NewAssociationId", network_acl_associate(store_edit(call->tx, acl->id), subnet->id));
 	vpc_change(call, acl->parent);
 	return 0;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/action.h"
+#include "api/association.h"
 #include "api/describe.h"
 #include "api/gateway_endpoint.h"
 #include "api/route_table.h"
@@ -131,7 +132,7 @@ static int answer(struct call *call, const char *vpc, const char *member, const 
 /* The subnet has a table already: the one asked for, or another one. */
 static int already_associated(struct call *call, const struct resource *table, const struct resource *subnet)
 {
-	int place = route_table_place(table, subnet->id);
+	int place = association_place(table, subnet->id);
 	mc_autofree char *text = NULL;
 	const json_t *a;
 
@@ -154,7 +155,7 @@ static int associate_route_table(struct call *call)
 	subnet = action_resource(call, KIND_SUBNET, action_text(call, "SubnetId"));
 	if (!subnet || check_network(call, table, subnet))
 		return 1;
-	if (route_table_explicit(call->tx, subnet))
+	if (association_of(call->tx, KIND_ROUTE_TABLE, subnet))
 		return already_associated(call, table, subnet);
 	return answer(call, table->parent, "AssociationId",
 		      route_table_associate(store_edit(call->tx, table->id), subnet->id));
@@ -168,7 +169,7 @@ static int disassociate_route_table(struct call *call)
 
 	if (!table)
 		return 1;
-	if ((int)place == route_table_place(table, NULL))
+	if ((int)place == route_table_main_place(table))
 		return action_invalid(call, "cannot disassociate the main route table association %s", id);
 	json_array_remove(mc_json_arr(store_edit(call->tx, table->id)->doc, "Associations"), place);
 	vpc_change(call, table->parent);

@@ -2,11 +2,10 @@
 #include <string.h>
 
 #include "api/action.h"
+#include "api/association.h"
 #include "api/cidr.h"
 #include "api/describe.h"
 #include "api/metadata_tree.h"
-#include "api/network_acl.h"
-#include "api/route_table.h"
 #include "api/security_group.h"
 #include "api/view.h"
 #include "api/vpc.h"
@@ -288,8 +287,8 @@ static int delete_subnet(struct call *call)
 		return 1;
 	if (has_interfaces(call, subnet))
 		return action_fail(call, API_HAS_DEPENDENCIES, "subnet", subnet->id);
-	network_acl_forget(call->tx, subnet);
-	route_table_forget(call->tx, subnet);
+	association_forget(call->tx, KIND_NETWORK_ACL, subnet);
+	association_forget(call->tx, KIND_ROUTE_TABLE, subnet);
 	vpc_touch(call->tx, subnet->parent);
 	store_delete(call->tx, subnet->id);
 	return 0;

@@ -347,7 +347,7 @@ static bool is_default_group(const struct resource *r)
 
 static bool is_main_table(const struct resource *r)
 {
-	return route_table_place(r, NULL) >= 0;
+	return route_table_main_place(r) >= 0;
 }
 
 static bool is_default_acl(const struct resource *r)

@@ -50,37 +50,6 @@ const char *network_acl_associate(struct resource *acl, const char *subnet)
 	return mc_json_str(association, "NetworkAclAssociationId", "");
 }
 
-/* Its place in the ACL's associations, or -1. */
-static int place_of(const struct resource *acl, const char *subnet)
-{
-	size_t i;
-	json_t *association;
-
-	json_array_foreach(mc_json_arr(acl->doc, "Associations"), i, association)
-		if (strcmp(mc_json_str(association, "SubnetId", ""), subnet) == 0)
-			return (int)i;
-	return -1;
-}
-
-const struct resource *network_acl_of(struct store_tx *tx, const struct resource *subnet)
-{
-	struct store_iter it = store_iter(tx, KIND_NETWORK_ACL, subnet->account, subnet->region);
-	const struct resource *acl;
-
-	while ((acl = store_next_of(&it, subnet->parent)) && place_of(acl, subnet->id) < 0)
-		;
-	return acl;
-}
-
-void network_acl_forget(struct store_tx *tx, const struct resource *subnet)
-{
-	const struct resource *acl = network_acl_of(tx, subnet);
-	struct resource *edited = acl ? store_edit(tx, acl->id) : NULL;
-
-	if (edited)
-		json_array_remove(mc_json_arr(edited->doc, "Associations"), (size_t)place_of(edited, subnet->id));
-}
-
 /* --- for netd ------------------------------------------------------------------ */
 
 /* Does it let everything pass, as a default one that nobody touched? Then netd need

@@ -14,10 +14,6 @@ const struct resource *network_acl_default(struct store_tx *tx, const struct res
 
 /* Associate the subnet with the ACL (store_edit()ed) under a new association id, which is returned (borrowed). */
 const char *network_acl_associate(struct resource *acl, const char *subnet);
-/* The ACL the subnet is associated with. Borrowed, NULL where there is none. */
-const struct resource *network_acl_of(struct store_tx *tx, const struct resource *subnet);
-/* Take the subnet out of the ACL it is associated with. */
-void network_acl_forget(struct store_tx *tx, const struct resource *subnet);
 /* May it drop a packet? An ACL that lets everything pass both ways need not be
  * looked at. NULL: there is none. */
 bool network_acl_filters(const struct resource *acl);

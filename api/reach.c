@@ -1,4 +1,5 @@
 /* The walk of a packet and of its answer. */
+#include "api/association.h"
 #include "api/reach.h"
 
 #include <stdio.h>
@@ -104,7 +105,7 @@ static void check_groups(struct walk *w, const struct resource *eni, bool egress
 
 static void check_acl(struct walk *w, const struct resource *subnet, bool egress, const struct reach_header *h)
 {
-	const struct resource *acl = network_acl_of(w->tx, subnet);
+	const struct resource *acl = association_of(w->tx, KIND_NETWORK_ACL, subnet);
 	const json_t *entry = NULL;
 	bool allowed = acl && reach_acl_allows(acl, egress, h, &entry);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/association.h"
 #include "api/cidr.h"
 #include "api/interface.h"
 #include "api/prefix_list.h"
@@ -241,7 +242,7 @@ bool reach_acl_allows(const struct resource *acl, bool egress, const struct reac
 
 const struct resource *reach_table(struct store_tx *tx, const struct resource *subnet)
 {
-	const struct resource *table = route_table_explicit(tx, subnet), *vpc = store_get(tx, subnet->parent);
+	const struct resource *table = association_of(tx, KIND_ROUTE_TABLE, subnet), *vpc = store_get(tx, subnet->parent);
 
 	return table || !vpc ? table : route_table_main(tx, vpc);
 }

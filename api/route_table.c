@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/association.h"
 #include "api/gateway_endpoint.h"
 #include "api/prefix_list.h"
 #include "api/state.h"
@@ -29,7 +30,7 @@ const struct resource *route_table_main(struct store_tx *tx, const struct resour
 	struct store_iter it = store_iter(tx, KIND_ROUTE_TABLE, vpc->account, vpc->region);
 	const struct resource *t;
 
-	while ((t = store_next_of(&it, vpc->id)) && route_table_place(t, NULL) < 0)
+	while ((t = store_next_of(&it, vpc->id)) && route_table_main_place(t) < 0)
 		;
 	return t;
 }
@@ -46,34 +47,15 @@ const char *route_table_associate(struct resource *table, const char *subnet)
 	return mc_json_str(association, "RouteTableAssociationId", "");
 }
 
-int route_table_place(const struct resource *table, const char *subnet)
+int route_table_main_place(const struct resource *table)
 {
 	size_t i;
 	json_t *a;
 
 	json_array_foreach(mc_json_arr(table->doc, "Associations"), i, a)
-		if (subnet ? strcmp(mc_json_str(a, "SubnetId", ""), subnet) == 0 : mc_json_bool(a, "Main", false))
+		if (mc_json_bool(a, "Main", false))
 			return (int)i;
 	return -1;
-}
-
-const struct resource *route_table_explicit(struct store_tx *tx, const struct resource *subnet)
-{
-	struct store_iter it = store_iter(tx, KIND_ROUTE_TABLE, subnet->account, subnet->region);
-	const struct resource *t;
-
-	while ((t = store_next_of(&it, subnet->parent)) && route_table_place(t, subnet->id) < 0)
-		;
-	return t;
-}
-
-void route_table_forget(struct store_tx *tx, const struct resource *subnet)
-{
-	const struct resource *t = route_table_explicit(tx, subnet);
-	struct resource *edited = t ? store_edit(tx, t->id) : NULL;
-
-	if (edited)
-		json_array_remove(mc_json_arr(edited->doc, "Associations"), (size_t)route_table_place(edited, subnet->id));
 }
 
 /* --- where routes lead -------------------------------------------------------- */
@@ -287,7 +269,7 @@ static void add_gateways(struct store_tx *tx, const struct resource *table, json
 
 json_t *route_table_document(struct store_tx *tx, const struct resource *subnet)
 {
-	const struct resource *vpc = store_get(tx, subnet->parent), *table = route_table_explicit(tx, subnet);
+	const struct resource *vpc = store_get(tx, subnet->parent), *table = association_of(tx, KIND_ROUTE_TABLE, subnet);
 	json_t *list = json_array();
 
 	if (!table && vpc)

@@ -13,13 +13,8 @@ const struct resource *route_table_main(struct store_tx *tx, const struct resour
 /* Associate the table (store_edit()ed) with the subnet (NULL: make it the main one)
  * under a new association id, which is returned. Borrowed. */
 const char *route_table_associate(struct resource *table, const char *subnet);
-/* The place in the table's associations of the one with this subnet, or (subnet NULL)
- * of the main one; -1: there is none. */
-int route_table_place(const struct resource *table, const char *subnet);
-/* The table the subnet is explicitly associated with; NULL: it has the main one. Borrowed. */
-const struct resource *route_table_explicit(struct store_tx *tx, const struct resource *subnet);
-/* Take the subnet out of the table it is explicitly associated with, if there is one. */
-void route_table_forget(struct store_tx *tx, const struct resource *subnet);
+/* The place in the table's associations of the main one; -1: it is not the VPC's main table. */
+int route_table_main_place(const struct resource *table);
 
 /* Has it a route of its own by this prefix list? */
 bool route_table_has_list(const struct resource *table, const char *list);

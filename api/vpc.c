@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/association.h"
 #include "api/dns_name.h"
 #include "api/network_acl.h"
 #include "api/peering.h"
@@ -114,7 +115,7 @@ bool vpc_overlaps(const struct resource *vpc, struct cidr cidr)
 
 static json_t *subnet_document(struct store_tx *tx, const struct resource *subnet)
 {
-	const struct resource *acl = network_acl_of(tx, subnet);
+	const struct resource *acl = association_of(tx, KIND_NETWORK_ACL, subnet);
 
 	return json_pack("{s:s, s:s, s:s*, s:o}", "id", subnet->id, "cidr", mc_json_str(subnet->doc, "CidrBlock", ""), "acl",
 			 network_acl_filters(acl) ? acl->id : NULL, "routes", route_table_document(tx, subnet));
