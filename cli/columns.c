@@ -47,6 +47,8 @@ static const struct columns rows[] = {
 	{ "DescribeAvailabilityZones", "AvailabilityZones",
 	  { { "Zone", "ZoneName" }, { "ZoneId", "ZoneId" }, { "Region", "RegionName" },
 	    { "State", "State" } } },
+	{ "ListMetrics", "Metrics",
+	  { { "Namespace", "Namespace" }, { "Metric", "MetricName" }, { "Dimension", "Dimensions.Name" }, { "Of", "Dimensions.Value" } } },
 	{ "DescribeKeyPairs", "KeyPairs",
 	  { { "Name", "KeyName" }, { "KeyPairId", "KeyPairId" }, { "Type", "KeyType" },
 	    { "Fingerprint", "KeyFingerprint" } } },

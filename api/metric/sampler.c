@@ -20,7 +20,7 @@
 #include "common/log.h"
 
 #define AREA "metrics"
-#define CHARGES_S 300 /* a bill is read no more often */
+#define CHARGES_S 60 /* a bill is read no more often */
 #define TIDY_S 3600
 #define FRESH MC_SECOND /* a look so young is not taken again for who wants one */
 #define GAP 5         /* intervals: what was counted over a longer one belongs to no moment */

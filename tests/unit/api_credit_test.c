@@ -10,6 +10,7 @@
 #include "api/billing/billing.h"
 #include "api/billing/calendar.h"
 #include "api/billing/credit.h"
+#include "api/billing/meter.h"
 #include "api/billing/traffic.h"
 #include "api/counters.h"
 #include "api/state.h"
@@ -260,6 +261,46 @@ static void bytes_of_gateways_and_logs(void **state)
 	counters_free(api->counters);
 }
 
+/* --- keys --------------------------------------------------------------------------------- */
+
+static size_t key_meters(struct cloud *c, const char *manager, int state, char **ret_tags)
+{
+	struct meter_reading readings[METER_READINGS_MAX];
+	struct store_tx *tx = store_write(c->f->api.store);
+	struct resource *key = store_insert(tx, KIND_KMS_KEY, FIXTURE_ACCOUNT, FIXTURE_REGION);
+	size_t n;
+
+	json_object_set_new(key->spec, "manager", json_string(manager));
+	json_object_set_new(key->spec, "tags", json_pack("{s:s}", "team", "red"));
+	state_init(key, state);
+	n = meter_read(key, readings);
+	if (n)
+		assert_string_equal(readings[0].meter->name, "kms-key");
+	*ret_tags = meter_tags(key);
+	store_end(tx);
+	return n;
+}
+
+static void keys_of_the_customer_are_metered(void **state)
+{
+	static const struct {
+		const char *manager;
+		int state;
+		size_t meters;
+	} rows[] = {
+		{ "CUSTOMER", KMS_KEY_ENABLED, 1 }, { "CUSTOMER", KMS_KEY_DISABLED, 1 }, { "CUSTOMER", KMS_KEY_PENDING_DELETION, 0 },
+		{ "AWS", KMS_KEY_ENABLED, 0 },
+	};
+	struct cloud *c = *state;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *tags = NULL;
+
+		assert_int_equal(key_meters(c, rows[i].manager, rows[i].state, &tags), rows[i].meters);
+		assert_string_equal(tags, "{\"team\":\"red\"}");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +310,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_rounded_away),
 		cmocka_unit_test_setup_teardown(each_ns_is_billed_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_of_gateways_and_logs, setup, teardown),
+		cmocka_unit_test_setup_teardown(keys_of_the_customer_are_metered, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,7 +200,7 @@ static void percentiles(void **state)
 	assert_true(sample_statistic(&s, "Minimum", &value) && value == 1);
 	assert_true(sample_statistic(&s, "Maximum", &value) && value == 1000);
 	for (int percent = 10; percent < 100; percent += 10) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "p%d", percent);
 		assert_true(sample_statistic(&s, name, &value));
