@@ -14,6 +14,7 @@ import pytest
 from cloud import SHORT_S, Guest, can_connect, error_of, wait_until
 
 AT_ONCE_S = 0.9  # a lost first SYN is sent again after one second
+PATIENCE_S, IN_VAIN_S = 10, 2  # of a guest that asks, for what is to come and what is not
 
 
 class Place:
@@ -276,9 +277,10 @@ def test_peering_with_another_account(ec2, place, guest, neighbour):
         SecurityGroupIds=[group], PrivateDnsEnabled=False)["VpcEndpoint"]
     (there,) = neighbour.describe_network_interfaces(NetworkInterfaceIds=endpoint["NetworkInterfaceIds"])["NetworkInterfaces"]
 
-    def answers():
+    def answers(patience=PATIENCE_S):
         """Something there that speaks HTTP; it refuses what is not signed."""
-        return "HTTP/1.1" in guest.ssh(f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 2 nc {there['PrivateIpAddress']} 80 || true")
+        ask = f"timeout {patience} nc {there['PrivateIpAddress']} 80"
+        return "HTTP/1.1" in guest.ssh(f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | {ask} || true")
     made = ec2.create_vpc_peering_connection(VpcId=place.vpc, PeerVpcId=vpc, PeerOwnerId=NEIGHBOUR["account"])
     peering = made["VpcPeeringConnection"]["VpcPeeringConnectionId"]
     wait_until("the request waits for its answer", lambda: neighbour.describe_vpc_peering_connections(
@@ -290,7 +292,7 @@ def test_peering_with_another_account(ec2, place, guest, neighbour):
     neighbour.create_route(RouteTableId=main["RouteTableId"], DestinationCidrBlock="10.20.0.0/16", VpcPeeringConnectionId=peering)
     ec2.create_route(RouteTableId=place.table, DestinationCidrBlock="10.30.0.0/16", VpcPeeringConnectionId=peering)
     try:
-        assert not answers()
+        assert not answers(IN_VAIN_S)
         rule = [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80,
                  "UserIdGroupPairs": [{"UserId": own_account, "GroupId": place.group}]}]
         neighbour.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
@@ -299,11 +301,11 @@ def test_peering_with_another_account(ec2, place, guest, neighbour):
         assert shown["UserIdGroupPairs"][0]["UserId"] == own_account
         assert ec2.describe_security_group_references(GroupId=[place.group])["SecurityGroupReferenceSet"][0]["ReferencingVpcId"] == vpc
         neighbour.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
-        assert not answers()
+        assert not answers(IN_VAIN_S)
         neighbour.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
         assert answers()
         ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
-        assert not answers()
+        assert not answers(IN_VAIN_S)
         (stale,) = neighbour.describe_stale_security_groups(VpcId=vpc)["StaleSecurityGroupSet"]
         assert stale["GroupId"] == group
     finally:
@@ -376,10 +378,10 @@ def test_interface_endpoint(cloud, ec2, place, guest):
     assert shown["InterfaceType"] == "vpc_endpoint" and shown["RequesterManaged"]
     host = "ec2.us-east-1.amazonaws.com"
 
-    def fetch(url):
-        return guest.ssh(f"timeout 3 wget -q -O - '{url}' 2>&1 || true")
+    def fetch(url, patience=PATIENCE_S):
+        return guest.ssh(f"timeout {patience} wget -q -O - '{url}' 2>&1 || true")
     assert asked(guest, host) == [shown["PrivateIpAddress"]]
-    assert place.vpc not in fetch(presigned(cloud, host, "DescribeVpcs"))
+    assert place.vpc not in fetch(presigned(cloud, host, "DescribeVpcs"), IN_VAIN_S)
     ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=80, ToPort=80, CidrIp="10.20.0.0/16")
     for name in (host, made["DnsEntries"][0]["DnsName"], shown["PrivateIpAddress"]):
         assert place.vpc in fetch(presigned(cloud, name, "DescribeVpcs"))
@@ -403,15 +405,16 @@ def test_gateway_endpoint(ec2, place, guest):
     assert (route["GatewayId"], route["State"]) == (endpoint, "active")
     assert asked(guest, host) == [shown["Cidrs"][0].split("/")[0]]
 
-    def answers():
-        return place.vpc in guest.ssh(f"timeout 3 wget -q -O - '{presigned(place.cloud, host, 'DescribeVpcs')}' 2>&1 || true")
+    def answers(patience=PATIENCE_S):
+        url = presigned(place.cloud, host, "DescribeVpcs")
+        return place.vpc in guest.ssh(f"timeout {patience} wget -q -O - '{url}' 2>&1 || true")
     assert answers()
     ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[place.table])
-    assert not answers()
+    assert not answers(IN_VAIN_S)
     ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=[place.table])
     assert answers()
     assert not ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"]
-    assert not answers() and asked(guest, host) != [shown["Cidrs"][0].split("/")[0]]
+    assert not answers(IN_VAIN_S) and asked(guest, host) != [shown["Cidrs"][0].split("/")[0]]
 
 
 def test_interfaces_and_addresses_over_a_stop(cloud, ec2, place, guest):
