@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,16 @@ static void connection_drop(struct guest_listeners *l, struct connection **slot)
 	pthread_cond_broadcast(&l->changed);
 }
 
+/* Has neither side ended it (tcp(7), TCP_INFO)? The library tells of the end a while after the guest
+ * has seen it: one who dials anew for each request must not be refused for what is over. */
+static bool connection_open(const struct connection *c)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || info.tcpi_state == TCP_ESTABLISHED;
+}
+
 static bool connection_allowed(const struct guest_listeners *l, const struct guest_peer *peer)
 {
 	unsigned all = 0, socket = 0, guest = 0;
@@ -86,7 +97,7 @@ static bool connection_allowed(const struct guest_listeners *l, const struct gue
 
 		all++;
 		socket += same;
-		guest += same && strcmp(c->peer.ip, peer->ip) == 0;
+		guest += same && strcmp(c->peer.ip, peer->ip) == 0 && connection_open(c);
 	}
 	return all < MAX_CONNECTIONS && socket < MAX_PER_SOCKET && guest < MAX_PER_GUEST;
 }

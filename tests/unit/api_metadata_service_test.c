@@ -39,12 +39,18 @@ struct fixture {
 
 /* --- netd's stand-in --------------------------------------------------------- */
 
+/* An address of our own: where we have closed a socket, nobody else is to listen. */
+static in_addr_t own_address(void)
+{
+	return htonl(INADDR_LOOPBACK + ((in_addr_t)getpid() & 0x3fffff) * 4);
+}
+
 static int loopback_listener(struct sockaddr_in *ret)
 {
 	socklen_t len = sizeof(*ret);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	*ret = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	*ret = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = own_address() };
 	assert_return_code(bind(fd, (struct sockaddr *)ret, sizeof(*ret)), 0);
 	assert_return_code(listen(fd, 64), 0);
 	assert_return_code(getsockname(fd, (struct sockaddr *)ret, &len), 0);
