@@ -1,20 +1,23 @@
-#!/usr/bin/python3
-"""A month of a million usage records: how long the month's view takes, and how much memory, against reading it from the
-records themselves with the sqlite3 program's own engine. Run by: tests/bench/billing.py (root, after make)."""
+"""The view of a month of a million usage records: its time and memory, against reading it from the records themselves
+with SQLite."""
 
-import os
-import pathlib
 import sqlite3
 import statistics
 import subprocess
 import sys
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "integration"), str(HERE.parent / "integration" / "billing")]
-INSIDE = "MINICLOUD_BENCH_NAMESPACE"
+import memory
+from cloud import ROOT
+from row import Row
+
+sys.path.append(str(ROOT / "tests" / "integration" / "billing"))
+from lone_api import LoneApi  # noqa: E402  pylint: disable=wrong-import-position
+
 RECORDS, LINES, DAYS, MONTH, FIRST_DAY = 1_000_000, 5000, 30, "2025-06", 20240
 DAY_NS = 86_400_000_000_000
+AIM_MS, ROUNDS, RATED_S = 200, 7, 300
+VIEWS = {"service": "service", "resource": "resource (5,000)", "tag:team": "tag (20 values)"}
 
 
 def fill(api):
@@ -30,60 +33,63 @@ def fill(api):
         return per_day * DAYS * LINES
 
 
-def median_ms(call, times=7):
-    took = []
-    for _ in range(times):
-        began = time.monotonic()
-        call()
-        took.append((time.monotonic() - began) * 1000)
-    return statistics.median(took)
-
-
 def from_records(api):
+    """The month by type, summed from its records."""
     with sqlite3.connect(api.home / "api" / "minicloud.db") as db:
         return db.execute("SELECT l.type, SUM(r.ns + r.extra) FROM usage_record r JOIN usage_line l ON l.id = r.line"
                           " WHERE r.label >= ? AND r.label < ? GROUP BY 1", (FIRST_DAY * DAY_NS, (FIRST_DAY + DAYS) * DAY_NS)).fetchall()
 
 
+def page(api, by):
+    subprocess.run(["curl", "-sSf", "--unix-socket", api.run_dir / "minicloud.sock", f"http://d/v1/bill?month={MONTH}&by={by}"],
+                   check=True, stdout=subprocess.DEVNULL)
+
+
+def took_ms(call, *words):
+    began = time.monotonic()
+    call(*words)
+    return (time.monotonic() - began) * 1000
+
+
+def wait_rated(api):
+    """The first heartbeats rate the days of the month."""
+    end = time.monotonic() + RATED_S
+    while True:
+        with api.database() as db:
+            months = db.execute("SELECT COUNT(*) FROM usage_month").fetchone()[0]
+            final = db.execute("SELECT day FROM usage_final").fetchone()[0]
+        if months >= LINES and final >= FIRST_DAY + DAYS - 1:
+            return
+        if time.monotonic() > end:
+            raise AssertionError("the month is not rated\n" + api.log())
+        time.sleep(0.5)
+
+
+def pss(api):
+    return memory.pss_mib(int(api.launcher("pid", "api").stdout))
+
+
+def in_turn(api, by):
+    """Medians of the view and of the sum, milliseconds."""
+    rounds = [(took_ms(page, api, by), took_ms(from_records, api)) for _ in range(ROUNDS)]
+    return [statistics.median(column) for column in zip(*rounds)]
+
+
 def measure():
-    import memory  # pylint: disable=import-outside-toplevel
-    from lone_api import LoneApi  # pylint: disable=import-outside-toplevel
-    api = LoneApi()
+    rows, api = [], LoneApi()
     try:
         api.start()
+        page(api, "service")
+        before = pss(api)
         api.stop()
         count = fill(api)
         api.start()
-        pid = int(api.launcher("pid", "api").stdout)
-        end = time.monotonic() + 300
-        while True:  # the first heartbeats rate the days
-            with api.database() as db:
-                if db.execute("SELECT COUNT(*) FROM usage_month").fetchone()[0] >= LINES:
-                    if db.execute("SELECT day FROM usage_final").fetchone()[0] >= FIRST_DAY + DAYS - 1:
-                        break
-            assert time.monotonic() < end
-            time.sleep(0.5)
-        page = lambda by: lambda: subprocess.run(  # noqa: E731
-            ["curl", "-sSf", "--unix-socket", api.run_dir / "minicloud.sock", f"http://d/v1/bill?month={MONTH}&by={by}"],
-            check=True, stdout=subprocess.DEVNULL)
-        raw = median_ms(lambda: from_records(api), 3)
-        for by in ("service", "resource", "tag:team"):
-            ms = median_ms(page(by))
-            print(f"month by {by}: {ms:.0f} ms, {count:,} records; summing the records: {raw:.0f} ms; ratio {ms / raw:.2f}; "
-                  f"aim 200 ms: {'met' if ms < 200 else 'MISSED'}")
-        print(f"memory of the API daemon afterwards: {memory.pss_mib(pid):.1f} MiB (PSS)")
+        wait_rated(api)
+        for by, text in VIEWS.items():
+            ours, summed = in_turn(api, by)
+            rows.append(Row(f"a month of {count:,} records by {text}", ours, summed, "ms", "summing the records (SQLite)",
+                            AIM_MS / summed, aim_text=f"<= {AIM_MS} ms"))
+        rows.append(Row(f"memory of the API daemon with {count:,} records", pss(api), before, "MiB (PSS)", "with none", 2))
     finally:
         api.close()
-
-
-def main():
-    if os.environ.get(INSIDE):
-        measure()
-        return 0
-    return subprocess.run(["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "--kill-child", "bash",
-                           "-c", 'ip link set lo up; "$@"; exit $?', "bench", "/usr/bin/python3", __file__], check=False,
-                          env={**os.environ, INSIDE: "1", "PYTHONDONTWRITEBYTECODE": "1"}).returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return rows, []
