@@ -11,7 +11,7 @@ class Row:
     theirs: float
     unit: str
     against: str
-    aim: float              # the ratio that is wanted
+    aim: float | None       # the ratio that is wanted; None: there is none
     more_is_better: bool = False
     aim_text: str = ""
 
@@ -21,7 +21,9 @@ class Row:
 
     @property
     def met(self):
-        return self.ratio >= self.aim if self.more_is_better else self.ratio <= self.aim
+        if self.aim is None:
+            return "-"
+        return "yes" if (self.ratio >= self.aim if self.more_is_better else self.ratio <= self.aim) else "**no**"
 
     @staticmethod
     def number(value):
@@ -29,6 +31,7 @@ class Row:
 
     def cells(self):
         sign = ">=" if self.more_is_better else "<="
+        aim = "-" if self.aim is None else self.aim_text or f"{sign} {self.aim:g}"
         return (self.what, f"{self.number(self.ours)} {self.unit}", self.against,
-                f"{self.number(self.theirs)} {self.unit}", f"{self.ratio:.3g}",
-                self.aim_text or f"{sign} {self.aim:g}", "yes" if self.met else "**no**")
+                f"{self.number(self.theirs)} {self.unit}", f"{self.ratio:.3g}", aim,
+                self.met)
