@@ -10,7 +10,7 @@
 struct check {
 	struct protocol_error *error;
 	struct query_path path;
-	bool json; /* the service speaks JSON: other codes, other words */
+	bool json, query; /* the service speaks JSON, or awsQuery: other codes, other words */
 };
 
 static int check_value(struct check *c, const struct model_shape *shape, json_t *value,
@@ -236,7 +236,7 @@ static int check_structure(struct check *c, const struct model_shape *shape, jso
 			continue;
 		query_path_push(&c->path, model_member_wire(m));
 		return c->json ? unfit(c->error, &c->path, NULL, "not be null") : protocol_error_set(c->error, 400, "MissingParameter",
-			"The request must contain the parameter %s", query_path_text(&c->path));
+			c->query ? "The parameter %s is required." : "The request must contain the parameter %s", query_path_text(&c->path));
 	}
 	return 0;
 }
@@ -267,9 +267,12 @@ static int check_value(struct check *c, const struct model_shape *shape, json_t 
 int model_validate(const struct model_operation *op, json_t *doc, struct protocol_error *error)
 {
 	enum model_protocol protocol = model_service_protocol(model_operation_service(op));
-	struct check c = { .error = error, .json = protocol == MODEL_PROTOCOL_JSON || protocol == MODEL_PROTOCOL_REST_JSON };
+	struct check c = {
+		.error = error, .json = protocol == MODEL_PROTOCOL_JSON || protocol == MODEL_PROTOCOL_REST_JSON,
+		.query = protocol == MODEL_PROTOCOL_QUERY,
+	};
 	json_t *unused = NULL;
 
-	query_path_init(&c.path, protocol == MODEL_PROTOCOL_QUERY);
+	query_path_init(&c.path, c.query);
 	return check_value(&c, model_operation_input(op), doc, &unused, PROTOCOL_MAX_DEPTH);
 }

@@ -35,7 +35,7 @@ static const struct row rows[] = {
 	    "{\"Namespace\":\"a\",\"MetricData\":[{\"MetricName\":\"m\",\"Values\":[-1,256,65536,-65536]}]}"),
 	/* null is as if it were not there */
 	ROW("\xa2\x69Namespace\x61" "a\x6aMetricData\xf6", "{\"Namespace\":\"a\"}"),
-	ROW("", "MissingParameter The request must contain the parameter Namespace"),
+	ROW("", "MissingParameter The parameter Namespace is required."),
 	ROW("\xa0\xa0", "SerializationException The body is not valid CBOR: something follows it."),
 	ROW("\x80", "SerializationException The body must be a CBOR map."),
 	ROW("\xa1\x69Name", "SerializationException The body is not valid CBOR: it ends too early."),
