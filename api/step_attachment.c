@@ -4,6 +4,7 @@
 
 #include "api/attachment.h"
 #include "api/backend.h"
+#include "api/burst.h"
 #include "api/reconciler.h"
 #include "api/state.h"
 #include "api/volume_type.h"
@@ -40,11 +41,14 @@ static json_t *limits_of(struct api *api, const char *volume)
 {
 	struct store_tx *tx = store_read(api->store);
 	const struct resource *vol = store_get(tx, volume);
-	struct volume_shape shape = vol ? volume_type_shape(vol->doc) : (struct volume_shape){ 0 };
-	json_t *limits = vol ? volume_type_limits(&shape) : NULL;
+	mc_auto_json json_t *doc = vol ? json_deep_copy(vol->doc) : NULL;
+	struct volume_shape shape;
 
 	store_end(tx);
-	return limits;
+	if (!doc)
+		return NULL;
+	shape = volume_type_shape(doc);
+	return burst_limits(api, volume, &shape, true);
 }
 
 /* Open one; *ret: its element of `disks`. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/burst.h"
 #include "api/reconciler.h"
 #include "api/volume_type.h"
 #include "common/cleanup.h"
@@ -153,7 +154,7 @@ static int step_optimizing(struct api *api, const struct resource *vol, int64_t 
 {
 	const json_t *instances = mc_json_arr(vol->spec, "instances");
 	struct volume_shape shape = volume_type_shape(vol->doc);
-	mc_auto_json json_t *body = json_pack("{s:o}", "iotune", volume_type_limits(&shape));
+	mc_auto_json json_t *body = json_pack("{s:o}", "iotune", burst_limits(api, vol->id, &shape, false));
 
 	for (size_t i = 0; i < json_array_size(instances); i++) {
 		int o = backend_call(api, BACKEND_HYPERVISOR, "POST", body, NULL, err, "/v1/instances/%s/disks/%s/limits",

@@ -4,6 +4,7 @@
 
 #include "api/billing/credit.h"
 #include "api/billing/schema.h"
+#include "api/burst.h"
 #include "api/state.h"
 #include "api/store_internal.h"
 #include "common/cleanup.h"
@@ -36,6 +37,7 @@ static const struct mc_db_upgrade upgrades[] = {
 	  " PRIMARY KEY (eni, ip)) WITHOUT ROWID;" },
 	{ 3, BILLING_SCHEMA },
 	{ 4, CREDIT_SCHEMA },
+	{ 5, BURST_SCHEMA },
 	{ 0, NULL },
 };
 

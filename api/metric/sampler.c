@@ -9,6 +9,7 @@
 #include "api/billing/billing.h"
 #include "api/billing/calendar.h"
 #include "api/billing/credit.h"
+#include "api/burst.h"
 #include "api/counters.h"
 #include "api/metric/charges.h"
 #include "api/metric/look.h"
@@ -240,6 +241,66 @@ static int credit_all(void *ctx, sqlite3 *db, mc_err **err)
 	return r;
 }
 
+/* --- burst credits of volumes --------------------------------------------------------------------- */
+
+struct bursting {
+	struct crediting c;
+	json_t *renew; /* [[instance, volume]] */
+};
+
+static int take_bursts(struct bursting *b, struct store_tx *tx, sqlite3 *db, const char *id, const json_t *is, mc_err **err)
+{
+	struct subject of = { mc_json_str(is, "account", ""), mc_json_str(is, "region", ""), "AWS/EBS", "VolumeId", NULL };
+	json_t *disk;
+
+	json_object_foreach(mc_json_obj(is, "disks"), of.value, disk) {
+		const struct resource *vol = store_find(tx, KIND_VOLUME, NULL, NULL, of.value);
+		double percent;
+		bool renew;
+		int r = vol ? burst_take(db, vol, disk, &percent, &renew, err) : 0;
+
+		if (r < 0)
+			return -1;
+		if (r > 0)
+			add(b->c.batch, &of, "BurstBalance", "Percent", percent);
+		if (r > 0 && renew)
+			json_array_append_new(b->renew, json_pack("[s, s]", id, of.value));
+	}
+	return 0;
+}
+
+static int burst_all(void *ctx, sqlite3 *db, mc_err **err)
+{
+	struct bursting *b = ctx;
+	struct store_tx *tx = store_read(b->c.sampler->api->store);
+	const char *id;
+	json_t *is;
+	int r = 0;
+
+	json_object_foreach((json_t *)b->c.look, id, is)
+		if (r == 0)
+			r = take_bursts(b, tx, db, id, is, err);
+	store_end(tx);
+	return r == 0 ? burst_tidy(db, err) : r;
+}
+
+/* Their QEMUs are told what has been earned meanwhile. */
+static void keep_bursts(const struct crediting *c)
+{
+	mc_auto_json json_t *renew = json_array();
+	struct bursting b = { .c = *c, .renew = renew };
+	mc_auto_err mc_err *err = NULL;
+	json_t *one;
+	size_t i;
+
+	if (store_sql(c->sampler->api->store, burst_all, &b, &err) < 0) {
+		mc_log(MC_LOG_WARNING, AREA, "cannot keep the burst credits", "reason", mc_err_msg(err), NULL);
+		return;
+	}
+	json_array_foreach(renew, i, one)
+		burst_renew(c->sampler->api, mc_json_at(one, 0), mc_json_at(one, 1));
+}
+
 /* --- a look -------------------------------------------------------------------------------------- */
 
 /* The values are of the interval that has just ended. */
@@ -285,6 +346,7 @@ static void look_around(struct metric_sampler *s)
 	if (store_sql(s->api->store, credit_all, &c, &err) < 0)
 		complain("cannot keep the processor credits", err);
 	mc_err_clear(&err);
+	keep_bursts(&c);
 	if (metrics_put(s->api->metrics, b.data, b.n, &err) < 0)
 		complain("cannot keep the values", err);
 	keep_look(s, look);
