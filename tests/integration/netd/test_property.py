@@ -82,13 +82,18 @@ def change(vpc, group, nat, state):
             entry = [(random.randrange(2, 99), "deny", "tcp", ANY, 25), (100, "allow", "all", ANY)]
             subnet["acl"] = vpc.add_acl(entry, entry)["id"]
 
+    def way():
+        route = {"destination": state["gateway"]["ip"] + "/32", "target": state["gateway"]["id"]}
+        subnet["routes"].remove(route) if route in subnet["routes"] else subnet["routes"].append(route)
+
     random.choice([
-        lambda: group["ingress"].append(some_rule()), lambda: group["ingress"][1:] and group["ingress"].pop(),
+        way, lambda: group["ingress"].append(some_rule()), lambda: group["ingress"][1:] and group["ingress"].pop(),
         lambda: group["egress"].append(some_rule()), interface, acl,
         lambda: toggle(doc["nat_gateways"], lambda: nat),
         lambda: toggle(subnet["routes"], lambda: {"destination": ANY, "target": random.choice(["igw", nat["id"], "blackhole"])}),
         lambda: doc.update(igw=not doc["igw"]),
         lambda: toggle(doc["flow_logs"], lambda: state["log"]),
+        lambda: toggle(doc["gateway_endpoints"], lambda: state["gateway"]),
     ])()
 
 
@@ -104,8 +109,8 @@ def test_killed_in_a_hundred_changes(world):
     nat = vpc.add_nat(vpc.doc["subnets"][0], "10.0.0.9", public_ip="203.0.113.44")
     log = {"id": netlab.new_id("fl"), "enis": [enis[0]["id"]], "traffic": "all", "interval": 60,
            "account": "123456789012", "file": "property.log"}
-    state = {"kept": {e["id"] for e in enis}, "log": log}
-    vpc.doc["flow_logs"] = []
+    state = {"kept": {e["id"] for e in enis}, "log": log, "gateway": {"id": netlab.new_id("vpce"), "ip": "198.19.255.1"}}
+    vpc.doc["flow_logs"], vpc.doc["gateway_endpoints"] = [], []
     vpc.put()
     a, b = (vpc.guest(e) for e in enis)
     server = b.listen(22)
