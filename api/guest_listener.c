@@ -264,7 +264,7 @@ static int ask_netd(const char *netd_fd, const json_t *question, mc_err **err)
 	mc_auto_json json_t *answer = NULL;
 	mc_auto_fd int fd = -1;
 
-	if (mc_fdpass_call(netd_fd, question, &answer, &fd, err) < 0)
+	if (mc_fdpass_call(netd_fd, question, -1, &answer, &fd, err) < 0)
 		return -1;
 	if (mc_fields_check(fields, answer, err) < 0)
 		return mc_err_wrap(err, "answer of %s", netd_fd);

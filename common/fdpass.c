@@ -98,7 +98,7 @@ int mc_fdpass_recv(int sock, json_t **ret_doc, int *ret_fd, mc_err **err)
 	return 0;
 }
 
-int mc_fdpass_call(const char *socket_path, const json_t *doc, json_t **ret_doc, int *ret_fd,
+int mc_fdpass_call(const char *socket_path, const json_t *doc, int fd, json_t **ret_doc, int *ret_fd,
 		   mc_err **err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -113,7 +113,7 @@ int mc_fdpass_call(const char *socket_path, const json_t *doc, json_t **ret_doc,
 	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return mc_err_set(err, errno, "cannot connect to %s", socket_path);
 	MC_CRASH_POINT();
-	if (mc_fdpass_send(sock, doc, -1, err) < 0)
+	if (mc_fdpass_send(sock, doc, fd, err) < 0)
 		return -1;
 	r = mc_fdpass_recv(sock, ret_doc, ret_fd, err);
 	MC_CRASH_POINT();

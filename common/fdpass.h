@@ -14,8 +14,8 @@ int mc_fdpass_send(int sock, const json_t *doc, int fd, mc_err **err);
  * caller closes. 0; 1 at end of file; -1 and *err. *ret_doc: new reference. */
 int mc_fdpass_recv(int sock, json_t **ret_doc, int *ret_fd, mc_err **err);
 
-/* Connect, send doc, receive the answer. 0 or -1 and *err. */
-int mc_fdpass_call(const char *socket_path, const json_t *doc, json_t **ret_doc, int *ret_fd,
+/* Connect, send doc and fd (-1: none), receive the answer. 0 or -1 and *err. */
+int mc_fdpass_call(const char *socket_path, const json_t *doc, int fd, json_t **ret_doc, int *ret_fd,
 		   mc_err **err);
 
 #endif

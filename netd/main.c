@@ -67,7 +67,7 @@ static int serve(struct netd *netd, mc_err **err)
 	mc_autofree uid_t *allowed = mc_daemon_uids(netd->config.allow, err);
 	mc_auto_fd int ipc_fd = -1, fd_fd = -1;
 	struct mc_ipc_server *server;
-	struct fdserver *fds;
+	struct mc_fdserver *fds;
 	struct watch *watch;
 
 	if (!allowed)
@@ -93,7 +93,7 @@ static int serve(struct netd *netd, mc_err **err)
 	}
 	watch_stop(watch);
 	flowlog_stop(netd->flows);
-	fdserver_stop(fds);
+	mc_fdserver_stop(fds);
 	mc_ipc_server_stop(server);
 	relay_stop(netd->relay);
 	return watch ? 0 : -1;
