@@ -22,7 +22,7 @@ PKGS_api := $(PKGS_common) libcbor liblz4 zlib
 PKGS_cli := $(PKGS_common) yaml-0.1
 PKGS_hypervisor := $(PKGS_common) libvirt libvirt-qemu
 PKGS_netd := $(PKGS_common) libnl-3.0 libnl-route-3.0 libnftnl libnftables
-PKGS_storaged := $(PKGS_common) libseccomp
+PKGS_storaged := $(PKGS_common) libseccomp libcryptsetup
 ALL_PKGS := $(sort $(PKGS_common) $(PKGS_api) $(PKGS_cli) $(PKGS_hypervisor) $(PKGS_netd) $(PKGS_storaged))
 PKG_CFLAGS := $(call pc,cflags,$(ALL_PKGS))
 

@@ -99,6 +99,7 @@ const struct action *action_at(size_t i);
 	X(security_group) \
 	X(security_group_reference) \
 	X(volume) \
+	X(encryption) \
 	X(attachment) \
 	X(modification) \
 	X(snapshot) \

@@ -3,12 +3,14 @@
 
 #include "api/action.h"
 #include "api/attachment.h"
+#include "api/encryption.h"
 #include "api/state.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/json.h"
 
 #define ATTACHMENT_MAX 26 /* vda to vdz */
+#define SHARED_MAX 16
 
 static const char *given(const struct call *call, const char *key)
 {
@@ -19,8 +21,23 @@ static const char *given(const struct call *call, const char *key)
 
 /* --- AttachVolume ----------------------------------------------------------- */
 
-static int check_volume(struct call *call, const struct resource *vol)
+/* One of several instances: io1 and io2 with Multi-Attach (EBS User Guide, "Multi-Attach"). */
+static int check_shared(struct call *call, const struct resource *vol, const struct resource *inst)
 {
+	const json_t *instances = mc_json_arr(vol->spec, "instances");
+
+	if (mc_json_has_str(instances, inst->id))
+		return action_refuse(call, "VolumeInUse", "%s is already attached to %s", vol->id, inst->id);
+	if (json_array_size(instances) >= SHARED_MAX)
+		return action_refuse(call, "AttachmentLimitExceeded", "Volume '%s' cannot be attached to more than %d instances", vol->id,
+				     SHARED_MAX);
+	return 0;
+}
+
+static int check_volume(struct call *call, const struct resource *vol, const struct resource *inst)
+{
+	if (vol->state == VOLUME_IN_USE && mc_json_bool(vol->doc, "MultiAttachEnabled", false))
+		return check_shared(call, vol, inst);
 	if (vol->state == VOLUME_IN_USE)
 		return action_refuse(call, "VolumeInUse", "%s is already attached to an instance", vol->id);
 	if (vol->state != VOLUME_AVAILABLE)
@@ -44,7 +61,7 @@ static int check_device(struct call *call, const struct resource *inst, const ch
 
 static int check_attach(struct call *call, const struct resource *vol, const struct resource *inst, const char *device)
 {
-	int r = check_volume(call, vol);
+	int r = check_volume(call, vol, inst);
 
 	if (r)
 		return r;
@@ -53,6 +70,8 @@ static int check_attach(struct call *call, const struct resource *vol, const str
 	if (strcmp(vol->az, inst->az) != 0)
 		return action_refuse(call, "InvalidVolume.ZoneMismatch",
 				     "The volume '%s' is not in the same availability zone as instance '%s'", vol->id, inst->id);
+	if (!encryption_usable(call->tx, vol))
+		return action_refuse(call, "CustomerKeyHasBeenRevoked", "The encrypted volume was unable to access the KMS key.");
 	return check_device(call, inst, device);
 }
 

@@ -8,6 +8,7 @@
 #include "api/backend.h"
 #include "api/block_stream.h"
 #include "api/block_token.h"
+#include "api/encryption.h"
 #include "api/reconciler.h"
 #include "api/snapshot.h"
 #include "api/state.h"
@@ -271,6 +272,7 @@ static json_t *tag_list(const struct resource *r)
 static int check_start(struct call *call, struct upload_wanted *wanted)
 {
 	bool encrypted = mc_json_bool(call->in, "Encrypted", false) || action_text(call, "KmsKeyArn");
+	mc_auto_json json_t *wish = NULL;
 
 	if (wanted->size_gib > SIZE_MAX_GIB)
 		return invalid(call, "INVALID_VOLUME_SIZE", "The volume size is not valid.");
@@ -283,27 +285,29 @@ static int check_start(struct call *call, struct upload_wanted *wanted)
 		if (mc_json_int(wanted->parent->doc, "VolumeSize", 0) > wanted->size_gib)
 			return invalid(call, "INVALID_VOLUME_SIZE", "The volume size is smaller than the parent snapshot's.");
 	}
-	if (encrypted || (wanted->parent && mc_json_bool(wanted->parent->doc, "Encrypted", false)))
-		return action_fail(call, API_UNSUPPORTED, "Encrypted snapshots cannot be written block by block yet.");
-	return check_uploads(call);
+	wish = json_pack("{s:b, s:s*}", "Encrypted", encrypted, "KmsKeyId", action_text(call, "KmsKeyArn"));
+	return encryption_choose(call, wish, wanted->parent, &wanted->kms_key) || check_uploads(call);
 }
 
 static int start_snapshot(struct call *call)
 {
 	struct upload_wanted wanted = { .size_gib = mc_json_int(call->in, "VolumeSize", 0), .timeout_min = mc_json_int(call->in, "Timeout", 60),
 					.description = action_text(call, "Description") };
+	mc_autofree char *kms_key = NULL;
 	struct resource *r;
+	int refused = check_start(call, &wanted);
 
-	if (check_start(call, &wanted))
+	kms_key = wanted.kms_key;
+	if (refused)
 		return 1;
 	r = upload_make(call, &wanted);
 	if (set_tags(call, r))
 		return 1;
 	call->job = json_pack("[s]", r->id);
-	call->out = json_pack("{s:s*, s:s, s:s, s:s, s:O, s:I, s:i, s:o, s:s*}", "Description", wanted.description, "SnapshotId", r->id,
+	call->out = json_pack("{s:s*, s:s, s:s, s:s, s:O, s:I, s:i, s:o, s:s*, s:s*}", "Description", wanted.description, "SnapshotId", r->id,
 			      "OwnerId", r->account, "Status", "pending", "StartTime", json_object_get(r->doc, "StartTime"), "VolumeSize",
 			      (json_int_t)wanted.size_gib, "BlockSize", BLOCK_BYTES, "Tags", tag_list(r), "ParentSnapshotId",
-			      wanted.parent ? wanted.parent->id : NULL);
+			      wanted.parent ? wanted.parent->id : NULL, "KmsKeyArn", kms_key);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "api/attachment.h"
 #include "api/block_device.h"
+#include "api/encryption.h"
 #include "api/image.h"
 #include "api/snapshot.h"
 #include "api/state.h"
@@ -289,16 +290,19 @@ static int copy_one(struct call *call, const struct resource *source, struct res
 	mc_autofree char *description = mc_strf("Copied for DestinationAmi %s from SourceAmi %s for SourceSnapshot %s.", image->id,
 						source->id, id ? id : source->id);
 	const struct resource *snapshot = id ? store_get(call->tx, id) : NULL;
+	mc_autofree char *kms_key = NULL;
 	struct resource *r;
 
 	if (!ebs || (!id && !image_offered(source))) /* an empty volume */
 		return 0;
 	stored = storage_of(call, source, ebs);
-	if (!stored)
+	if (!stored || encryption_choose(call, call->in, snapshot, &kms_key))
 		return 1;
 	r = snapshot_make_copy(call, stored, mc_json_int(snapshot ? snapshot->doc : ebs, "VolumeSize", 1), description);
 	json_object_set_new(r->spec, "image", json_string(image->id));
 	json_object_set_new(ebs, "SnapshotId", json_string(r->id));
+	json_object_set_new(ebs, "Encrypted", json_boolean(kms_key));
+	encryption_show(r->doc, kms_key);
 	return action_apply_tags(call, "snapshot", r);
 }
 
@@ -337,8 +341,6 @@ static int copy_image(struct call *call)
 
 	if (!source || check_words(call) || action_refuse_members(call, elsewhere, "there are no Outposts here."))
 		return 1;
-	if (mc_json_bool(call->in, "Encrypted", false) || action_text(call, "KmsKeyId"))
-		return action_fail(call, API_UNSUPPORTED, "Encrypted snapshots are not supported yet.");
 	shape.architecture = mc_json_str(source->doc, "Architecture", "x86_64");
 	shape.virtualization = mc_json_str(source->doc, "VirtualizationType", "hvm");
 	shape.root_device = mc_json_str(source->doc, "RootDeviceName", ROOT_DEFAULT);

@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "api/attachment.h"
 #include "api/describe.h"
+#include "api/encryption.h"
 #include "api/image.h"
 #include "api/snapshot.h"
 #include "api/state.h"
@@ -95,10 +96,27 @@ static int check_description(struct call *call)
 	return action_check_tag_types(call, taggable);
 }
 
+/* Several QEMUs write to a raw file that no one of them can bring to a moment. */
+static bool shared_by_running(struct call *call, const struct resource *vol)
+{
+	const json_t *instances = mc_json_arr(vol->spec, "instances");
+
+	for (size_t i = 0; i < json_array_size(instances) && mc_json_bool(vol->doc, "MultiAttachEnabled", false); i++) {
+		const struct resource *inst = store_get(call->tx, mc_json_at(instances, i));
+
+		if (inst && inst->state != INSTANCE_STOPPED)
+			return true;
+	}
+	return false;
+}
+
 static int check_volume(struct call *call, const struct resource *vol)
 {
 	if (vol->state != VOLUME_AVAILABLE && vol->state != VOLUME_IN_USE)
 		return action_refuse(call, "IncorrectState", "Volume '%s' is in the '%s' state.", vol->id, state_name(vol));
+	if (shared_by_running(call, vol))
+		return action_refuse(call, "IncorrectState", "Volume '%s' is shared by running instances: this cloud takes its snapshot "
+				     "when they are stopped or it is detached.", vol->id);
 	return 0;
 }
 
@@ -210,20 +228,22 @@ static int copy_snapshot(struct call *call)
 {
 	const struct resource *source = find_source(call);
 	const char *description = given(call, "Description");
+	mc_autofree char *kms_key = NULL;
 	struct resource *r;
 	char now[MC_ISO8601_LEN];
 	json_t *tags;
 
 	if (!source || check_description(call))
 		return 1;
-	if (mc_json_bool(call->in, "Encrypted", false) || given(call, "KmsKeyId"))
-		return action_fail(call, API_UNSUPPORTED, "Encrypted snapshots are not supported yet.");
+	if (encryption_choose(call, call->in, source, &kms_key))
+		return 1;
 	r = store_insert(call->tx, KIND_SNAPSHOT, call->caller->account, call->caller->region);
 	mc_clock_iso8601(r->created, now);
 	json_object_update(r->doc, source->doc);
 	/* As AWS has it: no volume of this region is behind a copy. */
 	json_object_update_new(r->doc, json_pack("{s:s, s:s, s:s, s:s}", "Description", description ? description : "", "StartTime",
 						 now, "VolumeId", "vol-ffffffff", "Progress", ""));
+	encryption_show(r->doc, kms_key);
 	json_object_set_new(r->spec, "copy", json_string(source->id));
 	state_init(r, SNAPSHOT_PENDING);
 	if (action_apply_tags(call, "snapshot", r))

@@ -3,6 +3,7 @@
 
 #include "api/attachment.h"
 #include "api/describe.h"
+#include "api/encryption.h"
 #include "api/snapshot.h"
 #include "api/state.h"
 #include "api/view.h"
@@ -59,7 +60,8 @@ static int check_zone(struct call *call, const char *az)
 	return 0;
 }
 
-static int find_source(struct call *call, struct volume_shape *shape, struct volume_source *ret)
+/* *ret_kms_key: allocated, see encryption_choose(). */
+static int find_source(struct call *call, struct volume_shape *shape, struct volume_source *ret, char **ret_kms_key)
 {
 	const char *id = given(call, "SnapshotId");
 	const struct resource *snapshot = id ? snapshot_completed(call, id) : NULL;
@@ -75,10 +77,10 @@ static int find_source(struct call *call, struct volume_shape *shape, struct vol
 		return action_refuse(call, "InvalidParameterValue", "Volume of size %lldGB is smaller than snapshot '%s', expect size >= "
 				     "%lldGB", (long long)shape->gib, id, (long long)least);
 	ret->snapshot = id;
-	if (mc_json_bool(call->in, "Encrypted", false) || given(call, "KmsKeyId"))
-		return action_fail(call, API_UNSUPPORTED, "Encrypted volumes are not supported yet.");
-	if (mc_json_bool(call->in, "MultiAttachEnabled", false))
-		return action_fail(call, API_UNSUPPORTED, "Volumes for more than one instance are not supported yet.");
+	if (encryption_choose(call, call->in, snapshot, ret_kms_key))
+		return 1;
+	if (*ret_kms_key && shape->multi_attach)
+		return action_fail(call, API_UNSUPPORTED, "Volumes for more than one instance cannot be encrypted on this cloud.");
 	return 0;
 }
 
@@ -92,12 +94,14 @@ static int create_volume(struct call *call)
 		.multi_attach = mc_json_bool(call->in, "MultiAttachEnabled", false),
 	};
 	struct volume_source source = { 0 };
+	mc_autofree char *kms_key = NULL;
 	struct resource *vol;
-	int r = check_zone(call, az) || find_source(call, &shape, &source) || volume_type_check(call, &shape) ||
+	int r = check_zone(call, az) || find_source(call, &shape, &source, &kms_key) || volume_type_check(call, &shape) ||
 		action_check_tag_types(call, taggable);
 
 	if (r)
 		return r;
+	source.kms_key = kms_key;
 	vol = volume_make(call, &shape, &source, az);
 	if (action_apply_tags(call, "volume", vol))
 		return 1;

@@ -14,7 +14,7 @@ struct api_config {
 	char *database, *images_dir, *regions, *log_level, *account;
 	char *flow_log_dir;           /* where netd writes flow logs */
 	char *public_pool;            /* CIDR of the public addresses */
-	char *hypervisor, *netd, *netd_fd, *storaged; /* their sockets */
+	char *hypervisor, *netd, *netd_fd, *storaged, *storaged_fd, *hypervisor_fd; /* their sockets */
 	char *instance_types;         /* file of the instance types */
 	char *ami_aliases;            /* file of the public parameters that name images */
 	long quota_instances, quota_groups, quota_rules, quota_addresses, quota_nat_gateways, stop_timeout, terminate_timeout, workers;

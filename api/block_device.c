@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "api/attachment.h"
+#include "api/encryption.h"
 #include "api/snapshot.h"
 #include "api/volume.h"
 #include "common/cleanup.h"
@@ -115,7 +116,22 @@ static const struct resource *find_snapshot(struct call *call, const json_t *map
 	return r;
 }
 
-static int check_ebs(struct call *call, const json_t *mapping, json_t *ebs)
+/* An image's is as its snapshot is; a launch's as is asked for. */
+static int check_encryption(struct call *call, json_t *ebs, const struct resource *snapshot, bool launch)
+{
+	mc_autofree char *kms_key = NULL;
+
+	if (!launch && snapshot)
+		json_object_set_new(ebs, "Encrypted", json_boolean(mc_json_bool(snapshot->doc, "Encrypted", false)));
+	if (!launch)
+		return 0;
+	if (encryption_choose(call, ebs, snapshot, &kms_key))
+		return 1;
+	encryption_show(ebs, kms_key);
+	return 0;
+}
+
+static int check_ebs(struct call *call, const json_t *mapping, json_t *ebs, bool launch)
 {
 	const char *id = mc_json_str(ebs, "SnapshotId", NULL), *type = mc_json_str(ebs, "VolumeType", NULL);
 	const struct resource *snapshot = id && *id ? find_snapshot(call, mapping, id) : NULL;
@@ -132,9 +148,9 @@ static int check_ebs(struct call *call, const json_t *mapping, json_t *ebs)
 	if (shape.gib < least)
 		return action_refuse(call, "InvalidBlockDeviceMapping", "Volume of size %lldGB is smaller than snapshot '%s', expect "
 				     "size >= %lldGB", (long long)shape.gib, id ? id : mc_json_str(mapping, "image", ""), (long long)least);
-	if (mc_json_bool(ebs, "Encrypted", false))
-		return action_fail(call, API_UNSUPPORTED, "Encrypted volumes are not supported yet.");
 	if (volume_type_check(call, &shape))
+		return 1;
+	if (check_encryption(call, ebs, snapshot, launch))
 		return 1;
 	volume_type_show(&shape, ebs);
 	if (!json_object_get(ebs, "DeleteOnTermination"))
@@ -181,7 +197,7 @@ static int check_mapping(struct call *call, json_t *mapping, const char *type)
 		return check_ephemeral(call, mapping, name, type);
 	if (!ebs)
 		return action_fail(call, API_MISSING_PARAMETER, "size or snapshotId");
-	return check_ebs(call, mapping, ebs);
+	return check_ebs(call, mapping, ebs, type);
 }
 
 int block_devices_plan(struct call *call, const struct resource *image, const char *type, json_t **ret_plan)
@@ -252,7 +268,7 @@ static int make_volume(struct call *call, const json_t *mapping, struct resource
 	const json_t *ebs = mc_json_obj(mapping, "Ebs");
 	struct volume_shape shape = volume_type_shape(ebs);
 	struct volume_source source = { .stored = mc_json_str(mapping, "image", NULL),
-					.snapshot = mc_json_str(ebs, "SnapshotId", NULL) };
+					.snapshot = mc_json_str(ebs, "SnapshotId", NULL), .kms_key = mc_json_str(ebs, "KmsKeyId", NULL) };
 	struct resource *vol;
 
 	vol = volume_make(call, &shape, &source, inst->az);

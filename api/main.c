@@ -55,6 +55,8 @@ static const struct mc_option options[] = {
 	{ "api", "netd", MC_OPT_PATH, AT(netd), "%R/netd.sock", 0, 0, "the network daemon's socket" },
 	{ "api", "netd_fd", MC_OPT_PATH, AT(netd_fd), "%R/netd-fd.sock", 0, 0, "the network daemon's descriptor socket" },
 	{ "api", "storaged", MC_OPT_PATH, AT(storaged), "%R/storaged.sock", 0, 0, "the storage daemon's socket" },
+	{ "api", "storaged_fd", MC_OPT_PATH, AT(storaged_fd), "%R/storaged-fd.sock", 0, 0, "the storage daemon's descriptor socket" },
+	{ "api", "hypervisor_fd", MC_OPT_PATH, AT(hypervisor_fd), "%R/hypervisor-fd.sock", 0, 0, "the hypervisor daemon's descriptor socket" },
 	{ "api", "instance_types", MC_OPT_PATH, AT(instance_types), "/usr/share/minicloud/instance-types.json", 0, 0, "file of the instance types" },
 	{ "api", "ami_aliases", MC_OPT_PATH, AT(ami_aliases), "/usr/share/minicloud/ami-aliases.json", 0, 0, "file of the public parameters that name images" },
 	{ "api", "quota_instances", MC_OPT_INT, AT(quota_instances), "64", 1, 1000000, "instances per account and region" },

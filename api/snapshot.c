@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/cloud_time.h"
+#include "api/encryption.h"
 #include "api/reconciler.h"
 #include "api/recycle_bin.h"
 #include "api/state.h"
@@ -74,9 +75,10 @@ struct resource *snapshot_make(struct call *call, const struct resource *vol, co
 	char now[MC_ISO8601_LEN];
 
 	mc_clock_iso8601(r->created, now);
-	json_object_update_new(r->doc, json_pack("{s:s, s:O, s:s, s:s, s:O, s:s, s:s}", "Description", description ? description : "",
-		"Encrypted", json_object_get(vol->doc, "Encrypted"), "StartTime", now, "VolumeId", vol->id, "VolumeSize",
+	json_object_update_new(r->doc, json_pack("{s:s, s:s, s:s, s:O, s:s, s:s}", "Description", description ? description : "",
+		"StartTime", now, "VolumeId", vol->id, "VolumeSize",
 		json_object_get(vol->doc, "Size"), "Progress", "", "StorageTier", "standard"));
+	encryption_show(r->doc, mc_json_str(vol->doc, "KmsKeyId", NULL));
 	json_object_set_new(r->spec, "volume", json_string(vol->id));
 	state_init(r, SNAPSHOT_PENDING);
 	return r;

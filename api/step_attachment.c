@@ -5,11 +5,13 @@
 #include "api/attachment.h"
 #include "api/backend.h"
 #include "api/burst.h"
+#include "api/encryption.h"
 #include "api/reconciler.h"
 #include "api/state.h"
 #include "api/volume_type.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/fs.h"
 #include "common/json.h"
 #include "common/log.h"
 
@@ -27,11 +29,25 @@ static int call_opener(struct api *api, const struct resource *inst, const char 
 	return backend_call(api, BACKEND_STORAGED, "POST", body, ret, err, "/v1/volumes/%s/%s", volume, verb);
 }
 
-/* An instance-store disk is made where it is not there: empty after each stop. */
+/* The KMS key of the instance's root volume. Allocated; NULL: it is not encrypted. */
+static char *root_key(struct api *api, const struct resource *inst)
+{
+	const json_t *root = attachment_root(inst);
+	struct store_tx *tx = store_read(api->store);
+	const struct resource *vol = root ? store_get(tx, mc_json_str(root, "id", "")) : NULL;
+	char *id = vol ? mc_strdup(encryption_key_id(vol->doc)) : NULL;
+
+	store_end(tx);
+	return id;
+}
+
+/* An instance-store disk is made where it is not there: empty after each stop. It is encrypted where the root is,
+ * with a data key that goes with it. */
 static int open_scratch(struct api *api, const struct resource *inst, const json_t *entry, json_t **ret, mc_err **err)
 {
-	mc_auto_json json_t *body = json_pack("{s:I, s:s}", "size_gib", (json_int_t)mc_json_int(entry, "ephemeral", 1),
-					      "opener", inst->id);
+	mc_autofree char *kms_key = root_key(api, inst);
+	mc_auto_json json_t *body = json_pack("{s:I, s:s, s:s*}", "size_gib", (json_int_t)mc_json_int(entry, "ephemeral", 1),
+					      "opener", inst->id, "kms_key", kms_key);
 
 	return backend_call(api, BACKEND_STORAGED, "PUT", body, ret, err, "/v1/volumes/%s", mc_json_str(entry, "id", ""));
 }
@@ -51,20 +67,34 @@ static json_t *limits_of(struct api *api, const char *volume)
 	return burst_limits(api, volume, &shape, true);
 }
 
-/* Open one; *ret: its element of `disks`. */
-static int open_one(struct api *api, const struct resource *inst, const json_t *entry, json_t **ret, mc_err **err)
+static int open_volume(struct api *api, const struct resource *inst, const json_t *entry, json_t **ret, mc_err **err)
 {
 	const char *id = mc_json_str(entry, "id", "");
+	int o;
+
+	if (json_object_get(entry, "ephemeral"))
+		return open_scratch(api, inst, entry, ret, err);
+	o = encryption_check(api, id, err);
+	return o == MC_IPC_OK ? call_opener(api, inst, id, "open", ret, err) : o;
+}
+
+/* Open one; *ret: its element of `disks`. The hypervisor gets its key. */
+static int open_one(struct api *api, const struct resource *inst, const json_t *entry, json_t **ret, mc_err **err)
+{
+	const char *id = mc_json_str(entry, "id", ""), *key;
 	mc_auto_json json_t *limits = NULL;
 	mc_auto_json json_t *answer = NULL;
-	int o = json_object_get(entry, "ephemeral") ? open_scratch(api, inst, entry, &answer, err)
-						    : call_opener(api, inst, id, "open", &answer, err);
+	int o = open_volume(api, inst, entry, &answer, err);
 
+	key = mc_json_str(answer, "key", NULL);
+	if (o == MC_IPC_OK && key)
+		o = encryption_hand_over(api, id, key, err);
 	if (o != MC_IPC_OK)
 		return o;
 	limits = limits_of(api, id);
-	*ret = json_pack("{s:s, s:O, s:O, s:O, s:O*}", "volume", id, "path", json_object_get(answer, "path"), "backing",
-			 json_object_get(answer, "backing"), "format", json_object_get(answer, "format"), "iotune", limits);
+	*ret = json_pack("{s:s, s:O, s:O, s:O, s:O*, s:s*, s:b}", "volume", id, "path", json_object_get(answer, "path"), "backing",
+			 json_object_get(answer, "backing"), "format", json_object_get(answer, "format"), "iotune", limits, "key", key,
+			 "shareable", mc_json_bool(answer, "shared", false));
 	return *ret ? MC_IPC_OK : mc_err_set(err, 0, "storaged's answer about %s lacks members", id);
 }
 
@@ -91,11 +121,24 @@ int attachments_open(struct api *api, const struct resource *inst, json_t **ret,
 	return MC_IPC_OK;
 }
 
+/* Nobody has an open volume of this key any more. A hypervisor that cannot be asked now will be told the
+ * next time; libvirtd's end has it forget too. */
+static void forget_key(struct api *api, const char *key)
+{
+	mc_auto_err mc_err *err = NULL;
+
+	if (key && backend_call(api, BACKEND_HYPERVISOR, "DELETE", NULL, NULL, &err, "/v1/keys/%s", key) != MC_IPC_OK)
+		mc_log(MC_LOG_WARNING, AREA, "libvirt keeps a key that is not needed", "key", key, "reason", mc_err_msg(err), NULL);
+}
+
 static int close_one(struct api *api, const struct resource *inst, const json_t *entry, mc_err **err)
 {
 	const char *id = mc_json_str(entry, "id", "");
-	int o = call_opener(api, inst, id, "close", NULL, err);
+	mc_auto_json json_t *answer = NULL;
+	int o = call_opener(api, inst, id, "close", &answer, err);
 
+	if (o == MC_IPC_OK)
+		forget_key(api, mc_json_str(answer, "unused_key", NULL));
 	if (o == MC_IPC_OK && json_object_get(entry, "ephemeral"))
 		o = backend_call(api, BACKEND_STORAGED, "DELETE", NULL, NULL, err, "/v1/volumes/%s", id);
 	return o == MC_IPC_OK ? 0 : -1;
@@ -171,7 +214,7 @@ static int attach(struct api *api, const struct resource *inst, const json_t *en
 	}
 	if (o == MC_IPC_OK)
 		return record_attached(api, inst, id, err);
-	if (o == MC_IPC_NO_CAPACITY || o == MC_IPC_BAD_REQUEST) {
+	if (o == MC_IPC_NO_CAPACITY || o == MC_IPC_BAD_REQUEST || o == MC_IPC_DENIED) {
 		mc_log(MC_LOG_WARNING, AREA, "cannot be attached", "volume", id, "instance", inst->id, "reason",
 		       err ? mc_err_msg(*err) : NULL, NULL);
 		mc_err_clear(err);

@@ -257,6 +257,8 @@ static int up_refused(struct view *v, int outcome, int64_t *ret_delay, mc_err **
 	if (outcome == MC_IPC_NO_CAPACITY)
 		return fail_launch(v, "Server.InsufficientInstanceCapacity",
 				   "Insufficient capacity to satisfy instance request", err);
+	if (outcome == MC_IPC_DENIED)
+		return fail_launch(v, "Client.InvalidKMSKey.InvalidState", "The KMS key provided is in an incorrect state", err);
 	return attempt_failed(v, err);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/encryption.h"
 #include "api/imaging.h"
 #include "api/cloud_time.h"
 #include "api/reconciler.h"
@@ -139,7 +140,7 @@ static json_t *wanted(const struct resource *r)
 {
 	const char *copy = mc_json_str(r->spec, "copy", NULL);
 
-	return copy ? json_pack("{s:s}", "copy", copy) : json_pack("{s:s}", "volume", mc_json_str(r->spec, "volume", ""));
+	return copy ? json_pack("{s:s, s:s*}", "copy", copy, "kms_key", encryption_key_id(r->doc)) : json_pack("{s:s}", "volume", mc_json_str(r->spec, "volume", ""));
 }
 
 /* Ask storaged for each; its answers say which of them wait for a guest's switch. */
@@ -178,11 +179,28 @@ static json_t *to_switch(const struct set *s, char ret_instance[MC_ID_LEN])
 			disks = json_array();
 			snprintf(ret_instance, MC_ID_LEN, "%s", vol ? mc_json_at(mc_json_arr(vol->spec, "instances"), 0) : "");
 		}
-		json_array_append_new(disks, json_pack("{s:s, s:s}", "volume", volume, "path",
-						       mc_json_str(json_array_get(s->answers, i), "path", "")));
+		json_array_append_new(disks, json_pack("{s:s, s:s, s:s*}", "volume", volume, "path",
+						       mc_json_str(json_array_get(s->answers, i), "path", ""), "key",
+						       mc_json_str(json_array_get(s->answers, i), "key", NULL)));
 	}
 	store_end(tx);
 	return disks;
+}
+
+/* The hypervisor needs the keys of the files that it switches to. */
+static int give_keys(struct set *s, const json_t *disks, mc_err **err)
+{
+	json_t *disk;
+	size_t i;
+
+	json_array_foreach(disks, i, disk) {
+		const char *key = mc_json_str(disk, "key", NULL);
+		int o = key ? encryption_hand_over(s->api, mc_json_str(disk, "volume", ""), key, err) : MC_IPC_OK;
+
+		if (o != MC_IPC_OK)
+			return o;
+	}
+	return MC_IPC_OK;
 }
 
 static int switch_guest(struct set *s, mc_err **err)
@@ -190,6 +208,7 @@ static int switch_guest(struct set *s, mc_err **err)
 	char instance[MC_ID_LEN] = "";
 	mc_auto_json json_t *disks = to_switch(s, instance);
 	mc_auto_json json_t *body = disks ? json_pack("{s:O}", "disks", disks) : NULL;
+	int o;
 
 	if (!disks)
 		return MC_IPC_OK;
@@ -197,6 +216,9 @@ static int switch_guest(struct set *s, mc_err **err)
 		mc_err_set(err, 0, "nobody has the volume any more");
 		return MC_IPC_CONFLICT;
 	}
+	o = give_keys(s, disks, err);
+	if (o != MC_IPC_OK)
+		return o;
 	return backend_call(s->api, BACKEND_HYPERVISOR, "POST", body, NULL, err, "/v1/instances/%s/snapshot", instance);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/encryption.h"
 #include "api/modification.h"
 #include "api/reconciler.h"
 #include "api/snapshot.h"
@@ -69,7 +70,9 @@ static bool hopeless(const struct resource *v)
 
 static int create_volume(struct api *api, const struct resource *v, mc_err **err)
 {
-	mc_auto_json json_t *body = json_pack("{s:I, s:s*, s:s*, s:s*}", "size_gib", (json_int_t)mc_json_int(v->doc, "Size", 1),
+	mc_auto_json json_t *body = json_pack("{s:I, s:s*, s:b, s:s*, s:s*, s:s*}", "size_gib", (json_int_t)mc_json_int(v->doc, "Size", 1),
+					      "kms_key", encryption_key_id(v->doc), "shared",
+					      mc_json_bool(v->doc, "MultiAttachEnabled", false),
 					      "image", mc_json_str(v->spec, "image", NULL), "snapshot",
 					      mc_json_str(v->spec, "snapshot", NULL), "opener",
 					      mc_json_at(mc_json_arr(v->spec, "instances"), 0));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/encryption.h"
 #include "api/reconciler.h"
 #include "api/snapshot.h"
 #include "api/state.h"
@@ -37,6 +38,7 @@ struct resource *upload_make(struct call *call, const struct upload_wanted *want
 	json_object_update_new(r->doc, json_pack("{s:s, s:b, s:s, s:s, s:I, s:s, s:s}", "Description",
 		wanted->description ? wanted->description : "", "Encrypted", 0, "StartTime", now, "VolumeId", "vol-ffffffff",
 		"VolumeSize", (json_int_t)wanted->size_gib, "Progress", "", "StorageTier", "standard"));
+	encryption_show(r->doc, wanted->kms_key);
 	json_object_set_new(r->spec, "upload", json_pack("{s:s, s:s*, s:I}", "volume", volume, "parent",
 		wanted->parent ? wanted->parent->id : NULL, "timeout_min", (json_int_t)wanted->timeout_min));
 	state_init(r, SNAPSHOT_PENDING);
@@ -85,8 +87,8 @@ static int give_up(struct api *api, const struct resource *r, const char *reason
 
 static int make_ready(struct api *api, const struct resource *was, mc_err **err)
 {
-	mc_auto_json json_t *body = json_pack("{s:I, s:s*}", "size_gib", (json_int_t)mc_json_int(was->doc, "VolumeSize", 1), "snapshot",
-					      mc_json_str(upload_of(was), "parent", NULL));
+	mc_auto_json json_t *body = json_pack("{s:I, s:s*, s:s*}", "size_gib", (json_int_t)mc_json_int(was->doc, "VolumeSize", 1), "snapshot",
+					      mc_json_str(upload_of(was), "parent", NULL), "kms_key", encryption_key_id(was->doc));
 	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, NULL, err, "/v1/volumes/%s", volume_of(was));
 	struct store_tx *tx;
 	struct resource *r;

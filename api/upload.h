@@ -9,6 +9,7 @@ struct upload_wanted {
 	int64_t size_gib, timeout_min;
 	const struct resource *parent; /* NULL: it begins empty */
 	const char *description;       /* may be NULL */
+	char *kms_key;                 /* its ARN, allocated; NULL: not encrypted */
 };
 
 /* A new row, pending. Owned by the transaction. */

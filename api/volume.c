@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/attachment.h"
+#include "api/encryption.h"
 #include "api/state.h"
 #include "api/view.h"
 #include "common/clock.h"
@@ -23,8 +24,9 @@ struct resource *volume_make(struct call *call, const struct volume_shape *shape
 
 	vol->az = mc_strdup(az);
 	vol->host = mc_strdup("local");
-	json_object_update_new(vol->doc, json_pack("{s:b, s:b, s:s}", "Encrypted", 0, "MultiAttachEnabled", shape->multi_attach,
-						   "SnapshotId", source->snapshot ? source->snapshot : ""));
+	json_object_update_new(vol->doc, json_pack("{s:b, s:s}", "MultiAttachEnabled", shape->multi_attach, "SnapshotId",
+						   source->snapshot ? source->snapshot : ""));
+	encryption_show(vol->doc, source->kms_key);
 	volume_type_show(shape, vol->doc);
 	if (source->stored)
 		json_object_set_new(vol->spec, "image", json_string(source->stored));

@@ -9,6 +9,7 @@
 struct volume_source {
 	const char *snapshot; /* SnapshotId; NULL: none */
 	const char *stored;   /* storaged's image; NULL: none */
+	const char *kms_key;  /* its key's ARN; NULL: it is not encrypted */
 };
 
 /* A new row in state creating. Owned by the transaction. */

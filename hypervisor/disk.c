@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/id.h"
+#include "hypervisor/secret.h"
 
 #define ALIAS "ua-"
 
@@ -34,6 +35,8 @@ static const struct mc_field iotune_fields[] = {
 	{ .name = "path", .type = MC_FIELD_STRING, .required = true, .min = 2, .max = 4095, .check = mc_check_path }, \
 	{ .name = "backing", .type = MC_FIELD_STRINGS, .max = 64, .check = mc_check_path }, \
 	{ .name = "format", .type = MC_FIELD_STRING, .required = true, .check = check_format }, \
+	{ .name = "shareable", .type = MC_FIELD_BOOLEAN }, \
+	{ .name = "key", .type = MC_FIELD_STRING, .check = secret_key_valid }, \
 	{ .name = "iotune", .type = MC_FIELD_OBJECT, .sub = iotune_fields }
 
 const struct mc_field disk_fields[] = {
@@ -104,16 +107,27 @@ char *disk_alias(const char *volume)
 	return mc_strf(ALIAS "%s", volume);
 }
 
+void disk_put_source(struct xml *x, const char *path, const char *key)
+{
+	if (!key) {
+		xml_empty(x, "source", "file", path, NULL);
+		return;
+	}
+	xml_begin(x, "source", "file", path, NULL);
+	secret_put_xml(x, key);
+	xml_end(x);
+}
+
 /* The whole chain is named, down to the empty element after the base: libvirt then
  * looks into no file to find out what it stands on. */
-static void put_backing(struct xml *x, const json_t *backing)
+static void put_backing(struct xml *x, const json_t *backing, const char *key)
 {
 	size_t n = json_array_size(backing);
 
 	for (size_t i = 0; i < n; i++) {
 		xml_begin(x, "backingStore", "type", "file", NULL);
 		xml_empty(x, "format", "type", "qcow2", NULL);
-		xml_empty(x, "source", "file", mc_json_at(backing, i), NULL);
+		disk_put_source(x, mc_json_at(backing, i), key);
 	}
 	xml_empty(x, "backingStore", NULL);
 	for (size_t i = 0; i < n; i++)
@@ -147,15 +161,18 @@ void disk_put_xml(struct xml *x, const char *volume, const json_t *disk, const c
 {
 	char serial[21];
 	mc_autofree char *alias = disk_alias(volume);
+	const char *key = mc_json_str(disk, "key", NULL);
 
 	mc_id_disk_serial(volume, serial);
 	xml_begin(x, "disk", "type", "file", "device", "disk", NULL);
 	xml_empty(x, "driver", "name", "qemu", "type", mc_json_str(disk, "format", ""), "cache", "none", "error_policy",
 		  "stop", "io", "threads", "discard", "unmap", "detect_zeroes", "unmap", NULL);
-	xml_empty(x, "source", "file", mc_json_str(disk, "path", ""), NULL);
-	put_backing(x, mc_json_arr(disk, "backing"));
+	disk_put_source(x, mc_json_str(disk, "path", ""), key);
+	put_backing(x, mc_json_arr(disk, "backing"), key);
 	xml_empty(x, "target", "dev", target, "bus", "virtio", NULL);
 	put_iotune(x, mc_json_obj(disk, "iotune"));
+	if (mc_json_bool(disk, "shareable", false))
+		xml_empty(x, "shareable", NULL);
 	xml_leaf(x, "serial", serial, NULL);
 	if (boot)
 		xml_empty(x, "boot", "order", "1", NULL);

@@ -23,6 +23,9 @@ int disk_check(const json_t *disk, const char *where, const char *disk_roots, mc
 /* The <disk> element; target: "vdb". */
 void disk_put_xml(struct xml *x, const char *volume, const json_t *disk, const char *target, bool boot);
 
+/* A <source> element; key: the data key of an encrypted file, or NULL. */
+void disk_put_source(struct xml *x, const char *path, const char *key);
+
 /* What libvirt calls the disk of this volume: "ua-vol-…". Allocated. */
 char *disk_alias(const char *volume);
 

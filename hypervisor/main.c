@@ -18,6 +18,7 @@
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/memory.h"
 #include "hypervisor/routes.h"
+#include "hypervisor/secret.h"
 #include "hypervisor/serial.h"
 
 #define AREA "hypervisor"
@@ -25,7 +26,7 @@
 #define GLANCE_MS 3000 /* for libvirtd, where only findings are asked for */
 
 struct options {
-	char *socket, *allow, *log_level;
+	char *socket, *fd_socket, *allow, *log_level;
 	char *libvirt_uri, *disk_roots, *ended_dir, *console_dir, *accelerator;
 	char *qemu_user, *qemu_group;
 	long reserve_memory_mib, hotplug_slots, connect_timeout;
@@ -38,6 +39,7 @@ struct options {
 
 static const struct mc_option option_table[] = {
 	OPTION(socket, MC_OPT_PATH, "%R/hypervisor.sock", .help = "where to listen"),
+	OPTION(fd_socket, MC_OPT_PATH, "%R/hypervisor-fd.sock", .help = "where keys of encrypted disks come in"),
 	OPTION(allow, MC_OPT_STRING, "minicloud-api", .help = "users that may call, comma-separated"),
 	OPTION(log_level, MC_OPT_LEVEL, "info", .help = "error, warning, info or debug"),
 	OPTION(libvirt_uri, MC_OPT_STRING, "qemu:///system", .help = "libvirtd to use"),
@@ -197,21 +199,24 @@ static int print_findings(struct hypervisor *h, const struct options *o, mc_err 
 static int serve(struct hypervisor *h, const struct options *o, const uid_t *allowed, mc_err **err)
 {
 	mc_auto_fd int listener = mc_ipc_listen(o->socket, 0660, (gid_t)-1, err);
-	struct mc_ipc_server *server;
+	mc_auto_fd int fd_listener = listener < 0 ? -1 : mc_ipc_listen(o->fd_socket, 0660, (gid_t)-1, err);
+	struct mc_fdserver *keys = fd_listener < 0 ? NULL : secret_server_start(h, fd_listener, allowed, err);
+	struct mc_ipc_server *server = keys ? mc_ipc_server_start(listener, hypervisor_routes, allowed, THREADS, h, err) : NULL;
 
-	if (listener < 0)
+	if (!server) {
+		mc_fdserver_stop(keys);
 		return -1;
-	server = mc_ipc_server_start(listener, hypervisor_routes, allowed, THREADS, h, err);
-	if (!server)
-		return -1;
+	}
 	mc_ipc_server_set_metrics(server, hypervisor_metrics);
 	mc_log(MC_LOG_INFO, AREA, "ready", "socket", o->socket, NULL);
 	mc_daemon_notify("READY=1");
 	mc_daemon_wait(NULL, NULL);
 	mc_daemon_notify("STOPPING=1");
 	events_close(h->events);
+	mc_fdserver_stop(keys);
 	mc_ipc_server_stop(server);
 	unlink(o->socket);
+	unlink(o->fd_socket);
 	return 0;
 }
 

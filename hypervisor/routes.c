@@ -16,6 +16,7 @@
 #include "hypervisor/instance.h"
 #include "hypervisor/merge.h"
 #include "hypervisor/nic.h"
+#include "hypervisor/secret.h"
 #include "hypervisor/serial.h"
 #include "hypervisor/stats.h"
 #include "hypervisor/snapshot.h"
@@ -85,6 +86,12 @@ static int delete_nic(void *ctx, const struct mc_ipc_request *req, json_t **ret,
 static int switch_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
 	return snapshot_switch(ctx, req->vars[0], req->body, ret, err);
+}
+
+static int forget_key(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	(void)ret;
+	return secret_forget(ctx, req->vars[0], err);
 }
 
 /* From the file alone: a console can be read while libvirtd is away. */
@@ -207,6 +214,7 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	{ "DELETE", "/v1/instances/{}/nics/{}", NIC, .handler = delete_nic, .help = "ask the guest to let an interface go" },
 	{ "POST", "/v1/instances/{}/snapshot", INSTANCE, .fields = snapshot_fields, .handler = switch_snapshot,
 	  .help = "let disks write to new tops, all at once" },
+	{ "DELETE", "/v1/keys/{}", .prefixes = { "dk" }, .handler = forget_key, .help = "no disk needs this key any more" },
 	{ "GET", "/v1/instances/{}/console", INSTANCE, .handler = get_console, .help = "the end of the serial log" },
 	{ MC_IPC_UPGRADE, "/v1/instances/{}/serial", INSTANCE, .handler = open_serial,
 	  .help = "bytes to and from the serial port; ?force=1 takes it over" },

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "hypervisor/disk.h"
 #include "hypervisor/merge.h"
+#include "hypervisor/secret.h"
 #include "hypervisor/work.h"
 
 #define AREA "hypervisor"
@@ -27,6 +28,7 @@ static bool check_volume(const char *text)
 static const struct mc_field switch_fields[] = {
 	{ .name = "volume", .type = MC_FIELD_STRING, .required = true, .check = check_volume },
 	{ .name = "path", .type = MC_FIELD_STRING, .required = true, .min = 2, .max = 4095, .check = mc_check_path },
+	{ .name = "key", .type = MC_FIELD_STRING, .check = secret_key_valid },
 	{ 0 },
 };
 
@@ -49,7 +51,7 @@ static int check_paths(const struct work *w, mc_err **err)
 	return MC_IPC_OK;
 }
 
-/* What is left to do: [{target, path}]. Outcome. */
+/* What is left to do: [{target, path, key?}]. Outcome. */
 static int pending(const struct work *w, const json_t *list, json_t **ret, mc_err **err)
 {
 	const json_t *disks = mc_json_arr(w->doc, "disks"), *disk;
@@ -65,20 +67,21 @@ static int pending(const struct work *w, const json_t *list, json_t **ret, mc_er
 			return MC_IPC_NOT_FOUND;
 		}
 		if (strcmp(mc_json_str(now, "path", ""), path) != 0)
-			json_array_append_new(left, json_pack("{s:O, s:s}", "target", json_object_get(now, "target"), "path", path));
+			json_array_append_new(left, json_pack("{s:O, s:s, s:O*}", "target", json_object_get(now, "target"), "path", path,
+							       "key", json_object_get(disk, "key")));
 	}
 	*ret = json_incref(left);
 	return MC_IPC_OK;
 }
 
-static const char *path_for(const json_t *left, const char *target)
+static const json_t *switch_of(const json_t *left, const char *target)
 {
 	const json_t *one;
 	size_t i;
 
 	json_array_foreach(left, i, one)
 		if (strcmp(mc_json_str(one, "target", ""), target) == 0)
-			return mc_json_str(one, "path", "");
+			return one;
 	return NULL;
 }
 
@@ -92,15 +95,16 @@ static char *switch_xml(const json_t *all, const json_t *left)
 	xml_begin(x, "domainsnapshot", NULL);
 	xml_begin(x, "disks", NULL);
 	json_array_foreach(all, i, disk) {
-		const char *target = mc_json_str(disk, "target", ""), *path = path_for(left, target);
+		const char *target = mc_json_str(disk, "target", "");
+		const json_t *to = switch_of(left, target);
 
-		if (!path) {
+		if (!to) {
 			xml_empty(x, "disk", "name", target, "snapshot", "no", NULL);
 			continue;
 		}
 		xml_begin(x, "disk", "name", target, "snapshot", "external", "type", "file", NULL);
 		xml_empty(x, "driver", "type", "qcow2", NULL);
-		xml_empty(x, "source", "file", path, NULL);
+		disk_put_source(x, mc_json_str(to, "path", ""), mc_json_str(to, "key", NULL));
 		xml_end(x);
 	}
 	return xml_finish(x);

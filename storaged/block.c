@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "common/crash.h"
 #include "common/fs.h"
+#include "storaged/layer.h"
 #include "storaged/merge.h"
 #include "storaged/qemu_block.h"
 #include "storaged/snapshot.h"
@@ -107,7 +108,7 @@ static void mark_extent(const struct window *w, const struct chain *c, unsigned 
 /* Flags of the blocks of one snapshot; one that is smaller has none there. */
 static int window_map(struct storage *storage, const struct window *w, const struct chain *c, unsigned char *flags, mc_err **err)
 {
-	mc_autofree char *path = store_path(&storage->store, c->snapshot.layer.id);
+	auto_qemu_img_file file = {.key_fd = -1};
 	mc_auto_json json_t *extents = NULL;
 	json_t *extent;
 	size_t i;
@@ -116,7 +117,9 @@ static int window_map(struct storage *storage, const struct window *w, const str
 	memset(flags, 0, (size_t)w->n);
 	if (w->from >= blocks_of(c->snapshot.size_gib))
 		return QEMU_BLOCK_OK;
-	r = qemu_block_map(&storage->offspring, path, (uint64_t)w->from * BLOCK_BYTES, (uint64_t)w->n * BLOCK_BYTES, &extents, err);
+	if (layer_open(storage, c->snapshot.layer.id, true, &file, err) != MC_IPC_OK)
+		return -1;
+	r = qemu_block_map(&storage->offspring, &file, (uint64_t)w->from * BLOCK_BYTES, (uint64_t)w->n * BLOCK_BYTES, &extents, err);
 	if (r != QEMU_BLOCK_OK)
 		return r;
 	json_array_foreach(extents, i, extent)
@@ -280,9 +283,13 @@ static int check_index(int64_t index, int64_t size_gib, mc_err **err)
 
 static int read_block(struct storage *storage, const struct snapshot *s, int64_t index, char *data, mc_err **err)
 {
-	mc_autofree char *path = store_path(&storage->store, s->layer.id);
+	auto_qemu_img_file file = {.key_fd = -1};
 	mc_auto_fd int fd = new_memory(err);
-	int r = fd < 0 ? -1 : qemu_block_read(&storage->offspring, path, index, fd, err);
+	int r = fd < 0 ? -1 : layer_open(storage, s->layer.id, true, &file, err);
+
+	if (r != MC_IPC_OK)
+		return r;
+	r = qemu_block_read(&storage->offspring, &file, index, fd, err);
 
 	if (r != QEMU_BLOCK_OK)
 		return outcome_of(r);
@@ -341,7 +348,7 @@ static int write_block(struct storage *storage, const char *volume, int64_t inde
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, volume);
 	struct graph_block block = {.volume = volume, .index = index, .sha256 = hex};
-	mc_autofree char *path = NULL;
+	auto_qemu_img_file file = {.key_fd = -1};
 	struct volume v;
 	int r = writable(storage, volume, index, &v, err);
 
@@ -351,8 +358,8 @@ static int write_block(struct storage *storage, const char *volume, int64_t inde
 	r = v.layer.parent[0] ? merge_read(storage, v.layer.parent, err) : MC_IPC_OK;
 	if (r != MC_IPC_OK)
 		return r == MC_IPC_NOT_FOUND ? MC_IPC_UNAVAILABLE : r; /* merged in this moment */
-	path = store_path(&storage->store, v.layer.id);
-	r = qemu_block_write(&storage->offspring, path, index, fd, err);
+	r = layer_open(storage, v.layer.id, true, &file, err);
+	r = r == MC_IPC_OK ? qemu_block_write(&storage->offspring, &file, index, fd, err) : -1;
 	if (v.layer.parent[0])
 		merge_read_end(storage, v.layer.parent);
 	if (r != QEMU_BLOCK_OK)

@@ -54,7 +54,8 @@ static void check_header(struct check *c, const struct layer *layer, int fd)
 	mc_auto_err mc_err *err = NULL;
 	struct qcow2_header header;
 
-	if (qcow2_header_read(fd, &header, NULL, &err) < 0)
+	if ((store_is_raw(layer->id) ? storage_header(c->storage, layer->id, &header, &err)
+				     : qcow2_header_read(fd, &header, NULL, &err)) < 0)
 		finding(c, layer->id, mc_err_msg(err));
 	else if (!backing_right(c, layer, header.backing))
 		finding(c, layer->id, "its header names another backing file than the records");

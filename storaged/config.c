@@ -4,6 +4,7 @@
 
 static const struct mc_option options[] = {
 	{OPTION(socket, MC_OPT_PATH), "%R/storaged.sock", 0, 0, "the IPC socket"},
+	{OPTION(fd_socket, MC_OPT_PATH), "%R/storaged-fd.sock", 0, 0, "where keys of open volumes go out"},
 	{OPTION(allow, MC_OPT_STRING), "minicloud-api", 0, 0, "users that may call, comma-separated"},
 	{OPTION(log_level, MC_OPT_LEVEL), "info", 0, 0, "error, warning, info or debug"},
 	{OPTION(store, MC_OPT_PATH), "%H/store", 0, 0, "directory of the layers' files"},

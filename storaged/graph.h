@@ -103,6 +103,8 @@ int graph_snapshot_prepare(struct graph *graph, const struct snapshot *snapshot,
 int graph_snapshot_take(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
 /* The overlay is given up: *ret_layer is the caller's to delete. */
 int graph_snapshot_abandon(struct graph *graph, const struct snapshot *snapshot, struct layer *ret_layer, mc_err **err);
+/* A taken one of a layer of its own, whose file is whole: it is frozen. */
+int graph_snapshot_add(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
 /* A further one of the same frozen layer; 1 where that has gone meanwhile. */
 int graph_snapshot_share(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
 /* One that was brought in: its layer, in state creating, is whole now. */

@@ -112,6 +112,18 @@ int graph_snapshot_remove(struct graph *graph, const char *id, struct layer *ret
 	return graph_named_remove(graph, &sql, id, ret_layer, err);
 }
 
+static int add_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	const struct snapshot *s = arg;
+
+	return graph_layer_move(graph, s->layer.id, LAYER_CREATING, LAYER_FROZEN, err) < 0 ? -1 : insert(graph, s, NULL, err);
+}
+
+int graph_snapshot_add(struct graph *graph, const struct snapshot *snapshot, mc_err **err)
+{
+	return graph_change(graph, add_steps, (void *)snapshot, err);
+}
+
 static int share_steps(struct graph *graph, void *arg, mc_err **err)
 {
 	const struct snapshot *s = arg;

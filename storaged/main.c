@@ -9,6 +9,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "storaged/check.h"
+#include "storaged/fdserver.h"
 #include "storaged/janitor.h"
 #include "storaged/owners.h"
 #include "storaged/reader.h"
@@ -78,21 +79,21 @@ static int repair(const struct storaged_config *config, mc_err **err)
 static int serve(struct storage *storage, const struct storaged_config *config, mc_err **err)
 {
 	mc_autofree uid_t *allowed = mc_daemon_uids(config->allow, err);
-	mc_auto_fd int fd = -1;
-	struct mc_ipc_server *server;
+	mc_auto_fd int fd = allowed ? mc_ipc_listen(config->socket, 0660, (gid_t)-1, err) : -1;
+	mc_auto_fd int fd_fd = fd < 0 ? -1 : mc_ipc_listen(config->fd_socket, 0660, (gid_t)-1, err);
+	struct mc_fdserver *keys = fd_fd < 0 ? NULL : fdserver_start(storage, fd_fd, allowed, err);
+	struct mc_ipc_server *server =
+		keys ? mc_ipc_server_start(fd, storaged_routes, allowed, (unsigned)config->threads, storage, err) : NULL;
 
-	if (!allowed)
+	if (!server) {
+		mc_fdserver_stop(keys);
 		return -1;
-	fd = mc_ipc_listen(config->socket, 0660, (gid_t)-1, err);
-	if (fd < 0)
-		return -1;
-	server = mc_ipc_server_start(fd, storaged_routes, allowed, (unsigned)config->threads, storage, err);
-	if (!server)
-		return -1;
+	}
 	mc_log(MC_LOG_INFO, AREA, "serving", "socket", config->socket, "store", config->store, NULL);
 	mc_daemon_notify("READY=1");
 	mc_daemon_wait(NULL, NULL);
 	mc_daemon_notify("STOPPING=1");
+	mc_fdserver_stop(keys);
 	mc_ipc_server_stop(server);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "storaged/janitor.h"
+#include "storaged/layer.h"
 #include "storaged/list.h"
 #include "storaged/owners.h"
 #include "storaged/qcow2.h"
@@ -34,11 +35,12 @@ static int stands_on(const struct storage *storage, const char *layer, const cha
 
 static int rename_backing(struct storage *storage, const char *layer, const char *backing, mc_err **err)
 {
-	mc_autofree char *path = store_path(&storage->store, layer);
 	mc_autofree char *name = store_name(backing);
+	auto_qemu_img_file file = {.key_fd = -1};
 
 	MC_CRASH_POINT();
-	if (qemu_img_rename_backing(&storage->offspring, path, name, err) < 0)
+	if (layer_open(storage, layer, false, &file, err) != MC_IPC_OK ||
+	    qemu_img_rename_backing(&storage->offspring, &file, name, err) < 0)
 		return -1;
 	return store_sync(&storage->store, layer, err);
 }
@@ -218,21 +220,30 @@ static int mend(struct storage *storage, const struct merge *m, mc_err **err)
 {
 	const char *written = m->kind == MERGE_COMMIT ? m->lower : m->upper;
 	mc_autofree char *path = store_path(&storage->store, written);
+	auto_qemu_img_file file = {.key_fd = -1};
 	int r = access(path, F_OK) < 0 ? 1 : store_set_mode(&storage->store, written, STORE_MODE_TOP, err);
 
 	if (r == 0)
-		r = qemu_img_mend(&storage->offspring, path, err);
+		r = layer_open(storage, written, true, &file, err) != MC_IPC_OK ? -1 : qemu_img_mend(&storage->offspring, &file, err);
 	return r == 0 ? set_mode_of(storage, written, err) : r < 0 ? -1 : 0;
 }
 
 static int move_data(struct storage *storage, const struct merge *m, int cancel_fd, mc_err **err)
 {
-	mc_autofree char *path = store_path(&storage->store, m->upper);
 	mc_autofree char *base = store_name(m->lower);
+	auto_qemu_img_file upper = {.key_fd = -1}, lower = {.key_fd = -1};
+	int r;
 
+	if (layer_open(storage, m->upper, true, &upper, err) != MC_IPC_OK || layer_open(storage, m->lower, true, &lower, err) != MC_IPC_OK)
+		return -1;
 	MC_CRASH_POINT();
-	return m->kind == MERGE_COMMIT ? qemu_img_commit(&storage->offspring, path, cancel_fd, err)
-				       : qemu_img_pull(&storage->offspring, path, base, cancel_fd, err);
+	if (m->kind == MERGE_COMMIT)
+		return qemu_img_commit(&storage->offspring, &upper, cancel_fd, err);
+	if (upper.key_fd < 0)
+		return qemu_img_pull(&storage->offspring, &upper, base, cancel_fd, err);
+	/* The header keeps the name with which the base could be opened: give it its own. */
+	r = qemu_img_pull(&storage->offspring, &upper, lower.name, cancel_fd, err);
+	return r == 0 ? rename_backing(storage, m->upper, m->lower, err) : r;
 }
 
 /* 0 done, 1 cancelled, -1. */

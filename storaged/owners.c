@@ -233,7 +233,7 @@ void owners_close(struct owners *o)
 /* The id of a document's name, or false where it is none. */
 static bool id_of(const char *name, char ret[MC_ID_LEN])
 {
-	static const char *const prefixes[] = {"vol", "snap", "ami", "lay"};
+	static const char *const prefixes[] = {"vol", "snap", "ami", "lay", STORE_RAW};
 	size_t n = strlen(name), suffix = strlen(SUFFIX);
 
 	if (n <= suffix || n - suffix >= MC_ID_LEN || strcmp(name + n - suffix, SUFFIX) != 0)

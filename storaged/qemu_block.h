@@ -8,6 +8,7 @@
 
 #include "common/error.h"
 #include "storaged/offspring.h"
+#include "storaged/qemu_arguments.h"
 
 #define BLOCK_BYTES 524288 /* of the EBS direct APIs */
 
@@ -20,12 +21,13 @@ enum qemu_block_outcome {
 
 /* The extents of length bytes from start on, as `qemu-img map` lists them: [{start, length, depth,
  * present, zero, data}]. An outcome above, or -1 and *err. *ret: new reference. */
-int qemu_block_map(const struct offspring *offspring, const char *path, uint64_t start, uint64_t length, json_t **ret, mc_err **err);
+int qemu_block_map(const struct offspring *offspring, const struct qemu_img_file *file, uint64_t start, uint64_t length, json_t **ret,
+		   mc_err **err);
 
 /* What the guest sees of block index, into the empty file fd (a memfd). */
-int qemu_block_read(const struct offspring *offspring, const char *path, int64_t index, int fd, mc_err **err);
+int qemu_block_read(const struct offspring *offspring, const struct qemu_img_file *file, int64_t index, int fd, mc_err **err);
 
 /* Write the BLOCK_BYTES of the file fd there. On the disk when it returns. */
-int qemu_block_write(const struct offspring *offspring, const char *path, int64_t index, int fd, mc_err **err);
+int qemu_block_write(const struct offspring *offspring, const struct qemu_img_file *file, int64_t index, int fd, mc_err **err);
 
 #endif

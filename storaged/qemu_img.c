@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/spawn.h"
+#include "storaged/qemu_arguments.h"
 
 #define QEMU_IMG "/usr/bin/qemu-img"
 #define QUICK_TIMEOUT_MS 60000
@@ -24,24 +26,13 @@ static int first_line_length(const char **text)
 	return (int)strcspn(*text, "\n");
 }
 
-static int bind_child(void *offspring)
-{
-	return offspring_bind(offspring);
-}
+/* --- running ---------------------------------------------------------------- */
 
-/* Work that nobody waits for gives way to what somebody does. */
-static int humble_child(void *offspring)
-{
-	(void)!nice(5);
-	return offspring_bind(offspring);
-}
-
-/* Run it on files of our own, for as long as it takes where it can be cancelled (cancel_fd >= 0).
+/* Run it on files of our own, for as long as it takes where timeout_ms is 0 or it can be cancelled (cancel_fd >= 0).
  * 0 where it ended well, 1 where it was cancelled, or -1 and *err. */
-static int run_long(const struct offspring *offspring, const char *const *argv, int cancel_fd, mc_err **err)
+static int run_long(struct qemu_child *child, const char *const *argv, unsigned timeout_ms, int cancel_fd, mc_err **err)
 {
-	struct mc_spawn spawn = {.argv = argv, .timeout_ms = cancel_fd < 0 ? QUICK_TIMEOUT_MS : 0, .cancel_fd = cancel_fd,
-				 .in_child = cancel_fd < 0 ? bind_child : humble_child, .arg = (void *)offspring};
+	struct mc_spawn spawn = {.argv = argv, .timeout_ms = timeout_ms, .cancel_fd = cancel_fd, .in_child = qemu_child_bind, .arg = child};
 	mc_auto_spawn_result struct mc_spawn_result result = {0};
 	const char *text;
 	int n;
@@ -57,8 +48,35 @@ static int run_long(const struct offspring *offspring, const char *const *argv, 
 
 static int run(const struct offspring *offspring, const char *const *argv, mc_err **err)
 {
-	return run_long(offspring, argv, -1, err);
+	struct qemu_child child = {.offspring = offspring};
+
+	return run_long(&child, argv, QUICK_TIMEOUT_MS, -1, err);
 }
+
+static int run_arguments(const struct offspring *offspring, const struct qemu_arguments *a, mc_err **err)
+{
+	struct qemu_child child = {.offspring = offspring, .arguments = a};
+
+	return run_long(&child, a->v, QUICK_TIMEOUT_MS, -1, err);
+}
+
+static int run_humbly(const struct offspring *offspring, const struct qemu_arguments *a, int cancel_fd, mc_err **err)
+{
+	struct qemu_child child = {.offspring = offspring, .arguments = a, .humble = cancel_fd >= 0};
+
+	return run_long(&child, a->v, cancel_fd < 0 ? QUICK_TIMEOUT_MS : 0, cancel_fd, err);
+}
+
+static struct qemu_arguments quietly(const char *verb, const struct qemu_img_file *file)
+{
+	struct qemu_arguments a = qemu_arguments(QEMU_IMG, verb);
+
+	qemu_add(&a, "-q");
+	qemu_add_file(&a, file);
+	return a;
+}
+
+/* --- verbs ------------------------------------------------------------------ */
 
 int qemu_img_create(const struct offspring *offspring, const char *path, const char *backing,
 		    uint64_t virtual_bytes, mc_err **err)
@@ -77,40 +95,77 @@ int qemu_img_quiet(const struct offspring *offspring, const char *path, mc_err *
 	return run(offspring, argv, err);
 }
 
-int qemu_img_rename_backing(const struct offspring *offspring, const char *path, const char *backing, mc_err **err)
+static void add_base(struct qemu_arguments *a, const char *backing)
 {
-	const char *const argv[] = {QEMU_IMG, "rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", backing, path, NULL};
-
-	return run(offspring, argv, err);
+	qemu_add(a, "-F");
+	qemu_add(a, "qcow2");
+	qemu_add(a, "-b");
+	qemu_add(a, backing);
 }
 
-int qemu_img_commit(const struct offspring *offspring, const char *path, int cancel_fd, mc_err **err)
+int qemu_img_rename_backing(const struct offspring *offspring, const struct qemu_img_file *file, const char *backing, mc_err **err)
 {
-	const char *const argv[] = {QEMU_IMG, "commit", "-q", "-d", "-f", "qcow2", path, NULL};
+	auto_qemu_arguments a = quietly("rebase", file);
 
-	return run_long(offspring, argv, cancel_fd, err);
+	qemu_add(&a, "-u");
+	add_base(&a, backing);
+	qemu_add(&a, file->name);
+	return run_arguments(offspring, &a, err);
 }
 
-int qemu_img_pull(const struct offspring *offspring, const char *path, const char *backing, int cancel_fd, mc_err **err)
+int qemu_img_commit(const struct offspring *offspring, const struct qemu_img_file *file, int cancel_fd, mc_err **err)
 {
-	const char *const argv[] = {QEMU_IMG, "rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, path, NULL};
+	auto_qemu_arguments a = quietly("commit", file);
 
-	return run_long(offspring, argv, cancel_fd, err);
+	qemu_add(&a, "-d");
+	qemu_add(&a, file->name);
+	return run_humbly(offspring, &a, cancel_fd, err);
 }
 
-int qemu_img_mend(const struct offspring *offspring, const char *path, mc_err **err)
+int qemu_img_pull(const struct offspring *offspring, const struct qemu_img_file *file, const char *backing, int cancel_fd,
+		  mc_err **err)
 {
-	const char *const argv[] = {QEMU_IMG, "check", "-q", "-r", "leaks", "-f", "qcow2", path, NULL};
+	auto_qemu_arguments a = quietly("rebase", file);
 
-	return run(offspring, argv, err);
+	add_base(&a, backing);
+	qemu_add(&a, file->name);
+	return run_humbly(offspring, &a, cancel_fd, err);
 }
 
-int qemu_img_resize(const struct offspring *offspring, const char *path, uint64_t virtual_bytes, mc_err **err)
+int qemu_img_mend(const struct offspring *offspring, const struct qemu_img_file *file, mc_err **err)
+{
+	auto_qemu_arguments a = quietly("check", file);
+
+	qemu_add(&a, "-r");
+	qemu_add(&a, "leaks");
+	qemu_add(&a, file->name);
+	return run_arguments(offspring, &a, err);
+}
+
+int qemu_img_resize(const struct offspring *offspring, const struct qemu_img_file *file, uint64_t virtual_bytes, mc_err **err)
 {
 	mc_autofree char *size = mc_strf("%llu", (unsigned long long)virtual_bytes);
-	const char *const argv[] = {QEMU_IMG, "resize", "-q", "-f", "qcow2", path, size, NULL};
+	auto_qemu_arguments a = quietly("resize", file);
 
-	return run(offspring, argv, err);
+	qemu_add(&a, file->name);
+	qemu_add(&a, size);
+	return run_arguments(offspring, &a, err);
+}
+
+int qemu_img_copy(const struct offspring *offspring, const struct qemu_img_file *source, const struct qemu_img_file *target,
+		  mc_err **err)
+{
+	auto_qemu_arguments a = quietly("convert", source);
+	struct qemu_child child = {.offspring = offspring, .arguments = &a};
+
+	qemu_add_key(&a, QEMU_IMG_TARGET_KEY, target->key_fd);
+	qemu_add(&a, "-n");
+	qemu_add(&a, "--target-is-zero");
+	qemu_add(&a, "-O");
+	qemu_add(&a, target->format ? target->format : "qcow2");
+	qemu_add(&a, source->name);
+	qemu_add(&a, target->name);
+	return run_long(&child, a.v, 0, -1, err);
 }
 
 /* --- long ones that are watched --------------------------------------------- */
@@ -160,15 +215,15 @@ int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offsp
 }
 
 struct export_child {
-	const struct offspring *offspring;
+	struct qemu_child child;
 	int dir_fd;
 };
 
 static int export_child(void *arg)
 {
-	const struct export_child *c = arg;
+	struct export_child *c = arg;
 
-	return fcntl(c->dir_fd, F_SETFD, 0) < 0 ? -1 : humble_child((void *)c->offspring);
+	return fcntl(c->dir_fd, F_SETFD, 0) < 0 ? -1 : qemu_child_bind(&c->child);
 }
 
 int qemu_img_export(const struct offspring *offspring, const char *layer, const char *driver, const char *options,
@@ -176,7 +231,7 @@ int qemu_img_export(const struct offspring *offspring, const char *layer, const 
 {
 	/* By the descriptor: whatever becomes of the path, it is this directory. */
 	mc_autofree char *target = mc_strf("/proc/self/fd/%d/%s", dir_fd, name);
-	struct export_child child = {offspring, dir_fd};
+	struct export_child child = {{.offspring = offspring, .humble = true}, dir_fd};
 	const char *const plain[] = {QEMU_IMG, "convert", "-p", "-f", "qcow2", "-O", driver, layer, target, NULL};
 	const char *const more[] = {QEMU_IMG, "convert", "-p", "-f", "qcow2", "-O", driver, "-o", options, layer, target, NULL};
 	struct mc_spawn spawn = {.argv = options ? more : plain, .cancel_fd = watch->cancel_fd, .in_child = export_child,

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "storaged/qemu_arguments.h"
 #include "storaged/sandbox.h"
 
 /* Make a qcow2 at path. backing: name of a qcow2 in the same directory, or NULL; a QEMU may be
@@ -15,21 +16,27 @@ int qemu_img_create(const struct offspring *offspring, const char *path, const c
 /* See by QEMU's own locks that nobody writes to the qcow2. 0 or -1 and *err. */
 int qemu_img_quiet(const struct offspring *offspring, const char *path, mc_err **err);
 
-/* Another name in the header for what the qcow2 stands on, whose guest sees the same. */
-int qemu_img_rename_backing(const struct offspring *offspring, const char *path, const char *backing, mc_err **err);
+/* Another name in the header for what the qcow2 stands on, whose guest sees the same. The file is named
+ * without what it stands on. */
+int qemu_img_rename_backing(const struct offspring *offspring, const struct qemu_img_file *file, const char *backing, mc_err **err);
 
-/* Bring the data of path down into what it stands on, whose file then shows the same (path stays as it
- * is); or what lies between path and `backing`, further down its chain, up into path, which then
- * stands on that. Ended when cancel_fd becomes readable: 1; what there is shows the same then
+/* Bring the data of a file down into what it stands on, whose file then shows the same (the file stays as it
+ * is); or what lies between it and `backing`, further down its chain, up into the file, which then
+ * stands on that (with an encrypted file's name for it, where it is one). Ended when cancel_fd becomes readable: 1; what there is shows the same then
  * too. 0, or -1 and *err. */
-int qemu_img_commit(const struct offspring *offspring, const char *path, int cancel_fd, mc_err **err);
-int qemu_img_pull(const struct offspring *offspring, const char *path, const char *backing, int cancel_fd, mc_err **err);
+int qemu_img_commit(const struct offspring *offspring, const struct qemu_img_file *file, int cancel_fd, mc_err **err);
+int qemu_img_pull(const struct offspring *offspring, const struct qemu_img_file *file, const char *backing, int cancel_fd,
+		  mc_err **err);
 
 /* Give back clusters that an interrupted writer has left without use. 0 or -1 and *err. */
-int qemu_img_mend(const struct offspring *offspring, const char *path, mc_err **err);
+int qemu_img_mend(const struct offspring *offspring, const struct qemu_img_file *file, mc_err **err);
 
 /* Make the guest's size of a qcow2 that nobody has open larger. 0 or -1 and *err. */
-int qemu_img_resize(const struct offspring *offspring, const char *path, uint64_t virtual_bytes, mc_err **err);
+int qemu_img_resize(const struct offspring *offspring, const struct qemu_img_file *file, uint64_t virtual_bytes, mc_err **err);
+
+/* Write what a frozen source shows into an empty qcow2 of its size or larger. 0 or -1 and *err. */
+int qemu_img_copy(const struct offspring *offspring, const struct qemu_img_file *source, const struct qemu_img_file *target,
+		  mc_err **err);
 
 enum qemu_img_outcome {
 	QEMU_IMG_OK,

@@ -51,18 +51,18 @@ struct listing {
 	void *ctx;
 };
 
-/* "lay-….qcow2", perhaps after a directory: the layer's id. */
+/* "lay-….qcow2" or "raw-….raw", perhaps after a directory: the layer's id. */
 static bool layer_of(const char *name, char ret[MC_ID_LEN])
 {
 	const char *slash = strrchr(name, '/');
 	const char *plain = slash ? slash + 1 : name;
 	size_t n = strcspn(plain, ".");
 
-	if (n >= MC_ID_LEN || strcmp(plain + n, ".qcow2") != 0)
+	if (n >= MC_ID_LEN)
 		return false;
 	memcpy(ret, plain, n);
 	ret[n] = '\0';
-	return mc_id_valid("lay", ret);
+	return (mc_id_valid("lay", ret) && strcmp(plain + n, ".qcow2") == 0) || (store_is_raw(ret) && strcmp(plain + n, ".raw") == 0);
 }
 
 static void add_file(struct listing *l, const char *id)

@@ -56,6 +56,8 @@ static const struct mc_field volume_fields[] = {
 	{"size_gib", MC_FIELD_INTEGER, true, 1, SIZE_GIB_MAX, NULL, NULL},
 	{"image", MC_FIELD_STRING, false, 0, 0, check_image_id, NULL},
 	{"snapshot", MC_FIELD_STRING, false, 0, 0, check_snapshot_id, NULL},
+	{"kms_key", MC_FIELD_STRING, false, 0, 0, vault_key_id, NULL},
+	{"shared", MC_FIELD_BOOLEAN, false, 0, 0, NULL, NULL},
 	{"opener", MC_FIELD_STRING, false, 0, 0, check_opener, NULL},
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
 };
@@ -63,6 +65,7 @@ static const struct mc_field volume_fields[] = {
 static const struct mc_field snapshot_fields[] = {
 	{"volume", MC_FIELD_STRING, false, 0, 0, check_volume_id, NULL},
 	{"copy", MC_FIELD_STRING, false, 0, 0, check_copied_id, NULL},
+	{"kms_key", MC_FIELD_STRING, false, 0, 0, vault_key_id, NULL},
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
 };
 
@@ -144,6 +147,8 @@ static int put_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_
 	const char *image = mc_json_str(req->body, "image", NULL), *snapshot = mc_json_str(req->body, "snapshot", NULL);
 	struct volume_wanted wanted = {.size_gib = mc_json_int(req->body, "size_gib", 0),
 				       .source = image ? image : snapshot,
+				       .kms_key = mc_json_str(req->body, "kms_key", NULL),
+				       .shared = mc_json_bool(req->body, "shared", false),
 				       .opener = mc_json_str(req->body, "opener", NULL)};
 
 	return image && snapshot ? both_given("image", "snapshot", err)
@@ -179,8 +184,7 @@ static int open_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret
 
 static int close_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
-	(void)ret_body;
-	return volume_close(ctx, req->vars[0], mc_json_str(req->body, "opener", ""), err);
+	return volume_close(ctx, req->vars[0], mc_json_str(req->body, "opener", ""), ret_body, err);
 }
 
 static int merge_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
@@ -200,7 +204,7 @@ static int put_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **re
 	if (!volume == !copy)
 		return both_given("volume", "copy", err);
 	return volume ? snapshot_put(ctx, req->vars[0], volume, ret_body, err)
-		      : snapshot_copy(ctx, req->vars[0], copy, ret_body, err);
+		      : snapshot_copy(ctx, req->vars[0], copy, mc_json_str(req->body, "kms_key", NULL), ret_body, err);
 }
 
 static int get_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)

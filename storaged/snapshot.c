@@ -9,6 +9,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "storaged/janitor.h"
+#include "storaged/layer.h"
 #include "storaged/merge.h"
 #include "storaged/owners.h"
 #include "storaged/qemu_img.h"
@@ -22,6 +23,7 @@
 
 static json_t *snapshot_json(const struct storage *storage, const struct snapshot *s)
 {
+	char key[MC_ID_LEN];
 	json_t *doc = json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I}", "id", s->id, "state",
 				s->overlay[0] ? "prepared" : "available", "volume", s->volume, "size_gib",
 				(json_int_t)s->size_gib, "layer", s->layer.id, "bytes", (json_int_t)s->bytes, "allocated_bytes",
@@ -33,6 +35,8 @@ static json_t *snapshot_json(const struct storage *storage, const struct snapsho
 		mc_autofree char *path = store_path(&storage->store, s->overlay);
 
 		json_object_set_new(doc, "path", json_string(path));
+		if (vault_layer_key(storage->vault, s->overlay, key, NULL) == 0 && key[0])
+			json_object_set_new(doc, "key", json_string(key));
 	}
 	return doc;
 }
@@ -124,14 +128,12 @@ int snapshot_settle(struct storage *storage, const char *volume, mc_err **err)
 	return take(storage, &s, err);
 }
 
+/* With the key of what it stands on. */
 static int make_overlay(struct storage *storage, const struct layer *layer, mc_err **err)
 {
-	mc_autofree char *part = store_part_path(&storage->store, layer->id);
-	mc_autofree char *backing = store_name(layer->parent);
+	int r = vault_layer_same_key(storage->vault, layer->id, layer->parent, err);
 
-	if (qemu_img_create(&storage->offspring, part, backing, (uint64_t)layer->virtual_bytes, err) < 0)
-		return -1;
-	return store_commit(&storage->store, layer->id, STORE_MODE_TOP, err);
+	return r == 0 ? layer_make(storage, layer, err) : r;
 }
 
 static int quiet(struct storage *storage, const char *layer_id, mc_err **err)
@@ -162,9 +164,13 @@ static int prepare(struct storage *storage, struct snapshot *s, bool open, mc_er
 		storage_abandon(storage, overlay.id);
 		return MC_IPC_UNAVAILABLE;
 	}
-	if (make_overlay(storage, &overlay, err) < 0 || graph_snapshot_prepare(storage->graph, s, err) < 0) {
+	r = make_overlay(storage, &overlay, err);
+	if (r == MC_IPC_OK && graph_snapshot_prepare(storage->graph, s, err) < 0)
+		r = -1;
+	if (r != MC_IPC_OK) {
 		storage_abandon(storage, overlay.id);
-		return mc_err_wrap(err, "snapshot %s", s->id);
+		mc_err_wrap(err, "snapshot %s", s->id);
+		return r;
 	}
 	if (open) /* what its QEMU is going to write to is known as the volume's before it does */
 		owners_write(storage->owners, NULL);
@@ -232,6 +238,44 @@ static int finish_if_closed(struct storage *storage, struct snapshot *s, mc_err 
 	return open ? 0 : take(storage, s, err);
 }
 
+/* Of a raw volume all data is copied; that is no moment, so that nobody may have it open. */
+static int copy_raw(struct storage *storage, const char *id, const struct volume *v, struct snapshot *ret, mc_err **err)
+{
+	struct snapshot s = {.size_gib = v->size_gib, .layer = {.virtual_bytes = v->layer.virtual_bytes}};
+	int r = volume_is_open(storage, v->id, err);
+
+	if (r > 0) {
+		mc_err_set(err, 0, "a snapshot of %s, which several QEMUs share, is taken when it is closed", v->id);
+		return MC_IPC_UNSUPPORTED;
+	}
+	mc_id_new("lay", s.layer.id);
+	if (r < 0 || graph_layer_begin(storage->graph, &s.layer, err) < 0)
+		return -1;
+	snprintf(s.id, sizeof(s.id), "%s", id);
+	snprintf(s.volume, sizeof(s.volume), "%s", v->id);
+	r = vault_layer_same_key(storage->vault, s.layer.id, v->layer.id, err);
+	if (r == 0)
+		r = layer_copy_raw(storage, v->layer.id, &s.layer, STORE_MODE_FROZEN, err);
+	s.bytes = (int64_t)store_allocated(&storage->store, s.layer.id);
+	if (r == MC_IPC_OK && graph_snapshot_add(storage->graph, &s, err) < 0)
+		r = -1;
+	if (r != MC_IPC_OK)
+		storage_abandon(storage, s.layer.id);
+	*ret = s;
+	return r;
+}
+
+/* Prepared, or all done where there is nothing to prepare. */
+static int begin_any(struct storage *storage, const char *id, const char *volume, struct snapshot *ret, mc_err **err)
+{
+	struct volume v;
+	int r = volume_find(storage, volume, &v, err);
+
+	if (r != MC_IPC_OK)
+		return r;
+	return store_is_raw(v.layer.id) ? copy_raw(storage, id, &v, ret, err) : begin(storage, id, volume, ret, err);
+}
+
 int snapshot_put(struct storage *storage, const char *id, const char *volume, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, volume);
@@ -243,7 +287,7 @@ int snapshot_put(struct storage *storage, const char *id, const char *volume, js
 		return MC_IPC_CONFLICT;
 	}
 	if (r > 0)
-		r = begin(storage, id, volume, &s, err);
+		r = begin_any(storage, id, volume, &s, err);
 	if (r != MC_IPC_OK)
 		return r;
 	if (finish_if_closed(storage, &s, err) < 0)
@@ -343,7 +387,43 @@ static int copy_source(struct storage *storage, const char *source, struct snaps
 	return MC_IPC_OK;
 }
 
-int snapshot_copy(struct storage *storage, const char *id, const char *source, json_t **ret, mc_err **err)
+/* All of the source's data, in a layer of its own under this KMS key. */
+static int copy_encrypted(struct storage *storage, struct snapshot *s, const char *kms_key, mc_err **err)
+{
+	struct layer source = s->layer, layer = {.virtual_bytes = s->layer.virtual_bytes};
+	int r;
+
+	mc_id_new("lay", layer.id);
+	if (graph_layer_begin(storage->graph, &layer, err) < 0)
+		return -1;
+	r = vault_layer_new_key(storage->vault, layer.id, kms_key, err);
+	if (r == MC_IPC_OK)
+		r = layer_copy(storage, source.id, &layer, STORE_MODE_FROZEN, err);
+	s->layer = layer;
+	s->layer.state = LAYER_FROZEN;
+	s->bytes = (int64_t)store_allocated(&storage->store, layer.id);
+	if (r == MC_IPC_OK && graph_snapshot_add(storage->graph, s, err) < 0)
+		r = -1;
+	if (r == MC_IPC_OK)
+		return MC_IPC_OK;
+	storage_abandon(storage, layer.id);
+	mc_err_wrap(err, "snapshot %s", s->id);
+	return r;
+}
+
+/* The data is shared where the key is the same. */
+static int copy(struct storage *storage, struct snapshot *s, const char *kms_key, mc_err **err)
+{
+	char owner[MC_UUID_LEN];
+
+	if (layer_owner(storage, s->layer.id, owner, err) < 0)
+		return -1;
+	if (kms_key && strcmp(kms_key, owner) != 0)
+		return copy_encrypted(storage, s, kms_key, err);
+	return graph_snapshot_share(storage->graph, s, err) == 0 ? MC_IPC_OK : -1;
+}
+
+int snapshot_copy(struct storage *storage, const char *id, const char *source, const char *kms_key, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct snapshot s;
@@ -353,7 +433,7 @@ int snapshot_copy(struct storage *storage, const char *id, const char *source, j
 		r = copy_source(storage, source, &s, err);
 		snprintf(s.id, sizeof(s.id), "%s", id);
 		if (r == MC_IPC_OK)
-			r = graph_snapshot_share(storage->graph, &s, err) == 0 ? MC_IPC_OK : -1;
+			r = copy(storage, &s, kms_key, err);
 	}
 	if (r == MC_IPC_OK)
 		*ret = snapshot_json(storage, &s);

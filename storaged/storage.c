@@ -5,6 +5,8 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/fs.h"
@@ -91,7 +93,7 @@ int storage_collect(struct storage *storage, const struct layer *layer, mc_err *
 
 		snprintf(parent, sizeof(parent), "%s", now.parent);
 		if (store_remove(&storage->store, now.id, err) < 0 ||
-		    graph_layer_forget(storage->graph, now.id, err) < 0)
+		    graph_layer_forget(storage->graph, now.id, err) < 0 || vault_layer_forget(storage->vault, now.id, err) < 0)
 			return mc_err_wrap(err, "layer %s", now.id);
 		mc_log(MC_LOG_DEBUG, AREA, "layer removed", "layer", now.id, NULL);
 		/* The child is gone: does anything else stand on the parent? */
@@ -105,7 +107,7 @@ void storage_abandon(struct storage *storage, const char *layer_id)
 	mc_auto_err mc_err *err = NULL;
 
 	if (store_remove(&storage->store, layer_id, &err) < 0 ||
-	    graph_layer_forget(storage->graph, layer_id, &err) < 0)
+	    graph_layer_forget(storage->graph, layer_id, &err) < 0 || vault_layer_forget(storage->vault, layer_id, &err) < 0)
 		mc_log(MC_LOG_DEBUG, AREA, "half-made layer stays until the next start", "layer", layer_id,
 		       "error", mc_err_msg(err), NULL);
 }
@@ -125,6 +127,17 @@ int storage_room(const struct storage *storage, uint64_t bytes, mc_err **err)
 	return MC_IPC_NO_CAPACITY;
 }
 
+/* What there is to know of a raw file. */
+static int raw_header(const char *layer_id, int fd, struct qcow2_header *ret, mc_err **err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return mc_err_set(err, errno, "cannot measure %s", layer_id);
+	*ret = (struct qcow2_header){.virtual_bytes = (uint64_t)st.st_size};
+	return 0;
+}
+
 int storage_header(const struct storage *storage, const char *layer_id, struct qcow2_header *ret, mc_err **err)
 {
 	mc_autofree char *path = store_path(&storage->store, layer_id);
@@ -132,6 +145,8 @@ int storage_header(const struct storage *storage, const char *layer_id, struct q
 
 	if (fd < 0)
 		return mc_err_set(err, errno, "cannot open %s", path);
+	if (store_is_raw(layer_id))
+		return raw_header(layer_id, fd, ret, err);
 	return qcow2_header_read(fd, ret, NULL, err) < 0 ? mc_err_wrap(err, "%s", path) : 0;
 }
 
@@ -210,6 +225,18 @@ static int recover_volumes(struct storage *storage, mc_err **err)
 	return r;
 }
 
+/* The keys of layers that were removed just before the end. One whose file is there keeps its key, whatever
+ * the records say: they may have been lost. */
+static void recover_key(void *ctx, const char *layer)
+{
+	struct storage *storage = ctx;
+	mc_autofree char *path = store_path(&storage->store, layer);
+	struct layer found;
+
+	if (access(path, F_OK) < 0 && graph_layer_find(storage->graph, layer, &found, NULL) > 0)
+		vault_layer_forget(storage->vault, layer, NULL);
+}
+
 int storage_recover(struct storage *storage, mc_err **err)
 {
 	mc_autofree char *lock = mc_strf("%s.lock", storage->config->database);
@@ -224,5 +251,7 @@ int storage_recover(struct storage *storage, mc_err **err)
 		r = graph_layers(storage->graph, keep_layer, &list, err);
 	for (size_t i = 0; i < list.n && r == 0; i++)
 		r = recover_layer(storage, list_at(&list, i), err);
+	if (r == 0)
+		r = vault_layers(storage->vault, recover_key, storage, err);
 	return r < 0 ? -1 : recover_volumes(storage, err);
 }

@@ -13,8 +13,10 @@
 #include "common/cleanup.h"
 #include "common/crash.h"
 #include "common/fs.h"
+#include "common/id.h"
 
 #define SUFFIX ".qcow2"
+#define RAW_SUFFIX ".raw"
 #define PART ".part"
 #define DIR_MODE 02770
 #define MIB (1ULL << 20)
@@ -69,19 +71,28 @@ void store_close(struct store *store)
 	store->dir = NULL;
 }
 
+bool store_is_raw(const char *layer_id)
+{
+	return mc_id_valid(STORE_RAW, layer_id);
+}
+
 char *store_name(const char *layer_id)
 {
-	return mc_strf("%s" SUFFIX, layer_id);
+	return mc_strf("%s%s", layer_id, store_is_raw(layer_id) ? RAW_SUFFIX : SUFFIX);
 }
 
 char *store_path(const struct store *store, const char *layer_id)
 {
-	return mc_strf("%s/%s" SUFFIX, store->dir, layer_id);
+	mc_autofree char *name = store_name(layer_id);
+
+	return mc_strf("%s/%s", store->dir, name);
 }
 
 char *store_part_path(const struct store *store, const char *layer_id)
 {
-	return mc_strf("%s/%s" SUFFIX PART, store->dir, layer_id);
+	mc_autofree char *name = store_name(layer_id);
+
+	return mc_strf("%s/%s" PART, store->dir, name);
 }
 
 static int sync_dir(const struct store *store, mc_err **err)

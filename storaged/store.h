@@ -2,6 +2,7 @@
 #ifndef MC_STORAGED_STORE_H
 #define MC_STORAGED_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,7 +25,12 @@ struct store {
 int store_open(struct store *store, const struct storaged_config *config, mc_err **err);
 void store_close(struct store *store);
 
-/* "lay-….qcow2", also the name overlays carry in their header; its full path; and
+/* A layer whose id begins with "raw-" is a raw file: one that several QEMUs write to. It stands on nothing,
+ * and nothing on it; it is not encrypted. */
+#define STORE_RAW "raw"
+bool store_is_raw(const char *layer_id);
+
+/* "lay-….qcow2" or "raw-….raw", also the name overlays carry in their header; its full path; and
  * the path a file has until it is whole. Allocated. */
 char *store_name(const char *layer_id);
 char *store_path(const struct store *store, const char *layer_id);

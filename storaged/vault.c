@@ -32,6 +32,8 @@ static const struct mc_db_upgrade upgrades[] = {
 	{1, "CREATE TABLE kms_keys (id TEXT PRIMARY KEY, sealed TEXT NOT NULL, created INTEGER NOT NULL);"
 	    "CREATE TABLE data_keys (id TEXT PRIMARY KEY, kms_key TEXT NOT NULL REFERENCES kms_keys(id),"
 	    " sealed TEXT NOT NULL, created INTEGER NOT NULL);"},
+	{2, "CREATE TABLE layer_keys (layer TEXT PRIMARY KEY, data_key TEXT NOT NULL REFERENCES data_keys(id));"
+	    "CREATE INDEX layer_keys_data_key ON layer_keys(data_key);"},
 	{0, NULL},
 };
 
@@ -412,7 +414,69 @@ int vault_data_key_fd(struct vault *vault, const char *id, int *ret_fd, mc_err *
 	return MC_IPC_OK;
 }
 
-int vault_data_key_forget(struct vault *vault, const char *id, mc_err **err)
+/* --- layers ----------------------------------------------------------------------------- */
+
+static int take_id(sqlite3_stmt *stmt, void *ctx)
 {
-	return mc_db_run(vault->db, NULL, NULL, err, "DELETE FROM data_keys WHERE id = ?", "s", id) < 0 ? -1 : MC_IPC_OK;
+	snprintf(ctx, MC_ID_LEN, "%s", mc_db_text(stmt, 0));
+	return 0;
+}
+
+int vault_layer_key(struct vault *vault, const char *layer, char ret[MC_ID_LEN], mc_err **err)
+{
+	ret[0] = '\0';
+	return mc_db_run(vault->db, take_id, ret, err, "SELECT data_key FROM layer_keys WHERE layer = ?", "s", layer);
+}
+
+int vault_layer_new_key(struct vault *vault, const char *layer, const char *kms_key, mc_err **err)
+{
+	char id[MC_ID_LEN];
+	int r = vault_data_key_new(vault, kms_key, id, err);
+
+	if (r != MC_IPC_OK)
+		return r;
+	return mc_db_run(vault->db, NULL, NULL, err, "INSERT INTO layer_keys (layer, data_key) VALUES (?, ?)", "ss", layer, id);
+}
+
+int vault_layer_same_key(struct vault *vault, const char *layer, const char *other, mc_err **err)
+{
+	return mc_db_run(vault->db, NULL, NULL, err,
+			 "INSERT INTO layer_keys (layer, data_key) SELECT ?, data_key FROM layer_keys WHERE layer = ?", "ss", layer, other);
+}
+
+int vault_layer_forget(struct vault *vault, const char *layer, mc_err **err)
+{
+	char key[MC_ID_LEN];
+	int r = vault_layer_key(vault, layer, key, err);
+
+	if (r < 0 || !key[0])
+		return r;
+	/* A layer that gets the key just now has got it from one that is still there. */
+	if (mc_db_run(vault->db, NULL, NULL, err, "DELETE FROM layer_keys WHERE layer = ?", "s", layer) < 0)
+		return -1;
+	return mc_db_run(vault->db, NULL, NULL, err,
+			 "DELETE FROM data_keys WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM layer_keys WHERE data_key = ?1)", "s", key);
+}
+
+struct names {
+	json_t *array;
+};
+
+static int take_name(sqlite3_stmt *stmt, void *ctx)
+{
+	return json_array_append_new(((struct names *)ctx)->array, json_string(mc_db_text(stmt, 0)));
+}
+
+int vault_layers(struct vault *vault, void (*fn)(void *ctx, const char *layer), void *ctx, mc_err **err)
+{
+	mc_auto_json json_t *array = json_array();
+	struct names names = {array};
+	json_t *name;
+	size_t i;
+
+	if (mc_db_run(vault->db, take_name, &names, err, "SELECT layer FROM layer_keys", "") < 0)
+		return -1;
+	json_array_foreach(array, i, name)
+		fn(ctx, json_string_value(name));
+	return 0;
 }

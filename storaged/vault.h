@@ -56,7 +56,16 @@ int vault_data_key_owner(struct vault *vault, const char *id, char ret_kms_key[M
 int vault_data_key_fd(struct vault *vault, const char *id, int *ret_fd, mc_err **err);
 /* Its characters, without a NUL. Wipe them after use. */
 int vault_data_key_secret(struct vault *vault, const char *id, char ret[VAULT_SECRET], mc_err **err);
-/* No layer has it any more. Idempotent. */
-int vault_data_key_forget(struct vault *vault, const char *id, mc_err **err);
+/* --- which data key a layer is encrypted with; here and not in the records of layers, so that those can be lost */
+
+/* A new data key for this layer; or the one of another layer, nothing where that has none. */
+int vault_layer_new_key(struct vault *vault, const char *layer, const char *kms_key, mc_err **err);
+int vault_layer_same_key(struct vault *vault, const char *layer, const char *other, mc_err **err);
+/* *ret: its data key, "" for a layer that is not encrypted. 0, or -1 and *err. */
+int vault_layer_key(struct vault *vault, const char *layer, char ret[MC_ID_LEN], mc_err **err);
+/* The layer is gone: its key goes with the last layer that has it. 0, or -1 and *err. */
+int vault_layer_forget(struct vault *vault, const char *layer, mc_err **err);
+/* Calls for each layer that has a key, without a lock. 0, or -1 and *err. */
+int vault_layers(struct vault *vault, void (*fn)(void *ctx, const char *layer), void *ctx, mc_err **err);
 
 #endif

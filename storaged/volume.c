@@ -9,6 +9,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "storaged/janitor.h"
+#include "storaged/layer.h"
 #include "storaged/merge.h"
 #include "storaged/owners.h"
 #include "storaged/qcow2.h"
@@ -46,19 +47,25 @@ static json_t *volume_json(struct storage *storage, const struct volume *v, mc_e
 	mc_auto_json json_t *openers = json_array();
 	mc_auto_json json_t *paths = json_array();
 	struct chain_list list = {&storage->store, paths};
+	char key[MC_ID_LEN];
 	json_t *doc;
 
-	if (graph_volume_openers(storage->graph, v->id, add_text, openers, err) < 0 ||
+	if (vault_layer_key(storage->vault, v->layer.id, key, err) < 0 || graph_volume_openers(storage->graph, v->id, add_text, openers, err) < 0 ||
 	    (v->layer.parent[0] && graph_chain(storage->graph, v->layer.parent, add_path, &list, err) < 0))
 		return NULL;
 	doc = json_pack("{s:s, s:s, s:I, s:s, s:O, s:s, s:s, s:I, s:O}", "id", v->id, "state", "available",
-			"size_gib", (json_int_t)v->size_gib, "path", path, "backing", paths, "format", "qcow2",
+			"size_gib", (json_int_t)v->size_gib, "path", path, "backing", paths, "format",
+			store_is_raw(v->layer.id) ? "raw" : "qcow2",
 			"layer", v->layer.id, "allocated_bytes",
 			(json_int_t)store_allocated(&storage->store, v->layer.id), "opened_by", openers);
 	if (v->layer.parent[0])
 		json_object_set_new(doc, "base", json_string(v->layer.parent));
 	if (v->growing_gib)
 		json_object_set_new(doc, "growing_gib", json_integer(v->growing_gib));
+	if (key[0])
+		json_object_set_new(doc, "key", json_string(key));
+	if (store_is_raw(v->layer.id))
+		json_object_set_new(doc, "shared", json_true());
 	return doc;
 }
 
@@ -168,17 +175,6 @@ static int find_base(struct storage *storage, const char *source, struct volume 
 	return MC_IPC_OK;
 }
 
-static int make_file(struct storage *storage, const struct volume *v, mc_err **err)
-{
-	mc_autofree char *part = store_part_path(&storage->store, v->layer.id);
-	/* Without a directory: the store can be moved. */
-	mc_autofree char *backing = v->layer.parent[0] ? store_name(v->layer.parent) : NULL;
-
-	if (qemu_img_create(&storage->offspring, part, backing, (uint64_t)v->layer.virtual_bytes, err) < 0)
-		return -1;
-	return store_commit(&storage->store, v->layer.id, STORE_MODE_TOP, err);
-}
-
 /* What it stands on was removed, or is being merged: then that waits until the new layer is noted. */
 static int begin_again(struct storage *storage, struct volume *v, mc_err **err)
 {
@@ -192,22 +188,74 @@ static int begin_again(struct storage *storage, struct volume *v, mc_err **err)
 	return r;
 }
 
-static int create(struct storage *storage, struct volume *v, const char *opener, mc_err **err)
+/* What it is made of, and how. */
+struct making {
+	char from[MC_ID_LEN];      /* the layer that all of is to be copied; "": none */
+	char kms_key[MC_UUID_LEN]; /* of a layer that stands on nothing; "": none */
+};
+
+/* What is to be encrypted otherwise than what it comes from is copied; so is a raw one, since it stands on nothing. An
+ * outcome. */
+static int plan(struct storage *storage, struct volume *v, const struct volume_wanted *wanted, struct making *ret, mc_err **err)
+{
+	char owner[MC_UUID_LEN] = "";
+
+	if (v->layer.parent[0] && layer_owner(storage, v->layer.parent, owner, err) < 0)
+		return -1;
+	*ret = (struct making){.from = ""};
+	snprintf(ret->kms_key, sizeof(ret->kms_key), "%s", wanted->kms_key ? wanted->kms_key : owner);
+	if (wanted->shared && ret->kms_key[0]) {
+		mc_err_set(err, 0, "a volume that several QEMUs share cannot be encrypted");
+		return MC_IPC_UNSUPPORTED;
+	}
+	if (v->layer.parent[0] && (wanted->shared || strcmp(owner, ret->kms_key) != 0)) {
+		memcpy(ret->from, v->layer.parent, sizeof(ret->from));
+		v->layer.parent[0] = '\0';
+	}
+	return 0;
+}
+
+static int begin(struct storage *storage, struct volume *v, bool shared, mc_err **err)
 {
 	int r;
 
-	mc_id_new("lay", v->layer.id);
+	mc_id_new(shared ? STORE_RAW : "lay", v->layer.id);
 	r = graph_layer_begin(storage->graph, &v->layer, err);
-	if (r > 0)
-		r = begin_again(storage, v, err);
+	return r > 0 ? begin_again(storage, v, err) : r;
+}
+
+/* The file of a layer that has begun. */
+static int make_file(struct storage *storage, const struct volume *v, const struct making *m, mc_err **err)
+{
+	int r = MC_IPC_OK;
+
+	if (v->layer.parent[0])
+		r = vault_layer_same_key(storage->vault, v->layer.id, v->layer.parent, err);
+	else if (m->kms_key[0])
+		r = vault_layer_new_key(storage->vault, v->layer.id, m->kms_key, err);
 	if (r != MC_IPC_OK)
 		return r;
-	if (make_file(storage, v, err) < 0 || graph_volume_add(storage->graph, v, opener, err) < 0) {
+	return m->from[0] ? layer_copy(storage, m->from, &v->layer, STORE_MODE_TOP, err) : layer_make(storage, &v->layer, err);
+}
+
+static int create(struct storage *storage, struct volume *v, const struct volume_wanted *wanted, mc_err **err)
+{
+	struct making making;
+	int r = plan(storage, v, wanted, &making, err);
+
+	if (r == 0)
+		r = begin(storage, v, wanted->shared, err);
+	if (r != MC_IPC_OK)
+		return r;
+	r = make_file(storage, v, &making, err);
+	if (r == MC_IPC_OK && graph_volume_add(storage->graph, v, wanted->opener, err) < 0)
+		r = -1;
+	if (r != MC_IPC_OK) {
 		storage_abandon(storage, v->layer.id);
-		return mc_err_wrap(err, "volume %s", v->id);
+		mc_err_wrap(err, "volume %s", v->id);
+		return r;
 	}
-	mc_log(MC_LOG_INFO, AREA, "created", "volume", v->id, "layer", v->layer.id, "source",
-	       v->source[0] ? v->source : NULL, NULL);
+	mc_log(MC_LOG_INFO, AREA, "created", "volume", v->id, "layer", v->layer.id, "source", v->source[0] ? v->source : NULL, NULL);
 	return MC_IPC_OK;
 }
 
@@ -280,7 +328,7 @@ int volume_put(struct storage *storage, const char *id, const struct volume_want
 	if (r == MC_IPC_OK)
 		r = storage_room(storage, FRESH_BYTES, err);
 	if (r == MC_IPC_OK)
-		r = create(storage, &v, wanted->opener, err);
+		r = create(storage, &v, wanted, err);
 	if (r != MC_IPC_OK)
 		return r;
 	return wanted->opener ? answer_opened(storage, id, ret, err) : answer(storage, &v, ret, err);
@@ -370,7 +418,7 @@ static int check_unprepared(struct storage *storage, const char *id, mc_err **er
 /* Make the file of a closed volume large enough; see whether the QEMU of an open one has done so. */
 static int grow_file(struct storage *storage, const struct volume *v, int64_t bytes, bool *ret_done, mc_err **err)
 {
-	mc_autofree char *path = store_path(&storage->store, v->layer.id);
+	auto_qemu_img_file file = {.key_fd = -1};
 	struct qcow2_header header;
 	int open;
 
@@ -381,7 +429,9 @@ static int grow_file(struct storage *storage, const struct volume *v, int64_t by
 	if (open != 0)
 		return open < 0 ? -1 : 0;
 	*ret_done = true;
-	return qemu_img_resize(&storage->offspring, path, (uint64_t)bytes, err);
+	if (layer_open(storage, v->layer.id, true, &file, err) != MC_IPC_OK)
+		return -1;
+	return qemu_img_resize(&storage->offspring, &file, (uint64_t)bytes, err);
 }
 
 /* Until its QEMU has grown an open volume, only the intention is recorded. */
@@ -441,11 +491,52 @@ int volume_open(struct storage *storage, const char *id, const char *opener, jso
 	return open_it(storage, id, opener, ret, err);
 }
 
-int volume_close(struct storage *storage, const char *id, const char *opener, mc_err **err)
+struct same_key {
+	struct storage *storage;
+	const char *key;
+	json_t *volumes;
+};
+
+static int keep_same_key(void *ctx, const struct volume *v)
+{
+	struct same_key *same = ctx;
+	char key[MC_ID_LEN];
+
+	if (vault_layer_key(same->storage->vault, v->layer.id, key, NULL) == 0 && strcmp(key, same->key) == 0)
+		json_array_append_new(same->volumes, json_string(v->id));
+	return 0;
+}
+
+/* Say so if no open volume has the data key of this one. */
+static int answer_closed(struct storage *storage, const struct volume *v, json_t **ret, mc_err **err)
+{
+	mc_auto_json json_t *volumes = json_array();
+	char key[MC_ID_LEN];
+	struct same_key same = {storage, key, volumes};
+	json_t *id;
+	size_t i;
+
+	if (vault_layer_key(storage->vault, v->layer.id, key, err) < 0)
+		return -1;
+	if (!key[0])
+		return MC_IPC_OK;
+	if (graph_volumes(storage->graph, keep_same_key, &same, err) < 0)
+		return -1;
+	json_array_foreach(volumes, i, id) {
+		int open = volume_is_open(storage, json_string_value(id), err);
+
+		if (open != 0)
+			return open < 0 ? -1 : MC_IPC_OK;
+	}
+	*ret = json_pack("{s:s}", "unused_key", key);
+	return MC_IPC_OK;
+}
+
+int volume_close(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct volume v;
-	int open;
+	int open, r;
 
 	if (graph_volume_close(storage->graph, id, opener, err) < 0)
 		return -1;
@@ -454,8 +545,11 @@ int volume_close(struct storage *storage, const char *id, const char *opener, mc
 		return open < 0 ? -1 : MC_IPC_OK;
 	if (merge_closed(storage, id, err) < 0)
 		return -1;
-	if (graph_volume_find(storage->graph, id, &v, NULL) == 0)
+	r = graph_volume_find(storage->graph, id, &v, err);
+	if (r < 0)
+		return -1;
+	if (r == 0)
 		merge_tidy(storage, &v.layer);
 	janitor_wake(storage->janitor);
-	return MC_IPC_OK;
+	return r == 0 ? answer_closed(storage, &v, ret, err) : MC_IPC_OK;
 }

@@ -12,6 +12,8 @@
 struct volume_wanted {
 	int64_t size_gib;
 	const char *source; /* what it stands on: an image's or a snapshot's id; NULL: empty */
+	const char *kms_key; /* to be encrypted under it; NULL: as what it stands on is */
+	bool shared; /* several QEMUs may have it open: a raw file, which stands on nothing */
 	const char *opener; /* who opens it as soon as it is there; NULL: nobody */
 };
 
@@ -28,9 +30,10 @@ int volume_delete(struct storage *storage, const char *id, mc_err **err);
 int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_t **ret, mc_err **err);
 
 /* From now on, or no longer, this instance's QEMU may write to the volume. What needs a
- * quiet volume is refused in between. Both idempotent; closing an absent volume is fine. */
+ * quiet volume is refused in between. Both idempotent; closing an absent volume is fine.
+ * What is closed says {unused_key} when no open volume has its data key any more. */
 int volume_open(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err);
-int volume_close(struct storage *storage, const char *id, const char *opener, mc_err **err);
+int volume_close(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err);
 
 /* MC_IPC_OK with *ret, or MC_IPC_NOT_FOUND, for the other nouns of this room. */
 int volume_find(struct storage *storage, const char *id, struct volume *ret, mc_err **err);

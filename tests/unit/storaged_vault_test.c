@@ -164,8 +164,27 @@ static void test_data_keys(void **state)
 	assert_memory_equal(secret, again, VAULT_SECRET);
 	assert_int_equal(write(fd, again, 1), -1);
 	close(fd);
-	assert_int_equal(vault_data_key_forget(f->vault, id, NULL), MC_IPC_OK);
-	assert_int_equal(vault_data_key_secret(f->vault, id, again, NULL), MC_IPC_NOT_FOUND);
+}
+
+/* A key goes with the last layer that has it. */
+static void test_layers(void **state)
+{
+	struct fixture *f = *state;
+	char key[MC_ID_LEN], same[MC_ID_LEN], secret[VAULT_SECRET];
+
+	assert_int_equal(vault_layer_new_key(f->vault, "lay-1", KEY1, NULL), 0);
+	assert_int_equal(vault_layer_same_key(f->vault, "lay-2", "lay-1", NULL), 0);
+	assert_int_equal(vault_layer_same_key(f->vault, "lay-4", "lay-3", NULL), 0);
+	assert_int_equal(vault_layer_key(f->vault, "lay-1", key, NULL), 0);
+	assert_int_equal(vault_layer_key(f->vault, "lay-2", same, NULL), 0);
+	assert_string_equal(key, same);
+	assert_int_equal(vault_layer_key(f->vault, "lay-4", same, NULL), 0);
+	assert_string_equal(same, "");
+	assert_int_equal(vault_layer_forget(f->vault, "lay-1", NULL), 0);
+	assert_int_equal(vault_data_key_secret(f->vault, key, secret, NULL), MC_IPC_OK);
+	assert_int_equal(vault_layer_forget(f->vault, "lay-2", NULL), 0);
+	assert_int_equal(vault_layer_forget(f->vault, "lay-2", NULL), 0);
+	assert_int_equal(vault_data_key_secret(f->vault, key, secret, NULL), MC_IPC_NOT_FOUND);
 }
 
 static bool file_has(const char *path, const void *bytes, size_t n)
@@ -238,6 +257,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_keys, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_destroyed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_data_keys, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_layers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_clear_on_disk, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_master_key, set_up, tear_down),
 	};

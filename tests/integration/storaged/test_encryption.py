@@ -1,0 +1,221 @@
+"""Encrypted layers: what is on the disk, which chains share a key, what is copied, and what opens nothing."""
+
+import array
+import json
+import os
+import pathlib
+import socket
+import subprocess
+
+import pytest
+
+VOL, OTHER, THIRD = (f"vol-0123456789abcde{n}" for n in ("f0", "f1", "f2"))
+SNAP, COPY = (f"snap-0123456789abcde{n}" for n in ("f0", "f1"))
+KEY, KEY2 = "01234567-89ab-4cde-8123-456789abcdef", "fedcba98-7654-4321-8fed-cba987654321"
+OPENER = "i-0123456789abcdef0"
+MARK = b"plaintext that must be nowhere " * 300
+
+
+def key_of(storaged, volume):
+    """The volume's data key, as its opener gets it: a sealed memfd over the descriptor socket."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(storaged.run_dir / "storaged-fd.sock"))
+    connection.sendall(json.dumps({"op": "key", "volume": volume}).encode() + b"\n")
+    line, control, *_ = connection.recvmsg(4096, socket.CMSG_SPACE(4))
+    connection.close()
+    if not control:
+        return json.loads(line)["outcome"]
+    fd = array.array("i", control[0][2])[0]
+    try:
+        with pytest.raises(PermissionError):
+            os.pwrite(fd, b"x", 0)
+        return os.pread(fd, 200, 0)
+    finally:
+        os.close(fd)
+
+
+def open_volume(storaged, volume):
+    status, answer = storaged.call("POST", f"volumes/{volume}/open", {"opener": OPENER})
+    assert status == 200, answer
+    return answer
+
+
+def close_volume(storaged, volume):
+    status, answer = storaged.call("POST", f"volumes/{volume}/close", {"opener": OPENER})
+    assert status == 200, answer
+    return answer
+
+
+def qemu_io(storaged, volume, *commands):
+    """Read and write the volume as a QEMU would. What qemu-io says."""
+    answer = open_volume(storaged, volume)
+    key = key_of(storaged, volume) if "key" in answer else None
+    read, write = os.pipe()
+    node = None
+    for path in reversed([answer["path"], *answer["backing"]]):
+        above = {"driver": "qcow2", "file": {"driver": "file", "filename": path}}
+        if key:
+            above["encrypt"] = {"format": "luks", "key-secret": "k"}
+        if node:
+            above["backing"] = node
+        node = above
+    secret = ["--object", f"secret,id=k,file=/dev/fd/{read}"] if key else []
+    os.write(write, key or b"")
+    os.close(write)
+    try:
+        words = [word for command in commands for word in ("-c", command)]
+        done = subprocess.run(["qemu-io", *secret, *words, "json:" + json.dumps(node)], pass_fds=[read],
+                              capture_output=True, text=True, check=False, timeout=60)
+    finally:
+        os.close(read)
+        close_volume(storaged, volume)
+    assert done.returncode == 0 and "verification failed" not in done.stdout, done.stdout + done.stderr
+    return done.stdout
+
+
+def make(storaged, volume, **more):
+    status, answer = storaged.call("PUT", f"volumes/{volume}", {"size_gib": 1, **more})
+    assert status == 200, answer
+    return answer
+
+
+def write_mark(storaged, volume, directory):
+    mark = directory / "mark"
+    mark.write_bytes(MARK)
+    qemu_io(storaged, volume, f"write -s {mark} 64k 256k", "flush")
+    mark.unlink()
+
+
+def found(storaged, *needles):
+    """The files below the home, the master key left out, that have any of these bytes."""
+    def has(path):
+        data = path.read_bytes()
+        return any(needle in data for needle in needles)
+    return [str(p) for p in pathlib.Path(storaged.home).rglob("*")
+            if p.is_file() and p.name != "master.key" and has(p)]
+
+
+def test_nothing_clear_on_the_disk(storaged, directory):
+    """The search finds what is written in clear, and nothing of an encrypted volume, nor its key."""
+    make(storaged, OTHER)
+    write_mark(storaged, OTHER, directory)
+    assert len(found(storaged, MARK[:64])) == 1
+    storaged.call("DELETE", f"volumes/{OTHER}")
+    make(storaged, VOL, kms_key=KEY)
+    write_mark(storaged, VOL, directory)
+    open_volume(storaged, VOL)
+    key = key_of(storaged, VOL)
+    assert len(key) == 64
+    master = (storaged.home / "keys" / "master.key").read_bytes()
+    assert close_volume(storaged, VOL) == {"unused_key": storaged.call("GET", f"volumes/{VOL}")[1]["key"]}
+    assert found(storaged, MARK[:64], key, bytes.fromhex(key.decode()), master, master.hex().encode()) == []
+    assert key_of(storaged, VOL) == "conflict", "nobody has it open"
+    assert oct((storaged.home / "keys" / "master.key").stat().st_mode & 0o777) == "0o600"
+    assert storaged.check() == (0, "0 findings\n")
+
+
+def test_chain(storaged):
+    """Snapshots and the volumes of them have the volume's key; growing and merging keep what was written."""
+    key = make(storaged, VOL, kms_key=KEY)["key"]
+    qemu_io(storaged, VOL, "write -P 1 0 1M")
+    assert storaged.call("PUT", f"snapshots/{SNAP}", {"volume": VOL})[0] == 200
+    qemu_io(storaged, VOL, "read -P 1 0 1M", "write -P 2 512k 1M")
+    assert storaged.call("PUT", f"snapshots/{COPY}", {"copy": SNAP})[0] == 200
+    assert make(storaged, OTHER, snapshot=COPY, kms_key=KEY)["key"] == key
+    qemu_io(storaged, OTHER, "read -P 1 0 1M", "read -P 0 1M 1M", "write -P 3 0 64k")
+    assert storaged.call("POST", f"volumes/{VOL}/grow", {"size_gib": 2})[0] == 200
+    qemu_io(storaged, VOL, "read -P 1 0 512k", "read -P 2 512k 1M", "write -P 4 1536M 64k")
+    for snapshot in (SNAP, COPY):
+        assert storaged.call("DELETE", f"snapshots/{snapshot}")[0] == 200
+    assert storaged.call("DELETE", f"volumes/{OTHER}")[0] == 200
+    qemu_io(storaged, VOL, "read -P 1 0 512k", "read -P 2 512k 1M", "read -P 4 1536M 64k")
+    assert storaged.check() == (0, "0 findings\n")
+
+
+def test_other_keys_copy(storaged, directory):
+    """What is to be encrypted otherwise is copied whole: nothing of it stands on the old data."""
+    make(storaged, VOL)
+    write_mark(storaged, VOL, directory)
+    assert storaged.call("PUT", f"snapshots/{SNAP}", {"volume": VOL})[0] == 200
+    encrypted = make(storaged, OTHER, snapshot=SNAP, kms_key=KEY)
+    assert encrypted["backing"] == [] and encrypted["key"]
+    assert storaged.call("PUT", f"snapshots/{COPY}", {"copy": SNAP, "kms_key": KEY2})[0] == 200
+    third = make(storaged, THIRD, snapshot=COPY, kms_key=KEY2)
+    assert len(third["backing"]) == 1 and third["key"] != encrypted["key"]
+    for name in (f"snapshots/{SNAP}", f"volumes/{VOL}"):
+        assert storaged.call("DELETE", name)[0] == 200
+    assert found(storaged, MARK[:64]) == [], "with the last plain layer all clear data is gone"
+    for volume in (OTHER, THIRD):
+        text = qemu_io(storaged, volume, "read -v 64k 32")
+        assert "plaintext.that" in text
+    assert storaged.check() == (0, "0 findings\n")
+
+
+def test_image_encrypted(storaged):
+    storaged.image_file()
+    assert storaged.call("PUT", "images/ami-0123456789abcdef0", {"source": str(storaged.home / "images-src" / "a.qcow2")})[0] == 200
+    answer = make(storaged, VOL, image="ami-0123456789abcdef0", kms_key=KEY)
+    assert answer["backing"] == [] and answer["key"]
+    qemu_io(storaged, VOL, "read -P 7 0 3M", "read -P 0 3M 1M")
+
+
+def test_destroyed_key(storaged):
+    """Without its KMS key nothing of a volume can be had; it can be deleted."""
+    make(storaged, VOL, kms_key=KEY)
+    assert storaged.call("DELETE", f"keys/{KEY}")[0] == 200
+    open_volume(storaged, VOL)
+    assert key_of(storaged, VOL) == "not_found"
+    close_volume(storaged, VOL)
+    assert storaged.call("PUT", f"volumes/{OTHER}", {"size_gib": 1, "kms_key": KEY})[0] == 404
+    assert storaged.call("PUT", f"snapshots/{SNAP}", {"volume": VOL})[0] == 404
+    assert storaged.call("DELETE", f"volumes/{VOL}")[0] == 200
+    assert storaged.files == set()
+
+
+def test_without_the_master_key(storaged):
+    """Another master key opens nothing; plain volumes go on; the old one brings all back."""
+    make(storaged, VOL, kms_key=KEY)
+    qemu_io(storaged, VOL, "write -P 9 0 64k")
+    path = storaged.home / "keys" / "master.key"
+    master = path.read_bytes()
+    storaged.stop()
+    path.write_bytes(os.urandom(32))
+    storaged.start()
+    open_volume(storaged, VOL)
+    assert key_of(storaged, VOL) == "unavailable"
+    close_volume(storaged, VOL)
+    assert storaged.call("PUT", f"volumes/{OTHER}", {"size_gib": 1, "kms_key": KEY})[0] == 503
+    make(storaged, OTHER)
+    findings = {f["what"]: f["severity"] for f in storaged.call("GET", "findings")[1]["findings"]}
+    assert findings["master-key"] == "error"
+    storaged.stop()
+    path.write_bytes(master)
+    storaged.start()
+    qemu_io(storaged, VOL, "read -P 9 0 64k")
+
+
+def test_records_made_anew(storaged):
+    """The keys are not in the records of the layers: when those are lost, what is encrypted opens with its key again."""
+    make(storaged, VOL, kms_key=KEY)
+    qemu_io(storaged, VOL, "write -P 5 0 64k")
+    assert storaged.call("PUT", f"snapshots/{SNAP}", {"volume": VOL})[0] == 200
+    make(storaged, OTHER, shared=True)
+    before = [storaged.call("GET", noun)[1] for noun in ("volumes", "snapshots")]
+    storaged.stop()
+    for path in (storaged.home / "storaged").glob("storaged.db*"):
+        path.unlink()
+    status, text = storaged.check("--repair")
+    assert status == 0, text
+    storaged.start()
+    assert [storaged.call("GET", noun)[1] for noun in ("volumes", "snapshots")] == before
+    qemu_io(storaged, VOL, "read -P 5 0 64k")
+    assert storaged.check() == (0, "0 findings\n")
+
+
+def test_blocks(storaged):
+    """Single blocks of an encrypted snapshot, as the EBS direct APIs list them."""
+    make(storaged, VOL, kms_key=KEY)
+    qemu_io(storaged, VOL, "write -P 6 512k 512k")
+    assert storaged.call("PUT", f"snapshots/{SNAP}", {"volume": VOL})[0] == 200
+    status, answer = storaged.call("GET", f"snapshots/{SNAP}/blocks?from=0&max=10")
+    assert status == 200 and [block[0] for block in answer["blocks"]] == [1], answer

@@ -1,0 +1,58 @@
+"""Multi-Attach: two guests write and read one volume."""
+
+from cloud import SHORT_S, error_of, wait_until
+from test_3_volumes import serial, volume_of, wait_gone, wait_seen, wait_volume
+
+
+def states(ec2, volume):
+    return {a["InstanceId"]: a["State"] for a in volume_of(ec2, volume)["Attachments"]}
+
+
+def write(guest, volume, block, text):
+    guest.ssh(f"echo {text} | sudo dd of={serial(volume)} bs=4096 seek={block} count=1 conv=sync,fsync,notrunc 2>/dev/null")
+
+
+def read(guest, volume, block):
+    """From the disk, not from what the guest keeps of it in memory."""
+    return guest.ssh(f"sudo blockdev --flushbufs {serial(volume)} && "
+                     f"sudo dd if={serial(volume)} bs=4096 skip={block} count=1 2>/dev/null | head -n 1")
+
+
+def test_two_guests_one_volume(cloud, pair, ec2):
+    one, other = pair
+    az = one.described["Placement"]["AvailabilityZone"]
+    assert other.described["Placement"]["AvailabilityZone"] == az
+    assert error_of(ec2.create_volume, AvailabilityZone=az, Size=4, VolumeType="gp3", MultiAttachEnabled=True)[0] == \
+        "InvalidParameterCombination"
+    assert error_of(ec2.create_volume, AvailabilityZone=az, Size=4, VolumeType="io1", Iops=100, MultiAttachEnabled=True,
+                    Encrypted=True)[0] == "UnsupportedOperation"
+    made = ec2.create_volume(AvailabilityZone=az, Size=4, VolumeType="io1", Iops=100, MultiAttachEnabled=True)
+    volume = made["VolumeId"]
+    assert made["MultiAttachEnabled"]
+    wait_volume(ec2, volume, "available")
+    for guest in pair:
+        ec2.attach_volume(VolumeId=volume, InstanceId=guest.id, Device="/dev/sdm")
+    wait_until("both have it", lambda: states(ec2, volume) == {one.id: "attached", other.id: "attached"}, SHORT_S)
+    assert error_of(ec2.attach_volume, VolumeId=volume, InstanceId=one.id, Device="/dev/sdn")[0] == "VolumeInUse"
+    assert error_of(ec2.detach_volume, VolumeId=volume)[0] == "InvalidParameterCombination"
+    assert error_of(ec2.create_snapshot, VolumeId=volume)[0] == "IncorrectState"
+    for guest in pair:
+        wait_seen(guest, volume)
+    write(one, volume, 0, "from one")
+    write(other, volume, 1, "from other")
+    assert (read(other, volume, 0), read(one, volume, 1)) == ("from one\n", "from other\n")
+    write(other, volume, 0, "over it")
+    assert read(one, volume, 0) == "over it\n"
+    ec2.modify_volume(VolumeId=volume, Size=5)
+    for guest in pair:
+        wait_until("each sees it grow", lambda g=guest: g.ssh(f"sudo blockdev --getsize64 {serial(volume)}") == f"{5 << 30}\n", SHORT_S)
+    ec2.detach_volume(VolumeId=volume, InstanceId=one.id)
+    wait_until("one has let go", lambda: states(ec2, volume) == {other.id: "attached"}, SHORT_S)
+    assert volume_of(ec2, volume)["State"] == "in-use" and read(other, volume, 1) == "from other\n"
+    ec2.detach_volume(VolumeId=volume)
+    wait_volume(ec2, volume, "available")
+    snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+    ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    ec2.delete_snapshot(SnapshotId=snapshot)
+    ec2.delete_volume(VolumeId=volume)
+    wait_gone(ec2, volume)
