@@ -31,11 +31,9 @@ def test_stopped_by_tag(cloud, pair):
 
 
 def test_terminated_by_tag(cloud, pair):
-    instance = cloud.client().run_instances(
-        ImageId=cloud.tiny_image(), InstanceType="t3.nano", MinCount=1, MaxCount=1,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "brake", "Value": "end"}]}])["Instances"][0]["InstanceId"]
-    cloud.wait_state(instance, "running")
+    volume = cloud.instance(pair[1].id)["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    cloud.client().create_tags(Resources=[pair[1].id], Tags=[{"Key": "brake", "Value": "end"}])
     act(cloud, "end", "TERMINATE_EC2_INSTANCES", "tag:brake=end")
-    cloud.wait_state(instance, "terminated")
-    wait_until("its QEMU is gone", lambda: instance not in cloud.domains(), 60)
-    assert cloud.instance(pair[0].id)["State"]["Name"] == "running"
+    cloud.wait_state(pair[1].id, "terminated")
+    wait_until("its disk is gone", lambda: volume not in cloud.volumes(), 60)
+    assert pair[1].id not in cloud.domains() and cloud.instance(pair[0].id)["State"]["Name"] == "running"
