@@ -19,9 +19,12 @@ from cloud import error_of
 MINUTE = datetime.timedelta(minutes=1)
 
 
+# One for all: a minute may end within a test.
+BASE = datetime.datetime.now(datetime.timezone.utc).replace(second=0, microsecond=0)
+
+
 def minutes_ago(n):
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return now.replace(second=0, microsecond=0) - n * MINUTE
+    return BASE - n * MINUTE
 
 
 CBOR = "smithy-rpc-v2-cbor"
@@ -196,7 +199,7 @@ def test_refused(cloudwatch):
         return error_of(cloudwatch.put_metric_data, Namespace=space, MetricData=[{**datum, **more}])[0]
     assert put_error("AWS/EC2") == "InvalidParameterValue"
     assert put_error(Timestamp=minutes_ago(15 * 24 * 60)) == "InvalidParameterValue"
-    assert put_error(Timestamp=minutes_ago(-130)) == "InvalidParameterValue"
+    assert put_error(Timestamp=minutes_ago(-240)) == "InvalidParameterValue"
     assert put_error(StatisticValues={"SampleCount": 1, "Sum": 1, "Minimum": 1, "Maximum": 1}) == "InvalidParameterCombination"
     assert put_error(Value=1e200) == "InvalidParameterValue"
     if not cloudwatch.space.endswith("json"):  # which has no such number
@@ -260,6 +263,6 @@ def test_aws_cloudwatch(api, aws_program):
     listed = json.loads(api.aws(aws_program, "cloudwatch", "list-metrics", "--namespace", space).stdout)["Metrics"]
     assert listed == [{"Namespace": space, "MetricName": "Temp", "Dimensions": [{"Name": "Room", "Value": "kitchen"}]}]
     answer = json.loads(api.aws(aws_program, "cloudwatch", "get-metric-statistics", "--namespace", space, "--metric-name", "Temp", "--dimensions",
-                                "Name=Room,Value=kitchen", "--start-time", minutes_ago(5).isoformat(), "--end-time", minutes_ago(-5).isoformat(),
+                                "Name=Room,Value=kitchen", "--start-time", minutes_ago(60).isoformat(), "--end-time", minutes_ago(-120).isoformat(),
                                 "--period", "60", "--statistics", "Average").stdout)
     assert [p["Average"] for p in answer["Datapoints"]] == [21.5]
