@@ -8,7 +8,6 @@
 #include "api/cidr.h"
 #include "api/interface.h"
 #include "api/nat_gateway.h"
-#include "api/network_acl.h"
 #include "api/peering.h"
 #include "api/reach_rule.h"
 #include "api/reach_step.h"

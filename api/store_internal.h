@@ -1,4 +1,4 @@
-/* Shared by store.c (transactions), store_row.c (memory), store_doc.c (documents in use)
+/* Shared by store.c (transactions), store_find.c (reading), store_row.c (memory), store_doc.c (documents)
  * and store_db.c (SQLite) alone. */
 #ifndef MC_API_STORE_INTERNAL_H
 #define MC_API_STORE_INTERNAL_H
@@ -70,6 +70,9 @@ struct store_tx {
 	json_t *facts;              /* changed ones */
 	struct token *tokens;
 };
+
+/* store_find.c: one that the transaction has inserted, NULL where there is none of this id. */
+struct resource *store_inserted_by_id(const struct store_tx *tx, const char *id);
 
 /* store_db.c */
 sqlite3 *store_db_open(const char *path, mc_err **err);
