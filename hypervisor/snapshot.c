@@ -16,7 +16,7 @@
 #include "hypervisor/work.h"
 
 #define AREA "hypervisor"
-#define AGENT_PATIENCE_S 5
+#define AGENT_PATIENCE_S 1
 #define SWITCH_FLAGS (VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC | \
 		      VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA | VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT)
 
@@ -123,6 +123,9 @@ static int create(virDomainPtr domain, const char *xml, unsigned flags)
 /* An agent that does not answer is no reason to have no snapshot. */
 static int switch_disks(virDomainPtr domain, const char *xml, bool agent, bool *ret_frozen)
 {
+	bool late = false;
+	int r;
+
 	*ret_frozen = false;
 	if (agent) {
 		virDomainAgentSetResponseTimeout(domain, AGENT_PATIENCE_S, 0);
@@ -130,10 +133,15 @@ static int switch_disks(virDomainPtr domain, const char *xml, bool agent, bool *
 			*ret_frozen = true;
 			return 0;
 		}
+		late = true;
 		mc_log(MC_LOG_WARNING, AREA, "the guest's agent does not freeze", "instance", virDomainGetName(domain), "reason",
 		       virGetLastErrorMessage(), NULL);
 	}
-	return create(domain, xml, 0);
+	r = create(domain, xml, 0);
+	/* It may have frozen since: nobody else would end that. */
+	if (late)
+		virDomainFSThaw(domain, NULL, 0, 0);
+	return r;
 }
 
 /* libvirt switches no disk that is being merged; a merge can be had again. */
