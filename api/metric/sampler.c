@@ -1,6 +1,5 @@
 #include "api/metric/sampler.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "api/burst.h"
 #include "api/counters.h"
 #include "api/metric/charges.h"
+#include "api/metric/export.h"
 #include "api/metric/look.h"
 #include "api/metric/metrics.h"
 #include "common/cleanup.h"
@@ -437,61 +437,9 @@ void metric_sampler_stop(struct metric_sampler *s)
 	free(s);
 }
 
-/* --- Prometheus -------------------------------------------------------------------------------------- */
-
-struct exported {
-	const char *counter, *name, *type, *labels;
-	double divisor;
-};
-
-static const struct exported of_instances[] = {
-	{ "cpu_ns", "minicloud_instance_cpu_seconds_total", "counter", "", 1e9 },
-	{ "vcpus", "minicloud_instance_vcpus", "gauge", "", 1 },
-	{ "net_in_bytes", "minicloud_instance_network_bytes_total", "counter", ",direction=\"in\"", 1 },
-	{ "net_out_bytes", "minicloud_instance_network_bytes_total", NULL, ",direction=\"out\"", 1 },
-	{ "packets_in", "minicloud_instance_network_packets_total", "counter", ",direction=\"in\"", 1 },
-	{ "packets_out", "minicloud_instance_network_packets_total", NULL, ",direction=\"out\"", 1 },
-	{ "disk_read_bytes", "minicloud_instance_disk_bytes_total", "counter", ",direction=\"read\"", 1 },
-	{ "disk_written_bytes", "minicloud_instance_disk_bytes_total", NULL, ",direction=\"write\"", 1 },
-	{ "disk_reads", "minicloud_instance_disk_operations_total", "counter", ",direction=\"read\"", 1 },
-	{ "disk_writes", "minicloud_instance_disk_operations_total", NULL, ",direction=\"write\"", 1 },
-	{ "system_failed", "minicloud_instance_status_check_failed", "gauge", ",check=\"system\"", 1 },
-	{ "instance_failed", "minicloud_instance_status_check_failed", NULL, ",check=\"instance\"", 1 },
-};
-
-static const struct exported of_volumes[] = {
-	{ "read_bytes", "minicloud_volume_bytes_total", "counter", ",direction=\"read\"", 1 },
-	{ "written_bytes", "minicloud_volume_bytes_total", NULL, ",direction=\"write\"", 1 },
-	{ "reads", "minicloud_volume_operations_total", "counter", ",direction=\"read\"", 1 },
-	{ "writes", "minicloud_volume_operations_total", NULL, ",direction=\"write\"", 1 },
-	{ "read_ns", "minicloud_volume_operation_seconds_total", "counter", ",direction=\"read\"", 1e9 },
-	{ "write_ns", "minicloud_volume_operation_seconds_total", NULL, ",direction=\"write\"", 1e9 },
-};
-
-static void export(FILE *out, const struct exported *e, const char *label, const char *id, const json_t *row)
-{
-	const json_t *n = json_object_get(row, e->counter);
-
-	if (n && e->divisor == 1)
-		fprintf(out, "%s{%s=\"%s\"%s} %" PRId64 "\n", e->name, label, id, e->labels, (int64_t)json_integer_value(n));
-	else if (n)
-		fprintf(out, "%s{%s=\"%s\"%s} %.3f\n", e->name, label, id, e->labels, (double)json_integer_value(n) / e->divisor);
-}
-
-static void export_volumes(FILE *out, const struct exported *e, const json_t *row)
-{
-	const char *volume;
-	json_t *disk;
-
-	json_object_foreach(mc_json_obj(row, "disks"), volume, disk)
-		export(out, e, "volume", volume, disk);
-}
-
 void metric_sampler_metrics(struct metric_sampler *s, FILE *out)
 {
 	mc_auto_json json_t *look = NULL;
-	const char *id;
-	json_t *row;
 
 	if (!s)
 		return;
@@ -502,16 +450,5 @@ void metric_sampler_metrics(struct metric_sampler *s, FILE *out)
 		pthread_cond_signal(&s->cond);
 	}
 	pthread_mutex_unlock(&s->mutex);
-	for (size_t i = 0; i < MC_ARRAY_SIZE(of_instances); i++) {
-		if (of_instances[i].type)
-			fprintf(out, "# TYPE %s %s\n", of_instances[i].name, of_instances[i].type);
-		json_object_foreach(look, id, row)
-			export(out, &of_instances[i], "instance", id, row);
-	}
-	for (size_t i = 0; i < MC_ARRAY_SIZE(of_volumes); i++) {
-		if (of_volumes[i].type)
-			fprintf(out, "# TYPE %s %s\n", of_volumes[i].name, of_volumes[i].type);
-		json_object_foreach(look, id, row)
-			export_volumes(out, &of_volumes[i], row);
-	}
+	metric_export(look, out);
 }
