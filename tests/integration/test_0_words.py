@@ -16,10 +16,10 @@ VOLUME = "vol-0123456789abcdef0"
 
 
 def built():
-    """Kebab-case names of the operations that the API daemon has."""
+    """Names of the operations that the API daemon has; several services may have one of the same name."""
     done = subprocess.run([BUILD / "minicloud-api", "--operations", "yes", "--config", "/dev/null"],
                           capture_output=True, text=True, check=True)
-    return [line.split()[1] for line in done.stdout.splitlines()]
+    return {line.split()[1] for line in done.stdout.splitlines()}
 
 
 # --- help
