@@ -54,7 +54,7 @@ static void show(json_t *list, const struct resource *r)
 /* Without ids: those in unlimited mode, as the EC2 API Reference says. */
 static int describe_credits(struct call *call)
 {
-	struct store_iter it = store_iter(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region);
+	struct store_iter it = store_pass(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region, NULL);
 	const json_t *ids = mc_json_arr(call->in, "InstanceIds");
 	const struct resource *r;
 	json_t *list = json_array(), *id;

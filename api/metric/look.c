@@ -27,9 +27,9 @@ static json_t *running(struct api *api)
 	const struct resource *r;
 	json_t *map = json_object();
 
-	while ((r = store_next(&it)))
+	while ((r = store_next_bare(&it)))
 		if (r->state == INSTANCE_RUNNING)
-			json_object_set_new(map, r->id, instance_row(api, r));
+			json_object_set_new(map, r->id, instance_row(api, store_load(tx, r)));
 	store_end(tx);
 	return map;
 }
