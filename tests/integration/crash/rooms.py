@@ -119,6 +119,7 @@ def unwritten(database):
 
 def files(*directories):
     """Every file's path, without logs, and without what libvirtd keeps while it runs: one that is killed
-    while it tidies up after a guest leaves that guest's pid file there, and takes it over by its name."""
+    while it tidies up after a guest leaves that guest's pid file there, which it takes over by its name, and an
+    empty directory for channels."""
     return sorted(str(path) for d in directories for path in pathlib.Path(d).rglob("*")
-                  if not re.search(r"/log/|\.log$|/cache/|/r/libvirt/", str(path)))
+                  if not re.search(r"/log/|\.log$|/cache/|/r/libvirt/|/libvirt/lib/qemu/channel/target/domain-", str(path)))
