@@ -103,32 +103,51 @@ static int insert(struct graph *graph, const struct merge *m, mc_err **err)
 			 merge_kind_name(m->kind), m->lower, m->upper, m->volume, mc_clock_wall());
 }
 
-static int begin_steps(struct graph *graph, void *arg, mc_err **err)
+/* Under the lock: 0 and *ret, 1 where there is nothing. */
+static int search(struct graph *graph, const struct search *s, struct merge *ret, mc_err **err)
 {
-	const struct search *s = arg;
 	struct merge found = {.upper = ""};
 
 	for (const struct query *q = s->queries; q->sql && !found.upper[0]; q++)
 		if (mc_db_run(graph->db, take_merge, &found, err, q->sql, q->types, s->volume, s->pull_at) < 0)
 			return -1;
-	if (!found.upper[0])
-		return 1;
-	*s->ret = found;
-	return insert(graph, &found, err);
+	if (found.upper[0])
+		*ret = found;
+	return found.upper[0] ? 0 : 1;
+}
+
+static int begin_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	const struct search *s = arg;
+	int r = search(graph, s, s->ret, err);
+
+	return r == 0 ? insert(graph, s->ret, err) : r;
+}
+
+/* It is asked for often, and mostly there is nothing: no change is begun for that. */
+static int begin(struct graph *graph, struct search *s, mc_err **err)
+{
+	struct merge found;
+	int r;
+
+	pthread_mutex_lock(&graph->lock);
+	r = search(graph, s, &found, err);
+	pthread_mutex_unlock(&graph->lock);
+	return r == 0 ? graph_change(graph, begin_steps, s, err) : r;
 }
 
 int graph_merge_begin_idle(struct graph *graph, int64_t pull_at, struct merge *ret, mc_err **err)
 {
 	struct search s = {idle_queries, "", pull_at, ret};
 
-	return graph_change(graph, begin_steps, &s, err);
+	return begin(graph, &s, err);
 }
 
 int graph_merge_begin_live(struct graph *graph, const char *volume, int64_t pull_at, struct merge *ret, mc_err **err)
 {
 	struct search s = {live_queries, volume, pull_at, ret};
 
-	return graph_change(graph, begin_steps, &s, err);
+	return begin(graph, &s, err);
 }
 
 /* --- readers ---------------------------------------------------------------- */
