@@ -149,6 +149,10 @@ $(B)/bench/load: tests/bench/load.c
 bench: all $(B)/bench/load
 	$(Q)tests/bench/run $(if $(WRITE),--write) $(BENCH)
 
+# storaged killed at every point of what changes the store; some ten minutes.
+crash-sweep: crash-build
+	$(Q)tests/integration/storaged/crash_sweep.py
+
 # Random operations on volumes and snapshots against a model of what each must read: OPERATIONS for each of SEEDS
 # seeds, from FIRST on; a failure says which one it was. `make test` does a few of other seeds each time.
 SEEDS ?= 40
@@ -207,5 +211,5 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: bench property fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
+.PHONY: bench property crash-sweep fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:

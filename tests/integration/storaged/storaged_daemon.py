@@ -11,6 +11,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 LAUNCHER = ROOT / "deploy" / "launcher"
+BUILD = ROOT / "build"
 
 
 class Storaged:
@@ -19,7 +20,7 @@ class Storaged:
         self.config = directory / "minicloud.conf"
         self.config.write_text("[storaged]\n" + config, encoding="ascii")
         self.config.chmod(0o644)
-        self.options = ["--home", self.home, "--run", self.run_dir, "--bin", ROOT / "build",
+        self.options = ["--home", self.home, "--run", self.run_dir, "--bin", BUILD,
                         "--config", self.config]
         self.launcher("prepare")
 
@@ -51,7 +52,7 @@ class Storaged:
     def command(self, *words):
         """The daemon as its own user, with its options; and its environment."""
         return (["setpriv", "--reuid=minicloud-storaged", "--regid=minicloud", "--init-groups",
-                 str(ROOT / "build" / "minicloud-storaged"), "--config", str(self.config), *words],
+                 str(BUILD / "minicloud-storaged"), "--config", str(self.config), *words],
                 {"MINICLOUD_HOME": str(self.home), "MINICLOUD_RUN": str(self.run_dir)})
 
     def check(self, flag="--check"):

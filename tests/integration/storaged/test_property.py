@@ -6,7 +6,7 @@ import pytest
 
 import model
 
-SEEDS, OPERATIONS = 3, 60
+SEEDS, OPERATIONS = 2, 60
 
 
 @pytest.mark.parametrize("number", range(SEEDS))
