@@ -10,6 +10,7 @@ import describe
 import disk
 import launch
 import memory
+import storage
 from cloud import Cloud, run
 
 
@@ -93,7 +94,11 @@ def measure_in_cloud(options):
 
 def measure(options):
     """{name: (rows, notes)} of all that is asked for."""
-    found = measure_in_cloud(options) if set(options.names) - {"billing"} else {}
+    found = measure_in_cloud(options) if set(options.names) - {"billing", "storage"} else {}
+    if "storage" in options.names:
+        say("snapshots, volumes of them, and long chains")
+        with tempfile.TemporaryDirectory(prefix="mcbench", dir="/tmp") as directory:
+            found["storage"] = storage.measure(pathlib.Path(directory))
     if "billing" in options.names:
         say("a month of a million usage records")
         found["billing"] = billing.measure()
