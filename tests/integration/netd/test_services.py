@@ -252,6 +252,13 @@ def test_flow_logs_tell_what_passed_and_what_did_not(world):
     assert a.ping(b.ip) and not a.connect(b.ip, 22, 0.1)
     assert flush(world, vpc) == len(lines(world, log)) + len(lines(world, rejects))
     at_a, at_b, flow = a.eni["id"], other["id"], records(world, log)
+
+    def sizes():
+        return {g["id"]: os.path.getsize(os.path.join(world.dir, "flow-logs", g["file"])) for g in (log, rejects)}
+    before = sizes()
+    counted = {r["id"]: r["bytes"] for r in world.ok("GET", "/v1/vpcs/%s/counters" % vpc.id)["flow_logs"]}
+    assert counted.keys() == before.keys() and all(before[i] <= counted[i] <= n for i, n in sizes().items())
+    assert counted[log["id"]] > counted[rejects["id"]] > 0
     there, back = (a.ip, b.ip, "4444", "53", "17"), (b.ip, a.ip, "53", "4444", "17")
     assert flow[(at_a, *there, "ACCEPT")] == flow[(at_b, *there, "ACCEPT")] == (3, 3 * 33)
     assert flow[(at_b, *back, "ACCEPT")] == flow[(at_a, *back, "ACCEPT")] == (1, 29)
