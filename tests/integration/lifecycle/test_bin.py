@@ -3,7 +3,7 @@
 import json
 
 from cloud import DEBIAN_AWS, error_of, wait_until
-from conftest import WAIT_S
+from daemons import WAIT_S
 
 DAY = {"RetentionPeriodValue": 1, "RetentionPeriodUnit": "DAYS"}
 

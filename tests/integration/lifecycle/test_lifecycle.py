@@ -4,7 +4,7 @@ neither doubled nor lost by kills. Hours pass in parts of a second (time_scale).
 import json
 
 from cloud import error_of, wait_until
-from conftest import WAIT_S
+from daemons import WAIT_S
 
 ROLE = "arn:aws:iam::123456789012:role/dlm"
 HOURLY = {"Interval": 1, "IntervalUnit": "HOURS", "Times": ["00:00"]}
