@@ -32,6 +32,7 @@ void reconciler_call(struct reconciler *r, void (*fn)(void *ctx), void *ctx);
 
 /* The steps by kind, in step_*.c. */
 step_fn step_lifecycle;
+step_fn step_transfer;
 step_fn step_instance, step_vpc, step_volume, step_snapshot, step_image, step_peering, step_nat_gateway, step_kms_key;
 /* Of no resource (step_sweep.c). */
 step_fn step_sweep;

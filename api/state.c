@@ -72,6 +72,17 @@ static const unsigned image_legal[] = {
 };
 const struct state_machine state_image = { "image", image_names, NULL, IMAGE_STATE_MAX, image_legal };
 
+static const char *const transfer_names[] = {
+	[TRANSFER_ACTIVE] = "active", [TRANSFER_DELETING] = "deleting", [TRANSFER_DELETED] = "deleted", [TRANSFER_COMPLETED] = "completed",
+};
+static const unsigned transfer_legal[] = {
+	[TRANSFER_ACTIVE] = BIT(TRANSFER_DELETING) | BIT(TRANSFER_DELETED) | BIT(TRANSFER_COMPLETED),
+	[TRANSFER_DELETING] = BIT(TRANSFER_DELETED),
+	[TRANSFER_DELETED] = 0,
+	[TRANSFER_COMPLETED] = 0,
+};
+const struct state_machine state_transfer = { "transfer", transfer_names, NULL, TRANSFER_STATE_MAX, transfer_legal };
+
 static const char *const nat_gateway_names[] = {
 	[NAT_GATEWAY_PENDING] = "pending", [NAT_GATEWAY_AVAILABLE] = "available", [NAT_GATEWAY_DELETING] = "deleting",
 	[NAT_GATEWAY_DELETED] = "deleted", [NAT_GATEWAY_FAILED] = "failed",

@@ -16,6 +16,8 @@ enum snapshot_state {
 	SNAPSHOT_STATE_MAX
 };
 enum image_state { IMAGE_PENDING, IMAGE_AVAILABLE, IMAGE_FAILED, IMAGE_DEREGISTERED, IMAGE_DISABLED, IMAGE_STATE_MAX };
+/* Imports and exports; a failed one is "deleted", with a message. */
+enum transfer_state { TRANSFER_ACTIVE, TRANSFER_DELETING, TRANSFER_DELETED, TRANSFER_COMPLETED, TRANSFER_STATE_MAX };
 enum nat_gateway_state {
 	NAT_GATEWAY_PENDING, NAT_GATEWAY_AVAILABLE, NAT_GATEWAY_DELETING, NAT_GATEWAY_DELETED, NAT_GATEWAY_FAILED, NAT_GATEWAY_STATE_MAX
 };
@@ -35,6 +37,7 @@ struct state_machine {
 	const unsigned *legal;    /* bit j of legal[i]: i -> j */
 };
 
+extern const struct state_machine state_transfer;
 extern const struct state_machine state_instance, state_volume, state_image, state_nat_gateway, state_peering;
 extern const struct state_machine state_snapshot, state_kms_key;
 

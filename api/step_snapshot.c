@@ -13,6 +13,7 @@
 #include "api/reconciler.h"
 #include "api/recycle_bin.h"
 #include "api/state.h"
+#include "api/transfer.h"
 #include "api/upload.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -299,6 +300,8 @@ static int step_pending(struct api *api, const struct resource *r, int64_t *ret_
 		reconciler_wake(api->reconciler, leader, 0);
 		return STEP_DONE;
 	}
+	if (transfer_brings(r)) /* its task's step does */
+		return STEP_DONE;
 	if (imaging_holds(api, r)) {
 		*ret_delay = SOON;
 		return STEP_NOT_YET;
