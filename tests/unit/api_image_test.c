@@ -135,7 +135,6 @@ static void test_register_refusals(void **state)
 {
 	struct fixture *f = *state;
 	mc_autofree char *snap = snapshot(f, 2);
-	mc_autofree char *image = registered(f, "taken", snap);
 	static const struct {
 		const char *in, *code; /* $: the snapshot */
 	} cases[] = {
@@ -160,6 +159,7 @@ static void test_register_refusals(void **state)
 		{ "{'Name': 'other', 'TpmSupport': 'v2.0'}", "InvalidParameterCombination" },
 	};
 
+	free(registered(f, "taken", snap));
 	for (size_t i = 0; i < MC_ARRAY_SIZE(cases); i++) {
 		const char *p = cases[i].in, *mark;
 		mc_autofree char *in = mc_strdup("");
