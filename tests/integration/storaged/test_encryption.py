@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+from test_snapshots import wait
+
 VOL, OTHER, THIRD = (f"vol-0123456789abcde{n}" for n in ("f0", "f1", "f2"))
 SNAP, COPY = (f"snap-0123456789abcde{n}" for n in ("f0", "f1"))
 KEY, KEY2 = "01234567-89ab-4cde-8123-456789abcdef", "fedcba98-7654-4321-8fed-cba987654321"
@@ -219,3 +221,32 @@ def test_blocks(storaged):
     assert storaged.call("PUT", f"snapshots/{SNAP}", {"volume": VOL})[0] == 200
     status, answer = storaged.call("GET", f"snapshots/{SNAP}/blocks?from=0&max=10")
     assert status == 200 and [block[0] for block in answer["blocks"]] == [1], answer
+
+
+def test_merges(storaged):
+    """Encrypted chains become shorter as others do: by commits where snapshots were deleted, by pulls where they stay."""
+    snaps = [f"snap-0123456789abcd{n:03x}" for n in range(14)]
+    make(storaged, VOL, kms_key=KEY)
+
+    def unhindered(method, path, body=None):
+        """The janitor may just be at the chain."""
+        def done():
+            answer = storaged.call(method, path, body)
+            assert answer[0] in (200, 503), answer
+            return answer[0] == 200 and answer
+        return wait(path, done)[1]
+    for n, snapshot in enumerate(snaps):
+        unhindered("POST", f"volumes/{VOL}/open", {"opener": OPENER})
+        qemu_io(storaged, VOL, f"write -P {n + 1} {n}M 64k", "write -P 99 100M 64k")
+        unhindered("PUT", f"snapshots/{snapshot}", {"volume": VOL})
+    wait("a chain that was too long is pulled together", lambda: len(storaged.call("GET", f"volumes/{VOL}")[1]["backing"]) < 11)
+    shows = [f"read -P {n + 1} {n}M 64k" for n in range(len(snaps))] + ["read -P 99 100M 64k"]
+    unhindered("POST", f"volumes/{VOL}/open", {"opener": OPENER})
+    qemu_io(storaged, VOL, *shows)
+    for snapshot in snaps[1:]:
+        unhindered("DELETE", f"snapshots/{snapshot}")
+    wait("what the deleted ones kept is merged", lambda: len(storaged.files) <= 3)
+    unhindered("POST", f"volumes/{VOL}/open", {"opener": OPENER})
+    qemu_io(storaged, VOL, *shows)
+    assert storaged.check() == (0, "0 findings\n")
+    assert not [p for p in found(storaged, b"json:") if p.endswith(".qcow2")], "headers have plain names"
