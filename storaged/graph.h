@@ -81,8 +81,9 @@ int graph_image_remove(struct graph *graph, const char *id, struct layer *ret_la
 /* The same for a layer that lost its last child. */
 int graph_layer_release(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err);
 
-/* The file is gone: drop the row of a creating or deleting layer. */
-int graph_layer_forget(struct graph *graph, const char *id, mc_err **err);
+/* The file is gone: drop the row of a creating or deleting layer. *ret_parent is what it stood on to the end, which a
+ * merge may have changed since it was read ("": nothing). */
+int graph_layer_forget(struct graph *graph, const char *id, char ret_parent[MC_ID_LEN], mc_err **err);
 
 /* Record size_gib and layer.virtual_bytes, which the file and its header have, and growing_gib. */
 int graph_volume_resize(struct graph *graph, const struct volume *volume, mc_err **err);

@@ -203,16 +203,26 @@ int graph_layer_release(struct graph *graph, const char *id, struct layer *ret_l
 	return graph_change(graph, release_steps, &m, err);
 }
 
+struct forgetting {
+	const char *id;
+	char *ret_parent;
+};
+
 static int forget_steps(struct graph *graph, void *arg, mc_err **err)
 {
+	const struct forgetting *f = arg;
+
+	f->ret_parent[0] = '\0';
+	if (mc_db_run(graph->db, graph_first_id, f->ret_parent, err, "SELECT parent FROM layers WHERE id = ?", "s", f->id) < 0)
+		return -1;
 	return mc_db_run(graph->db, NULL, NULL, err,
-			 "DELETE FROM layers WHERE id = ? AND state IN ('creating','deleting')", "s",
-			 (const char *)arg);
+			 "DELETE FROM layers WHERE id = ? AND state IN ('creating','deleting')", "s", f->id);
 }
 
-int graph_layer_forget(struct graph *graph, const char *id, mc_err **err)
+int graph_layer_forget(struct graph *graph, const char *id, char ret_parent[MC_ID_LEN], mc_err **err)
 {
-	int r = graph_change(graph, forget_steps, (void *)id, err);
+	struct forgetting f = {id, ret_parent};
+	int r = graph_change(graph, forget_steps, &f, err);
 
 	if (r == 0) /* a file has just gone */
 		graph_room_came(graph);

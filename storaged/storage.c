@@ -91,9 +91,8 @@ int storage_collect(struct storage *storage, const struct layer *layer, mc_err *
 	do {
 		char parent[MC_ID_LEN];
 
-		snprintf(parent, sizeof(parent), "%s", now.parent);
 		if (store_remove(&storage->store, now.id, err) < 0 ||
-		    graph_layer_forget(storage->graph, now.id, err) < 0 || vault_layer_forget(storage->vault, now.id, err) < 0)
+		    graph_layer_forget(storage->graph, now.id, parent, err) < 0 || vault_layer_forget(storage->vault, now.id, err) < 0)
 			return mc_err_wrap(err, "layer %s", now.id);
 		mc_log(MC_LOG_DEBUG, AREA, "layer removed", "layer", now.id, NULL);
 		/* The child is gone: does anything else stand on the parent? */
@@ -105,9 +104,10 @@ int storage_collect(struct storage *storage, const struct layer *layer, mc_err *
 void storage_abandon(struct storage *storage, const char *layer_id)
 {
 	mc_auto_err mc_err *err = NULL;
+	char parent[MC_ID_LEN];
 
 	if (store_remove(&storage->store, layer_id, &err) < 0 ||
-	    graph_layer_forget(storage->graph, layer_id, &err) < 0 || vault_layer_forget(storage->vault, layer_id, &err) < 0)
+	    graph_layer_forget(storage->graph, layer_id, parent, &err) < 0 || vault_layer_forget(storage->vault, layer_id, &err) < 0)
 		mc_log(MC_LOG_DEBUG, AREA, "half-made layer stays until the next start", "layer", layer_id,
 		       "error", mc_err_msg(err), NULL);
 }

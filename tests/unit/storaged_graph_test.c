@@ -116,6 +116,7 @@ static void test_base_must_be_frozen(void **state)
 /* The base outlives its image while a volume stands on it, and goes with the last. */
 static void test_base_goes_last(void **state)
 {
+	char parent[MC_ID_LEN];
 	struct graph *g = ((struct fixture *)*state)->graph;
 	struct layer gone, l;
 
@@ -126,13 +127,13 @@ static void test_base_goes_last(void **state)
 	assert_int_equal(graph_volume_remove(g, VOL1, &gone, NULL), 0);
 	assert_string_equal(gone.id, TOP1);
 	assert_int_equal(gone.state, LAYER_DELETING);
-	assert_int_equal(graph_layer_forget(g, TOP1, NULL), 0);
+	assert_int_equal(graph_layer_forget(g, TOP1, parent, NULL), 0);
 	assert_int_equal(graph_layer_release(g, BASE, &gone, NULL), 1);
 	assert_int_equal(graph_volume_remove(g, VOL2, &gone, NULL), 0);
 	assert_int_equal(graph_layer_release(g, BASE, &gone, NULL), 1); /* the row of TOP2 is still there */
-	assert_int_equal(graph_layer_forget(g, TOP2, NULL), 0);
+	assert_int_equal(graph_layer_forget(g, TOP2, parent, NULL), 0);
 	assert_int_equal(graph_layer_release(g, BASE, &gone, NULL), 0);
-	assert_int_equal(graph_layer_forget(g, BASE, NULL), 0);
+	assert_int_equal(graph_layer_forget(g, BASE, parent, NULL), 0);
 	assert_int_equal(graph_layer_find(g, BASE, &l, NULL), 1);
 }
 
@@ -150,6 +151,7 @@ static void test_remove_twice(void **state)
 /* A live layer's row cannot be dropped, and a volume needs a layer in the making. */
 static void test_guards(void **state)
 {
+	char parent[MC_ID_LEN];
 	struct graph *g = ((struct fixture *)*state)->graph;
 	struct volume again = {.id = VOL2, .size_gib = 1, .layer = layer(TOP1, BASE)};
 	mc_auto_err mc_err *err = NULL;
@@ -157,7 +159,7 @@ static void test_guards(void **state)
 
 	add_image(g);
 	add_volume(g, VOL1, TOP1);
-	assert_int_equal(graph_layer_forget(g, TOP1, NULL), 0);
+	assert_int_equal(graph_layer_forget(g, TOP1, parent, NULL), 0);
 	assert_int_equal(graph_layer_find(g, TOP1, &l, NULL), 0);
 	assert_int_equal(graph_volume_add(g, &again, NULL, &err), -1);
 	assert_non_null(err);

@@ -164,7 +164,7 @@ class Trial:
         self.files(0)
 
 
-ACTIONS = [(Trial.snapshot, 4), (Trial.snapshot_open, 4), (Trial.delete, 4), (Trial.delete_volume, 2), (Trial.pull, 11),
+ACTIONS = [(Trial.snapshot, 4), (Trial.snapshot_open, 4), (Trial.delete, 4), (Trial.delete_volume, 2), (Trial.pull, 10),
            (Trial.modify, 2), (Trial.restore, 4), (Trial.copy, 4)]
 
 
