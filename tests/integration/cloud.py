@@ -141,7 +141,8 @@ class Cloud:
     def logs(self):
         """The end of each daemon's and each QEMU's log, without what only asks."""
         parts = []
-        for path in sorted([*self.home.glob("log/*.log"), *self.home.glob("libvirt/log/qemu/*.log")]):
+        places = ("log/*.log", "libvirt/log/libvirtd.log", "libvirt/log/qemu/*.log")
+        for path in sorted(path for place in places for path in self.home.glob(place)):
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
             lines = [line[:300] for line in lines if " action=Describe" not in line and not line.startswith("-")]
             parts.append(f"---- {path.name}\n" + "\n".join(lines[-40:]))
