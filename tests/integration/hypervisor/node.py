@@ -165,7 +165,8 @@ class Node:
     def start_daemon(self, *options):
         uri = f"qemu+unix:///system?socket={self.libvirt}/run/libvirt-sock"
         command = [BUILD / "minicloud-hypervisor", "--libvirt-uri", uri, "--disk-roots", self.store, "--console-dir",
-                   self.console, "--socket", self.socket, "--ended-dir", self.ended, *options]
+                   self.console, "--socket", self.socket, "--fd-socket", self.socket.with_name("fd.sock"),
+                   "--ended-dir", self.ended, *options]
         if self.users:
             ids = pwd.getpwnam("minicloud-hypervisor")
             command = ["setpriv", f"--reuid={ids.pw_uid}", f"--regid={ids.pw_gid}", "--init-groups", "--inh-caps=-all",

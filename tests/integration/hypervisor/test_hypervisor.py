@@ -457,7 +457,7 @@ def test_stop_leaves_nothing(node, make):
 def test_it_says_why_it_cannot_start(node, tmp_path, option, word):
     uri = f"qemu+unix:///system?socket={node.libvirt}/run/libvirt-sock"
     done = subprocess.run([BUILD / "minicloud-hypervisor", "--libvirt-uri", uri, "--socket", tmp_path / "s",
-                           "--console-dir", tmp_path / "c", "--qemu-user", "root", "--qemu-group", "root",
+                           "--fd-socket", tmp_path / "f", "--console-dir", tmp_path / "c", "--qemu-user", "root", "--qemu-group", "root",
                            "--allow", "root", *option], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert word in done.stderr
