@@ -22,6 +22,7 @@
 #include "common/spawn.h"
 
 #define DEFAULT_TIMEOUT_S 30
+#define DYING_MS 20000 /* for the kernel to take back what a killed process had */
 
 static const char usage_text[] =
 	"usage: launch-daemon start PIDFILE LOGFILE NOTIFY-SOCKET TIMEOUT-S PROGRAM [ARG...]\n"
@@ -30,7 +31,19 @@ static const char usage_text[] =
 	"       launch-daemon status PIDFILE              prints the pid; exit 3 when it does not run\n"
 	"start returns 0 when the program runs already or said READY=1 (sd_notify(3)).\n";
 
-/* The pidfd of the process named by the file, -1 where it does not run (any more). */
+/* Whether SIGKILL was sent to it: until the end that stays among the pending signals, see
+ * proc_pid_status(5). A leader that is a zombie only waits for its threads. */
+static bool is_dying(pid_t pid)
+{
+	mc_autofree char *path = mc_strf("/proc/%d/status", (int)pid);
+	mc_autofree char *text = mc_fs_read(path, 8192, NULL, NULL);
+	const char *pending = text ? strstr(text, "\nShdPnd:") : NULL;
+
+	return !pending || strstr(text, "\nState:\tZ") || strtoull(pending + 8, NULL, 16) & 1ULL << (SIGKILL - 1);
+}
+
+/* The pidfd of the process named by the file, -1 where it does not run (any more). Waits for the end of
+ * one that is dying: nothing else may count on it, and its sockets and locks are in the way of the next. */
 static int pidfile_open(const char *path, pid_t *ret_pid)
 {
 	mc_autofree char *text = mc_fs_read(path, 128, NULL, NULL);
@@ -45,7 +58,7 @@ static int pidfile_open(const char *path, pid_t *ret_pid)
 
 	if (fd < 0 || mc_proc_start_time((pid_t)pid) != start)
 		return -1;
-	if (poll(&p, 1, 0) != 0) /* readable: it has ended, nobody reaped it yet */
+	if (poll(&p, 1, is_dying((pid_t)pid) ? DYING_MS : 0) != 0) /* readable: it has ended, nobody reaped it yet */
 		return -1;
 	*ret_pid = (pid_t)pid;
 	return MC_STEAL_FD(fd);
