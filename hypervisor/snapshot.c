@@ -123,6 +123,7 @@ static int create(virDomainPtr domain, const char *xml, unsigned flags)
 /* An agent that does not answer is no reason to have no snapshot. */
 static int switch_disks(virDomainPtr domain, const char *xml, bool agent, bool *ret_frozen)
 {
+	const char *id = virDomainGetName(domain); /* asked before anything fails: every call forgets the last error */
 	bool late = false;
 	int r;
 
@@ -134,7 +135,7 @@ static int switch_disks(virDomainPtr domain, const char *xml, bool agent, bool *
 			return 0;
 		}
 		late = true;
-		mc_log(MC_LOG_WARNING, AREA, "the guest's agent does not freeze", "instance", virDomainGetName(domain), "reason",
+		mc_log(MC_LOG_WARNING, AREA, "the guest's agent does not freeze", "instance", id, "reason",
 		       virGetLastErrorMessage(), NULL);
 	}
 	r = create(domain, xml, 0);
