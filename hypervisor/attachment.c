@@ -165,24 +165,12 @@ int attachment_put(struct hypervisor *h, const char *id, const char *volume, con
 
 /* --- letting go ------------------------------------------------------------ */
 
-/* Does QEMU wait for the guest already? It says so in its own words. */
-static bool under_way(void)
-{
-	const char *message = virGetLastErrorMessage();
-
-	return strstr(message, "in the process of unplug") || virGetLastErrorCode() == VIR_ERR_DEVICE_MISSING;
-}
-
 static int unplug(const struct work *w, virDomainPtr domain, const char *target, mc_err **err)
 {
 	mc_autofree char *alias = disk_alias(w->part);
 
 	merge_stop(domain, target);
-	MC_CRASH_POINT();
-	if (virDomainDetachDeviceAlias(domain, alias, VIR_DOMAIN_AFFECT_LIVE) == 0 || under_way() ||
-	    virDomainIsActive(domain) == 0)
-		return MC_IPC_OK;
-	return work_failed(w, err, "detach");
+	return work_unplug(w, domain, alias, err);
 }
 
 static int answer_detached(json_t **ret, bool detached)

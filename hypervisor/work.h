@@ -39,6 +39,10 @@ int work_run(struct work *w, work_fn *fn, json_t **ret, mc_err **err);
 /* The instance's domain: MC_IPC_OK, or MC_IPC_NOT_FOUND, or MC_IPC_CONFLICT where it is not ours. */
 int work_find(const struct work *w, virDomainPtr *ret, mc_err **err);
 
+/* Ask the guest to let go of the device with that alias: MC_IPC_OK where it is asked, now or before, or
+ * the device or the whole QEMU is gone. */
+int work_unplug(const struct work *w, virDomainPtr domain, const char *alias, mc_err **err);
+
 /* The same where it has a QEMU; MC_IPC_CONFLICT where it is off. */
 int work_find_active(const struct work *w, virDomainPtr *ret, mc_err **err);
 
