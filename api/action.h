@@ -161,5 +161,8 @@ int action_check_tag_types(struct call *call, const char *const *types);
 int action_apply_tags(struct call *call, const char *type, struct resource *r);
 /* Set one tag with AWS's checks (length, aws: prefix, 50). 0 or action_fail. */
 int action_set_tag(struct call *call, struct resource *r, const char *key, const char *value);
+/* The services beside EC2 keep their tags in spec: what TagKeys of `in` name goes. 0; 1 where r is
+ * NULL (then what looked for it has called action_fail). */
+int action_untag(struct call *call, const struct resource *r);
 
 #endif

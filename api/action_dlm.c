@@ -354,17 +354,7 @@ static int tag_policy(struct call *call)
 
 static int untag_policy(struct call *call)
 {
-	const struct resource *r = tagged(call);
-	struct resource *edited;
-	json_t *key;
-	size_t i;
-
-	if (!r)
-		return 1;
-	edited = store_edit(call->tx, r->id);
-	json_array_foreach(mc_json_arr(call->in, "TagKeys"), i, key)
-		json_object_del(mc_json_obj(edited->spec, "tags"), json_string_value(key));
-	return 0;
+	return action_untag(call, tagged(call));
 }
 
 static int list_tags(struct call *call)

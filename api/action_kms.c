@@ -48,15 +48,7 @@ static int tag_resource(struct call *call)
 
 static int untag_resource(struct call *call)
 {
-	struct resource *key = edited(call, KMS_CHANGED);
-	json_t *name;
-	size_t i;
-
-	if (!key)
-		return 1;
-	json_array_foreach(mc_json_arr(call->in, "TagKeys"), i, name)
-		json_object_del(mc_json_obj(key->spec, "tags"), json_string_value(name));
-	return 0;
+	return action_untag(call, kms_key_named(call, "KeyId", false, KMS_CHANGED));
 }
 
 static int list_resource_tags(struct call *call)

@@ -89,3 +89,16 @@ int action_apply_tags(struct call *call, const char *type, struct resource *r)
 			return 1;
 	return 0;
 }
+
+int action_untag(struct call *call, const struct resource *r)
+{
+	json_t *tags, *key;
+	size_t i;
+
+	if (!r)
+		return 1;
+	tags = mc_json_obj(store_edit(call->tx, r->id)->spec, "tags");
+	json_array_foreach(mc_json_arr(call->in, "TagKeys"), i, key)
+		json_object_del(tags, json_string_value(key));
+	return 0;
+}
