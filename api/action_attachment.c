@@ -12,13 +12,6 @@
 #define ATTACHMENT_MAX 26 /* vda to vdz */
 #define SHARED_MAX 16
 
-static const char *given(const struct call *call, const char *key)
-{
-	const char *text = mc_json_str(call->in, key, NULL);
-
-	return text && *text ? text : NULL;
-}
-
 /* --- AttachVolume ----------------------------------------------------------- */
 
 /* One of several instances: io1 and io2 with Multi-Attach (EBS User Guide, "Multi-Attach"). */
@@ -77,14 +70,14 @@ static int check_attach(struct call *call, const struct resource *vol, const str
 
 static int attach_volume(struct call *call)
 {
-	const char *device = given(call, "Device");
+	const char *device = action_text(call, "Device");
 	const struct resource *vol, *inst;
 	struct resource *v, *i;
 
 	if (!device)
 		return action_fail(call, API_MISSING_PARAMETER, "device");
-	vol = action_resource(call, KIND_VOLUME, given(call, "VolumeId"));
-	inst = vol ? action_resource(call, KIND_INSTANCE, given(call, "InstanceId")) : NULL;
+	vol = action_resource(call, KIND_VOLUME, action_text(call, "VolumeId"));
+	inst = vol ? action_resource(call, KIND_INSTANCE, action_text(call, "InstanceId")) : NULL;
 	if (!inst || check_attach(call, vol, inst, device))
 		return 1;
 	v = store_edit(call->tx, vol->id);
@@ -100,7 +93,7 @@ static int attach_volume(struct call *call)
 static const struct resource *attached_instance(struct call *call, const struct resource *vol)
 {
 	const json_t *instances = mc_json_arr(vol->spec, "instances");
-	const char *id = given(call, "InstanceId"), *device = given(call, "Device");
+	const char *id = action_text(call, "InstanceId"), *device = action_text(call, "Device");
 	const struct resource *inst;
 	const json_t *entry;
 
@@ -135,7 +128,7 @@ static int check_detach(struct call *call, const struct resource *vol, const str
 
 static int detach_volume(struct call *call)
 {
-	const struct resource *vol = action_resource(call, KIND_VOLUME, given(call, "VolumeId"));
+	const struct resource *vol = action_resource(call, KIND_VOLUME, action_text(call, "VolumeId"));
 	const struct resource *inst = vol ? attached_instance(call, vol) : NULL;
 	struct resource *i;
 	json_t *entry;

@@ -13,13 +13,6 @@
 #include "common/clock.h"
 #include "common/json.h"
 
-static const char *given(const struct call *call, const char *key)
-{
-	const char *text = mc_json_str(call->in, key, NULL);
-
-	return text && *text ? text : NULL;
-}
-
 /* --- DescribeSnapshots ------------------------------------------------------ */
 
 static const struct filter snapshot_filters[] = {
@@ -89,7 +82,7 @@ static const char *const taggable[] = { "snapshot", NULL };
 
 static int check_description(struct call *call)
 {
-	const char *text = given(call, "Description");
+	const char *text = action_text(call, "Description");
 
 	if (text && strlen(text) > 255)
 		return action_refuse(call, "InvalidParameterValue", "Description exceeds the maximum length of 255 characters");
@@ -122,12 +115,12 @@ static int check_volume(struct call *call, const struct resource *vol)
 
 static int create_snapshot(struct call *call)
 {
-	const struct resource *vol = action_resource(call, KIND_VOLUME, given(call, "VolumeId"));
+	const struct resource *vol = action_resource(call, KIND_VOLUME, action_text(call, "VolumeId"));
 	struct resource *r;
 
 	if (!vol || check_volume(call, vol) || check_description(call))
 		return 1;
-	r = snapshot_make(call, vol, given(call, "Description"));
+	r = snapshot_make(call, vol, action_text(call, "Description"));
 	if (action_apply_tags(call, "snapshot", r))
 		return 1;
 	call->job = json_pack("[s]", r->id);
@@ -168,7 +161,7 @@ static int snapshot_one(struct call *call, const char *volume, json_t *ids, json
 
 	if (!vol || check_volume(call, vol))
 		return 1;
-	r = snapshot_make(call, vol, given(call, "Description"));
+	r = snapshot_make(call, vol, action_text(call, "Description"));
 	json_object_set(r->spec, "set", ids);
 	if (copy_volume_tags(call, vol, r) || action_apply_tags(call, "snapshot", r))
 		return 1;
@@ -208,7 +201,7 @@ static int create_snapshots(struct call *call)
 /* The source lies in another region, or in this one. */
 static const struct resource *find_source(struct call *call)
 {
-	const char *region = given(call, "SourceRegion"), *id = given(call, "SourceSnapshotId");
+	const char *region = action_text(call, "SourceRegion"), *id = action_text(call, "SourceSnapshotId");
 	const struct resource *r = region ? store_find(call->tx, KIND_SNAPSHOT, NULL, region, id ? id : "") : NULL;
 
 	if (!region)
@@ -227,7 +220,7 @@ static const struct resource *find_source(struct call *call)
 static int copy_snapshot(struct call *call)
 {
 	const struct resource *source = find_source(call);
-	const char *description = given(call, "Description");
+	const char *description = action_text(call, "Description");
 	mc_autofree char *kms_key = NULL;
 	struct resource *r;
 	char now[MC_ISO8601_LEN];
@@ -260,7 +253,7 @@ static int copy_snapshot(struct call *call)
 
 static int delete_snapshot(struct call *call)
 {
-	const struct resource *r = snapshot_own(call, given(call, "SnapshotId")), *image;
+	const struct resource *r = snapshot_own(call, action_text(call, "SnapshotId")), *image;
 
 	if (!r)
 		return 1;

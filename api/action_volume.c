@@ -44,13 +44,6 @@ static int describe_volumes(struct call *call)
 
 /* --- CreateVolume ----------------------------------------------------------- */
 
-static const char *given(const struct call *call, const char *key)
-{
-	const char *text = mc_json_str(call->in, key, NULL);
-
-	return text && *text ? text : NULL;
-}
-
 static int check_zone(struct call *call, const char *az)
 {
 	if (!az)
@@ -63,7 +56,7 @@ static int check_zone(struct call *call, const char *az)
 /* *ret_kms_key: allocated, see encryption_choose(). */
 static int find_source(struct call *call, struct volume_shape *shape, struct volume_source *ret, char **ret_kms_key)
 {
-	const char *id = given(call, "SnapshotId");
+	const char *id = action_text(call, "SnapshotId");
 	const struct resource *snapshot = id ? snapshot_completed(call, id) : NULL;
 	int64_t least = snapshot ? mc_json_int(snapshot->doc, "VolumeSize", 1) : 0;
 
@@ -87,7 +80,7 @@ static int find_source(struct call *call, struct volume_shape *shape, struct vol
 static int create_volume(struct call *call)
 {
 	static const char *const taggable[] = { "volume", NULL };
-	const char *az = given(call, "AvailabilityZone"), *type = given(call, "VolumeType");
+	const char *az = action_text(call, "AvailabilityZone"), *type = action_text(call, "VolumeType");
 	struct volume_shape shape = {
 		.type = type ? type : VOLUME_TYPE_DEFAULT, .gib = mc_json_int(call->in, "Size", 0),
 		.iops = mc_json_int(call->in, "Iops", 0), .throughput = mc_json_int(call->in, "Throughput", 0),
@@ -114,7 +107,7 @@ static int create_volume(struct call *call)
 
 static int delete_volume(struct call *call)
 {
-	const struct resource *vol = action_resource(call, KIND_VOLUME, given(call, "VolumeId"));
+	const struct resource *vol = action_resource(call, KIND_VOLUME, action_text(call, "VolumeId"));
 	const char *instance;
 
 	if (!vol)
@@ -174,7 +167,7 @@ static int describe_volume_status(struct call *call)
 
 static int describe_volume_attribute(struct call *call)
 {
-	const struct resource *vol = action_resource(call, KIND_VOLUME, given(call, "VolumeId"));
+	const struct resource *vol = action_resource(call, KIND_VOLUME, action_text(call, "VolumeId"));
 	const char *name = mc_json_str(call->in, "Attribute", "");
 
 	if (!vol)
@@ -190,7 +183,7 @@ static int describe_volume_attribute(struct call *call)
 
 static int modify_volume_attribute(struct call *call)
 {
-	const struct resource *vol = action_resource(call, KIND_VOLUME, given(call, "VolumeId"));
+	const struct resource *vol = action_resource(call, KIND_VOLUME, action_text(call, "VolumeId"));
 	const json_t *value = mc_json_obj(call->in, "AutoEnableIO");
 
 	if (!vol)
@@ -205,7 +198,7 @@ static int modify_volume_attribute(struct call *call)
 /* Nothing here disables a volume's I/O, so there is nothing to enable. */
 static int enable_volume_io(struct call *call)
 {
-	return action_resource(call, KIND_VOLUME, given(call, "VolumeId")) ? 0 : 1;
+	return action_resource(call, KIND_VOLUME, action_text(call, "VolumeId")) ? 0 : 1;
 }
 
 const struct action actions_volume[] = {
