@@ -4,6 +4,7 @@
 #include "api/action.h"
 #include "api/describe.h"
 #include "api/image.h"
+#include "api/sharing.h"
 #include "api/snapshot.h"
 #include "api/state.h"
 #include "common/cleanup.h"
@@ -59,11 +60,6 @@ static const struct filter image_filters[] = {
 	{ 0 },
 };
 
-static bool account_number(const char *text)
-{
-	return strlen(text) == 12 && strspn(text, "0123456789") == 12;
-}
-
 /* Each is self, an alias or an account: 0 or action_fail. */
 static int check_users(struct call *call, const char *member, const char *const *words)
 {
@@ -75,7 +71,7 @@ static int check_users(struct call *call, const char *member, const char *const 
 
 		for (w = 0; words[w] && strcmp(words[w], text) != 0; w++)
 			;
-		if (!words[w] && !account_number(text))
+		if (!words[w] && !sharing_account(text))
 			return action_fail(call, API_USER_ID, text);
 	}
 	return 0;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/image.h"
+#include "api/sharing.h"
 #include "api/state.h"
 #include "common/cleanup.h"
 #include "common/json.h"
@@ -10,18 +11,6 @@
 #define DESCRIPTION_MAX 255
 
 /* --- describing ------------------------------------------------------------- */
-
-static json_t *permissions_view(const struct resource *r)
-{
-	json_t *list = json_array(), *user;
-	size_t i;
-
-	if (mc_json_bool(r->doc, "Public", false))
-		json_array_append_new(list, json_pack("{s:s}", "Group", "all"));
-	json_array_foreach(mc_json_arr(r->spec, "users"), i, user)
-		json_array_append_new(list, json_pack("{s:O}", "UserId", user));
-	return list;
-}
 
 /* Those that are a value of the image: the attribute, and the member of both the answer and the image. */
 static const struct value {
@@ -52,7 +41,7 @@ static int describe_attribute(struct call *call)
 		return 1;
 	call->out = json_pack("{s:s}", "ImageId", r->id);
 	if (strcmp(name, PERMISSION) == 0)
-		json_object_set_new(call->out, "LaunchPermissions", permissions_view(r));
+		json_object_set_new(call->out, "LaunchPermissions", sharing_view(r, mc_json_bool(r->doc, "Public", false)));
 	else if (strcmp(name, "blockDeviceMapping") == 0)
 		json_object_set(call->out, "BlockDeviceMappings", json_object_get(r->doc, "BlockDeviceMappings"));
 	else if (strcmp(name, "productCodes") == 0)
@@ -65,26 +54,6 @@ static int describe_attribute(struct call *call)
 
 /* --- changing --------------------------------------------------------------- */
 
-static bool account_number(const char *text)
-{
-	return strlen(text) == 12 && strspn(text, "0123456789") == 12;
-}
-
-static void set_user(struct resource *r, const char *user, bool add)
-{
-	json_t *users = mc_json_arr(r->spec, "users");
-
-	if (!users) {
-		users = json_array();
-		json_object_set_new(r->spec, "users", users);
-	}
-	for (size_t i = json_array_size(users); i-- > 0;)
-		if (strcmp(mc_json_at(users, i), user) == 0)
-			json_array_remove(users, i);
-	if (add)
-		json_array_append_new(users, json_string(user));
-}
-
 static bool encrypted(const struct resource *r)
 {
 	json_t *m;
@@ -96,71 +65,24 @@ static bool encrypted(const struct resource *r)
 	return false;
 }
 
-static int bad_item(struct call *call, const char *value, const char *type)
+static int share_with_all(struct call *call, struct resource *r, bool add)
 {
-	return action_refuse(call, "InvalidAMIAttributeItemValue", "Invalid attribute item value \"%s\" for %s item type.", value, type);
-}
-
-static int change(struct call *call, struct resource *r, const char *group, const char *user, bool add)
-{
-	if (!group && !user)
-		return action_fail(call, API_MISSING, "No attributes specified.");
-	if (group && strcmp(group, "all") != 0)
-		return bad_item(call, group, "group");
-	if (user && !account_number(user))
-		return bad_item(call, user, "userId");
-	if (group && add && encrypted(r))
+	if (add && encrypted(r))
 		return action_fail(call, API_NOT_PERMITTED, "AMIs with encrypted snapshots cannot be made public.");
-	if (group)
-		json_object_set_new(r->doc, "Public", json_boolean(add));
-	if (user)
-		set_user(r, user, add);
-	return 0;
-}
-
-static int change_items(struct call *call, struct resource *r, const json_t *items, bool add)
-{
-	static const char *const elsewhere[] = { "OrganizationArn", "OrganizationalUnitArn", NULL };
-	json_t *item;
-	size_t i;
-
-	json_array_foreach(items, i, item) {
-		for (size_t k = 0; elsewhere[k]; k++)
-			if (json_object_get(item, elsewhere[k]))
-				return action_fail(call, API_UNSUPPORTED, "There are no organizations here.");
-		if (change(call, r, mc_json_str(item, "Group", NULL), mc_json_str(item, "UserId", NULL), add))
-			return 1;
-	}
-	return 0;
-}
-
-/* The older form: OperationType with UserGroups and UserIds. */
-static int change_named(struct call *call, struct resource *r)
-{
-	const char *type = action_text(call, "OperationType");
-	bool add = type && strcmp(type, "add") == 0;
-	json_t *one;
-	size_t i;
-
-	json_array_foreach(mc_json_arr(call->in, "UserGroups"), i, one)
-		if (change(call, r, json_string_value(one), NULL, add))
-			return 1;
-	json_array_foreach(mc_json_arr(call->in, "UserIds"), i, one)
-		if (change(call, r, NULL, json_string_value(one), add))
-			return 1;
+	json_object_set_new(r->doc, "Public", json_boolean(add));
 	return 0;
 }
 
 static int change_permission(struct call *call, struct resource *r)
 {
+	static const struct sharing sharing = { .groups = "UserGroups", .all = share_with_all };
 	const json_t *permission = mc_json_obj(call->in, "LaunchPermission");
 
 	if (!permission && !action_text(call, "OperationType"))
 		return action_fail(call, API_MISSING, "No operationType specified for the launchPermission attribute.");
 	if (r->state == IMAGE_DISABLED)
 		return action_fail(call, API_AMI_UNAVAILABLE, r->id);
-	return change_items(call, r, mc_json_arr(permission, "Add"), true) ||
-	       change_items(call, r, mc_json_arr(permission, "Remove"), false) || change_named(call, r);
+	return sharing_change(call, r, permission, &sharing);
 }
 
 static int change_description(struct call *call, struct resource *r, const char *text)
