@@ -278,33 +278,33 @@ json_t *disk_chain(const char *domain_xml, const char *volume)
 	return NULL;
 }
 
-const json_t *disk_find(const json_t *list, const char *volume)
+/* The disk that has this value in its member ("volume", "target"), or NULL. */
+static const json_t *disk_with(const json_t *list, const char *member, const char *value)
 {
 	size_t i;
 	json_t *disk;
 
 	json_array_foreach(list, i, disk)
-		if (strcmp(mc_json_str(disk, "volume", ""), volume) == 0)
+		if (strcmp(mc_json_str(disk, member, ""), value) == 0)
 			return disk;
 	return NULL;
 }
 
-static bool target_taken(const json_t *list, const char *target)
+const json_t *disk_find(const json_t *list, const char *volume)
 {
-	size_t i;
-	json_t *disk;
+	return disk_with(list, "volume", volume);
+}
 
-	json_array_foreach(list, i, disk)
-		if (strcmp(mc_json_str(disk, "target", ""), target) == 0)
-			return true;
-	return false;
+const json_t *disk_find_target(const json_t *list, const char *target)
+{
+	return disk_with(list, "target", target);
 }
 
 int disk_free_target(const json_t *list, char ret_target[8])
 {
 	for (int i = 0; i < DISK_MAX; i++) {
 		snprintf(ret_target, 8, "vd%c", 'a' + i);
-		if (!target_taken(list, ret_target))
+		if (!disk_find_target(list, ret_target))
 			return 0;
 	}
 	return -1;

@@ -36,8 +36,9 @@ json_t *disk_list(const char *domain_xml);
  * such disk. New reference. */
 json_t *disk_chain(const char *domain_xml, const char *volume);
 
-/* The one of this volume in such a list, or NULL. Borrowed. */
+/* The one of this volume, or at this target, in such a list, or NULL. Borrowed. */
 const json_t *disk_find(const json_t *list, const char *volume);
+const json_t *disk_find_target(const json_t *list, const char *target);
 
 /* A target that none in the list has; 0, or -1 where there are DISK_MAX. */
 int disk_free_target(const json_t *list, char ret_target[8]);
