@@ -13,7 +13,6 @@
 #include "hypervisor/disk.h"
 #include "hypervisor/merge.h"
 #include "hypervisor/secret.h"
-#include "hypervisor/work.h"
 
 #define AREA "hypervisor"
 #define AGENT_PATIENCE_S 1
@@ -74,17 +73,6 @@ static int pending(const struct work *w, const json_t *list, json_t **ret, mc_er
 	return MC_IPC_OK;
 }
 
-static const json_t *switch_of(const json_t *left, const char *target)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach(left, i, one)
-		if (strcmp(mc_json_str(one, "target", ""), target) == 0)
-			return one;
-	return NULL;
-}
-
 /* Every disk of the domain is named: libvirt would take one too of those that are not. */
 static char *switch_xml(const json_t *all, const json_t *left)
 {
@@ -96,7 +84,7 @@ static char *switch_xml(const json_t *all, const json_t *left)
 	xml_begin(x, "disks", NULL);
 	json_array_foreach(all, i, disk) {
 		const char *target = mc_json_str(disk, "target", "");
-		const json_t *to = switch_of(left, target);
+		const json_t *to = disk_find_target(left, target);
 
 		if (!to) {
 			xml_empty(x, "disk", "name", target, "snapshot", "no", NULL);
@@ -120,29 +108,26 @@ static int create(virDomainPtr domain, const char *xml, unsigned flags)
 	return 0;
 }
 
-/* An agent that does not answer is no reason to have no snapshot. */
-static int switch_disks(virDomainPtr domain, const char *xml, bool agent, bool *ret_frozen)
+int snapshot_take(const struct work *w, virDomainPtr domain, const char *xml, bool agent, bool *ret_frozen, mc_err **err)
 {
-	const char *id = virDomainGetName(domain); /* asked before anything fails: every call forgets the last error */
-	bool late = false;
-	int r;
+	int outcome = MC_IPC_OK;
 
-	*ret_frozen = false;
 	if (agent) {
 		virDomainAgentSetResponseTimeout(domain, AGENT_PATIENCE_S, 0);
 		if (create(domain, xml, VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE) == 0) {
 			*ret_frozen = true;
-			return 0;
+			return MC_IPC_OK;
 		}
-		late = true;
-		mc_log(MC_LOG_WARNING, AREA, "the guest's agent does not freeze", "instance", id, "reason",
+		mc_log(MC_LOG_WARNING, AREA, "the guest's agent does not freeze", "instance", w->id, "reason",
 		       virGetLastErrorMessage(), NULL);
 	}
-	r = create(domain, xml, 0);
+	if (create(domain, xml, 0) < 0)
+		outcome = work_failed(w, err, "switch disks of"); /* now: the next call forgets what libvirt said */
 	/* It may have frozen since: nobody else would end that. */
-	if (late)
+	if (agent)
 		virDomainFSThaw(domain, NULL, 0, 0);
-	return r;
+	*ret_frozen = false;
+	return outcome;
 }
 
 /* libvirt switches no disk that is being merged; a merge can be had again. */
@@ -190,8 +175,9 @@ static int run(const struct work *w, json_t **ret, mc_err **err)
 
 		stop_merges(domain, left);
 		MC_CRASH_POINT();
-		if (switch_disks(domain, xml, agent_connected(live), &frozen) < 0)
-			return work_failed(w, err, "switch disks of");
+		outcome = snapshot_take(w, domain, xml, agent_connected(live), &frozen, err);
+		if (outcome != MC_IPC_OK)
+			return outcome;
 		MC_CRASH_POINT();
 		mc_log(MC_LOG_INFO, AREA, "disks switched", "instance", w->id, "frozen", frozen ? "yes" : "no", NULL);
 	}
