@@ -1,14 +1,12 @@
 """Encrypted volumes in real guests: written, snapshotted, restored, grown; keys that are taken away; and a search
 of everything on the disk, and of every command line, for what was written and for the keys."""
 
-import array
-import json
 import pathlib
-import socket
 
 import pytest
 
 from cloud import SHORT_S, Guest, error_of, wait_until
+from datakey import data_key
 from test_3_volumes import serial, volume_of, wait_attached, wait_gone, wait_seen, wait_volume
 
 MARK = "this stands in clear on no disk"
@@ -73,14 +71,9 @@ def write_mark(guest, volume):
     guest.ssh(f"yes {MARK} | head -n 4000 | sudo dd of={serial(volume)} bs=64k conv=fsync 2>/dev/null")
 
 
-def data_key(cloud, volume):
-    """As the API daemon gets it for the hypervisor, which only root and that daemon's user may."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(cloud.run / "storaged-fd.sock"))
-    connection.sendall(json.dumps({"op": "key", "volume": volume}).encode() + b"\n")
-    _, control, *_ = connection.recvmsg(4096, socket.CMSG_SPACE(4))
-    connection.close()
-    with open(array.array("i", control[0][2])[0], "rb") as f:
+def key_of(cloud, volume):
+    fd, _ = data_key(cloud.run, volume)
+    with open(fd, "rb") as f:
         return f.read()
 
 
@@ -129,8 +122,8 @@ def test_encrypted_volume_in_two_guests(cloud, pair, ec2, key, create):
     ec2.modify_volume(VolumeId=volume["VolumeId"], Size=2)
     wait_until("the guest sees it grow", lambda: one.ssh(f"sudo blockdev --getsize64 {serial(volume['VolumeId'])}") == f"{2 << 30}\n",
                SHORT_S)
-    secret = data_key(cloud, volume["VolumeId"])
-    assert len(secret) == 64 and data_key(cloud, restored["VolumeId"]) == secret
+    secret = key_of(cloud, volume["VolumeId"])
+    assert len(secret) == 64 and key_of(cloud, restored["VolumeId"]) == secret
     master = (cloud.home / "keys" / "master.key").read_bytes()
     needles = [MARK.encode(), secret, bytes.fromhex(secret.decode()), master, master.hex().encode()]
     assert files_with(cloud, needles) == [] and processes_with(needles[1:]) == []

@@ -116,10 +116,10 @@ static void scopes(void **state)
 	mc_autofree char *group = fixture_default_group(f);
 	mc_autofree char *in = mc_strf("{'GroupIds': ['%s']}", group);
 
-	snprintf(f->caller.account, sizeof(f->caller.account), "999999999999");
+	fixture_as(f, "999999999999");
 	assert_int_equal(found(f, "DescribeVpcs", "Vpcs", "{}"), 0);
 	fixture_fails(f, "DescribeSecurityGroups", in, "InvalidGroup.NotFound");
-	snprintf(f->caller.account, sizeof(f->caller.account), FIXTURE_ACCOUNT);
+	fixture_as(f, FIXTURE_ACCOUNT);
 	snprintf(f->caller.region, sizeof(f->caller.region), "eu-west-1");
 	assert_int_equal(found(f, "DescribeVpcs", "Vpcs", "{}"), 0);
 	fixture_fails(f, "DescribeSecurityGroups", in, "InvalidGroup.NotFound");

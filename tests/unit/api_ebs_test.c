@@ -3,7 +3,6 @@
 
 #include "api/block_token.h"
 #include "api/protocol/rest.h"
-#include "api/state.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -13,8 +12,6 @@ static int setup(void **state)
 	struct fixture *f = *state;
 
 	f->service = "ebs";
-	f->api.config.storaged = "/nonexistent/storaged.sock";
-	f->api.config.hypervisor = "/nonexistent/hypervisor.sock";
 	return r;
 }
 
@@ -110,9 +107,9 @@ static void test_tokens(void **state)
 		assert_int_equal(block_token_read(&f->call, "block snap-1", other, &n), -1);
 		other[i] = token[i];
 	}
-	snprintf(f->caller.account, sizeof(f->caller.account), "210987654321");
+	fixture_as(f, "210987654321");
 	assert_int_equal(block_token_read(&f->call, "block snap-1", token, &n), -1);
-	snprintf(f->caller.account, sizeof(f->caller.account), FIXTURE_ACCOUNT);
+	fixture_as(f, FIXTURE_ACCOUNT);
 	mc_clock_step(2 * MC_SECOND, 0);
 	assert_int_equal(block_token_read(&f->call, "block snap-1", token, &n), 1);
 	assert_int_equal(block_token_read(&f->call, "block snap-1", "", &n), -1);

@@ -14,6 +14,7 @@
 #include "api/action.h"
 #include "api/api.h"
 #include "api/instance_type.h"
+#include "api/state.h"
 #include "api/vpc.h"
 #include "api/waiters.h"
 #include "common/cleanup.h"
@@ -75,6 +76,8 @@ static inline int fixture_setup(void **state)
 	f->api.config.quota_nat_gateways = 5;
 	f->api.config.flow_log_dir = "/var/lib/minicloud/flow-logs";
 	f->api.config.public_pool = "203.0.113.0/24";
+	f->api.config.storaged = "/nonexistent/storaged.sock";
+	f->api.config.hypervisor = "/nonexistent/hypervisor.sock";
 	snprintf(f->caller.account, sizeof(f->caller.account), FIXTURE_ACCOUNT);
 	snprintf(f->caller.region, sizeof(f->caller.region), FIXTURE_REGION);
 	tx = store_write(f->api.store);
@@ -155,6 +158,62 @@ static inline json_t *fixture_list(struct fixture *f, const char *member)
 
 	assert_non_null(list);
 	return list;
+}
+
+/* A text member of the answer. Allocated. */
+static inline char *fixture_kept(struct fixture *f, const char *member)
+{
+	const char *text = mc_json_str(f->call.out, member, NULL);
+
+	assert_non_null(text);
+	return mc_strdup(text);
+}
+
+/* The calls to come are this account's. */
+static inline void fixture_as(struct fixture *f, const char *account)
+{
+	snprintf(f->caller.account, sizeof(f->caller.account), "%s", account);
+}
+
+/* What a daemon's answer would make of the resource. */
+static inline void fixture_set_state(struct fixture *f, const char *id, int state)
+{
+	struct store_tx *tx = store_write(f->api.store);
+
+	assert_int_equal(state_set(tx, store_edit(tx, id), state), 0);
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+/* The id of a volume that CreateVolume made of this request, available. Allocated. */
+static inline char *fixture_volume(struct fixture *f, const char *in)
+{
+	char *id;
+
+	fixture_ok(f, "CreateVolume", in);
+	id = fixture_kept(f, "VolumeId");
+	fixture_set_state(f, id, VOLUME_AVAILABLE);
+	return id;
+}
+
+/* The same of so many GiB. */
+static inline char *fixture_volume_of(struct fixture *f, int gib)
+{
+	mc_autofree char *in = mc_strf("{'AvailabilityZone': 'us-east-1a', 'Size': %d}", gib);
+
+	return fixture_volume(f, in);
+}
+
+/* A completed snapshot of the volume; its id, allocated. */
+static inline char *fixture_snapshot(struct fixture *f, const char *vol)
+{
+	mc_autofree char *in = mc_strf("{'VolumeId': '%s', 'Description': 'one'}", vol);
+	char *id;
+
+	fixture_ok(f, "CreateSnapshot", in);
+	assert_string_equal(mc_json_str(f->call.out, "State", ""), "pending");
+	id = fixture_kept(f, "SnapshotId");
+	fixture_set_state(f, id, SNAPSHOT_COMPLETED);
+	return id;
 }
 
 /* The generation of this VPC that the last call waits for; 0: none. */

@@ -3,7 +3,6 @@
 
 #include "api/imaging.h"
 #include "api/reconciler.h"
-#include "api/state.h"
 #include "common/clock.h"
 
 #define OTHER "210987654321"
@@ -14,23 +13,8 @@ static int setup(void **state)
 	int r = fixture_setup(state);
 	struct fixture *f = *state;
 
-	f->api.config.storaged = "/nonexistent/storaged.sock";
-	f->api.config.hypervisor = "/nonexistent/hypervisor.sock";
 	f->api.config.quota_instances = 100;
 	return r;
-}
-
-static void as(struct fixture *f, const char *account)
-{
-	snprintf(f->caller.account, sizeof(f->caller.account), "%s", account);
-}
-
-static void set_state(struct fixture *f, const char *id, int state)
-{
-	struct store_tx *tx = store_write(f->api.store);
-
-	assert_int_equal(state_set(tx, store_edit(tx, id), state), 0);
-	assert_int_equal(store_commit(tx, NULL), 0);
 }
 
 static int state_of(struct fixture *f, const char *id)
@@ -43,30 +27,12 @@ static int state_of(struct fixture *f, const char *id)
 	return state;
 }
 
-static char *kept(struct fixture *f, const char *member)
-{
-	const char *text = mc_json_str(f->call.out, member, NULL);
-
-	assert_non_null(text);
-	return mc_strdup(text);
-}
-
 /* A completed snapshot of so many GiB. */
 static char *snapshot(struct fixture *f, int gib)
 {
-	mc_autofree char *in = mc_strf("{'AvailabilityZone': 'us-east-1a', 'Size': %d}", gib);
-	mc_autofree char *vol = NULL;
-	mc_autofree char *take = NULL;
-	char *id;
+	mc_autofree char *vol = fixture_volume_of(f, gib);
 
-	fixture_ok(f, "CreateVolume", in);
-	vol = kept(f, "VolumeId");
-	set_state(f, vol, VOLUME_AVAILABLE);
-	take = mc_strf("{'VolumeId': '%s'}", vol);
-	fixture_ok(f, "CreateSnapshot", take);
-	id = kept(f, "SnapshotId");
-	set_state(f, id, SNAPSHOT_COMPLETED);
-	return id;
+	return fixture_snapshot(f, vol);
 }
 
 static char *registered(struct fixture *f, const char *name, const char *snap)
@@ -75,7 +41,7 @@ static char *registered(struct fixture *f, const char *name, const char *snap)
 				       "{'SnapshotId': '%s'}}]}", name, snap);
 
 	fixture_ok(f, "RegisterImage", in);
-	return kept(f, "ImageId");
+	return fixture_kept(f, "ImageId");
 }
 
 static size_t seen(struct fixture *f, const char *in)
@@ -175,7 +141,7 @@ static void test_register_refusals(void **state)
 
 		fixture_fails(f, "RegisterImage", whole, cases[i].code);
 	}
-	as(f, OTHER); /* names are an account's own, snapshots too */
+	fixture_as(f, OTHER); /* names are an account's own, snapshots too */
 	mc_autofree char *theirs = mc_strf("{'Name': 'taken', " HVM ", 'BlockDeviceMappings': [{'DeviceName': '/dev/xvda', 'Ebs': "
 					   "{'SnapshotId': '%s'}}]}", snap);
 	fixture_fails(f, "RegisterImage", theirs, "InvalidSnapshot.NotFound");
@@ -220,19 +186,19 @@ static void test_sharing(void **state)
 	mc_autofree char *image = registered(f, "shared", snap);
 
 	give_default_vpc(f, OTHER);
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	assert_int_equal(seen(f, "{}"), 0);
 	assert_int_equal(launch(f, image), 1);
 	assert_string_equal(f->call.error_code, "InvalidAMIID.NotFound");
 	refused(f, "ModifyImageAttribute", image, ", 'Description': {'Value': 'mine'}", "InvalidAMIID.NotFound");
-	as(f, FIXTURE_ACCOUNT);
+	fixture_as(f, FIXTURE_ACCOUNT);
 	refused(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'UserId': 'me'}]}", "InvalidAMIAttributeItemValue");
 	refused(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'OrganizationArn': 'arn'}]}", "UnsupportedOperation");
 	refused(f, "ModifyImageAttribute", image, "", "MissingParameter");
 	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'UserId': '" OTHER "'}]}"), 0);
 	assert_int_equal(on(f, "DescribeImageAttribute", image, ", 'Attribute': 'launchPermission'"), 0);
 	assert_int_equal(json_array_size(fixture_list(f, "LaunchPermissions")), 1);
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	assert_int_equal(seen(f, "{'ExecutableUsers': ['self']}"), 1);
 	assert_int_equal(seen(f, "{'ExecutableUsers': ['all']}"), 0);
 	assert_int_equal(seen(f, "{'Owners': ['self']}"), 0);
@@ -240,16 +206,16 @@ static void test_sharing(void **state)
 	assert_int_equal(launch(f, image), 0);
 	refused(f, "DeregisterImage", image, "", "AuthFailure");
 	refused(f, "DescribeImageAttribute", image, ", 'Attribute': 'description'", "AuthFailure");
-	as(f, FIXTURE_ACCOUNT);
+	fixture_as(f, FIXTURE_ACCOUNT);
 	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'Attribute': 'launchPermission', 'OperationType': 'remove', "
 			    "'UserIds': ['" OTHER "']"), 0);
 	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'Group': 'all'}]}"), 0);
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	assert_int_equal(seen(f, "{'Filters': [{'Name': 'is-public', 'Values': ['true']}]}"), 1);
 	assert_int_equal(seen(f, "{'ExecutableUsers': ['all']}"), 1);
-	as(f, FIXTURE_ACCOUNT);
+	fixture_as(f, FIXTURE_ACCOUNT);
 	assert_int_equal(on(f, "ResetImageAttribute", image, ", 'Attribute': 'launchPermission'"), 0);
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	assert_int_equal(seen(f, "{}"), 0);
 }
 
@@ -311,12 +277,12 @@ static void test_deprecation(void **state)
 	json_object_set_new(store_edit(tx, image)->doc, "DeprecationTime", json_string("2001-01-01T00:00:00.000Z"));
 	assert_int_equal(store_commit(tx, NULL), 0);
 	assert_int_equal(seen(f, "{}"), 1);
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	assert_int_equal(seen(f, "{}"), 0);
 	assert_int_equal(seen(f, "{'IncludeDeprecated': true}"), 1);
-	as(f, FIXTURE_ACCOUNT);
+	fixture_as(f, FIXTURE_ACCOUNT);
 	assert_int_equal(on(f, "DisableImageDeprecation", image, ""), 0);
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	assert_int_equal(seen(f, "{}"), 1);
 }
 
@@ -353,7 +319,7 @@ static void test_launch_checks(void **state)
 		mc_autofree char *image = NULL;
 
 		fixture_ok(f, "RegisterImage", in);
-		image = kept(f, "ImageId");
+		image = fixture_kept(f, "ImageId");
 		assert_int_equal(launch(f, image), cases[i].code ? 1 : 0);
 		if (cases[i].code)
 			assert_string_equal(f->call.error_code, cases[i].code);
@@ -426,7 +392,7 @@ static void test_create(void **state)
 	int64_t delay = 0;
 
 	fixture_ok(f, "CreateImage", in);
-	made = kept(f, "ImageId");
+	made = fixture_kept(f, "ImageId");
 	assert_int_equal(seen(f, "{'Filters': [{'Name': 'tag:c', 'Values': ['d']}]}"), 1);
 	assert_string_equal(mc_json_str(first(f), "State", ""), "pending");
 	assert_string_equal(mc_json_str(first(f), "SourceInstanceId", ""), inst);
@@ -444,8 +410,8 @@ static void test_create(void **state)
 	mc_autofree char *two = mc_strdup(mc_json_str(json_array_get(fixture_list(f, "Snapshots"), 1), "SnapshotId", ""));
 
 	assert_int_equal(step_image(&f->api, made, &delay, NULL), STEP_NOT_YET);
-	set_state(f, one, SNAPSHOT_COMPLETED);
-	set_state(f, two, SNAPSHOT_COMPLETED);
+	fixture_set_state(f, one, SNAPSHOT_COMPLETED);
+	fixture_set_state(f, two, SNAPSHOT_COMPLETED);
 	assert_int_equal(step_image(&f->api, made, &delay, NULL), STEP_DONE);
 	assert_int_equal(state_of(f, made), IMAGE_AVAILABLE);
 	assert_int_equal(launch(f, made), 0);
@@ -474,7 +440,7 @@ static void test_failed(void **state)
 	int64_t delay = 0;
 
 	fixture_ok(f, "CreateImage", in);
-	made = kept(f, "ImageId");
+	made = fixture_kept(f, "ImageId");
 	tx = store_write(f->api.store);
 	it = store_iter(tx, KIND_SNAPSHOT, NULL, NULL);
 	while ((r = store_next(&it)))
@@ -517,7 +483,7 @@ static void test_reboot(void **state)
 	assert_true(imaging_under_way(i));
 	assert_false(imaging_is_down(i));
 	assert_true(imaging_holds(&f->api, copy));
-	set_state(f, inst, INSTANCE_STOPPING);
+	fixture_set_state(f, inst, INSTANCE_STOPPING);
 	assert_false(imaging_holds(&f->api, copy));
 	resource_free(copy);
 	resource_free(i);
@@ -548,7 +514,7 @@ static void test_copy(void **state)
 	fixture_fails(f, "CopyImage", in, "InvalidAMIName.Duplicate");
 	snprintf(f->caller.region, sizeof(f->caller.region), "us-east-1");
 	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'LaunchPermission': {'Add': [{'UserId': '" OTHER "'}]}"), 0);
-	as(f, OTHER); /* who may launch it may not read it */
+	fixture_as(f, OTHER); /* who may launch it may not read it */
 	fixture_fails(f, "CopyImage", in, "InvalidRequest");
 }
 

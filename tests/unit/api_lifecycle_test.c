@@ -3,21 +3,10 @@
 
 #include "api/lifecycle.h"
 #include "api/reconciler.h"
-#include "api/state.h"
 #include "common/clock.h"
 
 #define ROLE "'ExecutionRoleArn': 'arn:aws:iam::123456789012:role/dlm', 'Description': 'd', 'State': 'ENABLED'"
 #define HOUR (3600 * MC_SECOND)
-
-static int setup(void **state)
-{
-	int r = fixture_setup(state);
-	struct fixture *f = *state;
-
-	f->api.config.storaged = "/nonexistent/storaged.sock";
-	f->api.config.hypervisor = "/nonexistent/hypervisor.sock";
-	return r;
-}
 
 static void ok(struct fixture *f, const char *service, const char *name, const char *in)
 {
@@ -29,15 +18,9 @@ static char *volume(struct fixture *f, const char *tag)
 {
 	mc_autofree char *in = mc_strf("{'AvailabilityZone': 'us-east-1a', 'Size': 1, 'TagSpecifications': [{'ResourceType': 'volume',"
 				       " 'Tags': [{'Key': 'backup', 'Value': '%s'}]}]}", tag);
-	struct store_tx *tx;
-	char *id;
 
-	ok(f, "ec2", "CreateVolume", in);
-	id = mc_strdup(mc_json_str(f->call.out, "VolumeId", NULL));
-	tx = store_write(f->api.store);
-	state_set(tx, store_edit(tx, id), VOLUME_AVAILABLE);
-	assert_int_equal(store_commit(tx, NULL), 0);
-	return id;
+	f->service = "ec2";
+	return fixture_volume(f, in);
 }
 
 static char *policy(struct fixture *f, const char *retain)
@@ -206,10 +189,10 @@ static void test_bin(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_count, setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_age, setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_off_and_on, setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_bin, setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_count, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_age, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_off_and_on, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_bin, fixture_setup, fixture_teardown),
 	};
 
 	mc_clock_freeze();

@@ -10,7 +10,7 @@
 
 static void as(struct fixture *f, const char *account, const char *region)
 {
-	snprintf(f->caller.account, sizeof(f->caller.account), "%s", account);
+	fixture_as(f, account);
 	snprintf(f->caller.region, sizeof(f->caller.region), "%s", region);
 }
 

@@ -2,56 +2,8 @@
 #include "tests/unit/api_fixture.h"
 
 #include "api/reconciler.h"
-#include "api/state.h"
 
 #define OTHER "210987654321"
-
-static int setup(void **state)
-{
-	int r = fixture_setup(state);
-	struct fixture *f = *state;
-
-	f->api.config.storaged = "/nonexistent/storaged.sock";
-	f->api.config.hypervisor = "/nonexistent/hypervisor.sock";
-	return r;
-}
-
-static void as(struct fixture *f, const char *account)
-{
-	snprintf(f->caller.account, sizeof(f->caller.account), "%s", account);
-}
-
-static void set_state(struct fixture *f, const char *id, int state)
-{
-	struct store_tx *tx = store_write(f->api.store);
-
-	assert_int_equal(state_set(tx, store_edit(tx, id), state), 0);
-	assert_int_equal(store_commit(tx, NULL), 0);
-}
-
-static char *volume(struct fixture *f, int gib)
-{
-	mc_autofree char *in = mc_strf("{'AvailabilityZone': 'us-east-1a', 'Size': %d}", gib);
-	char *id;
-
-	fixture_ok(f, "CreateVolume", in);
-	id = mc_strdup(mc_json_str(f->call.out, "VolumeId", NULL));
-	set_state(f, id, VOLUME_AVAILABLE);
-	return id;
-}
-
-/* Completed, as storaged's answers would have it. */
-static char *snapshot(struct fixture *f, const char *vol)
-{
-	mc_autofree char *in = mc_strf("{'VolumeId': '%s', 'Description': 'one'}", vol);
-	char *id;
-
-	fixture_ok(f, "CreateSnapshot", in);
-	assert_string_equal(mc_json_str(f->call.out, "State", ""), "pending");
-	id = mc_strdup(mc_json_str(f->call.out, "SnapshotId", NULL));
-	set_state(f, id, SNAPSHOT_COMPLETED);
-	return id;
-}
 
 static size_t seen(struct fixture *f, const char *in)
 {
@@ -62,8 +14,8 @@ static size_t seen(struct fixture *f, const char *in)
 static void test_create(void **state)
 {
 	struct fixture *f = *state;
-	mc_autofree char *vol = volume(f, 3);
-	mc_autofree char *snap = snapshot(f, vol);
+	mc_autofree char *vol = fixture_volume_of(f, 3);
+	mc_autofree char *snap = fixture_snapshot(f, vol);
 	mc_autofree char *larger = mc_strf("{'AvailabilityZone': 'us-east-1a', 'SnapshotId': '%s', 'Size': 5}", snap);
 	mc_autofree char *smaller = mc_strf("{'AvailabilityZone': 'us-east-1a', 'SnapshotId': '%s', 'Size': 2}", snap);
 	mc_autofree char *same = mc_strf("{'AvailabilityZone': 'us-east-1a', 'SnapshotId': '%s'}", snap);
@@ -87,7 +39,7 @@ static void test_create(void **state)
 	fixture_fails(f, "CreateVolume", same, "InvalidSnapshot.NotFound");
 	assert_int_equal(seen(f, "{}"), 0);
 	fixture_fails(f, "DeleteSnapshot", "{'SnapshotId': 'nonsense'}", "InvalidSnapshotID.Malformed");
-	set_state(f, vol, VOLUME_DELETING);
+	fixture_set_state(f, vol, VOLUME_DELETING);
 	fixture_fails(f, "CreateSnapshot", again, "IncorrectState");
 }
 
@@ -95,7 +47,7 @@ static void test_create(void **state)
 static void test_delete_pending(void **state)
 {
 	struct fixture *f = *state;
-	mc_autofree char *vol = volume(f, 1);
+	mc_autofree char *vol = fixture_volume_of(f, 1);
 	mc_autofree char *in = mc_strf("{'VolumeId': '%s'}", vol);
 	mc_autofree char *delete = NULL;
 	mc_autofree char *id = NULL;
@@ -114,8 +66,8 @@ static void test_delete_pending(void **state)
 static void test_sharing(void **state)
 {
 	struct fixture *f = *state;
-	mc_autofree char *vol = volume(f, 1);
-	mc_autofree char *snap = snapshot(f, vol);
+	mc_autofree char *vol = fixture_volume_of(f, 1);
+	mc_autofree char *snap = fixture_snapshot(f, vol);
 	mc_autofree char *make = mc_strf("{'AvailabilityZone': 'us-east-1a', 'SnapshotId': '%s'}", snap);
 	mc_autofree char *add = mc_strf("{'SnapshotId': '%s', 'CreateVolumePermission': {'Add': [{'UserId': '" OTHER "'}]}}", snap);
 	mc_autofree char *take = mc_strf("{'SnapshotId': '%s', 'Attribute': 'createVolumePermission', 'OperationType': 'remove',"
@@ -125,16 +77,16 @@ static void test_sharing(void **state)
 	mc_autofree char *ask = mc_strf("{'SnapshotId': '%s', 'Attribute': 'createVolumePermission'}", snap);
 	mc_autofree char *delete = mc_strf("{'SnapshotId': '%s'}", snap);
 
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	assert_int_equal(seen(f, "{}"), 0);
 	fixture_fails(f, "CreateVolume", make, "InvalidSnapshot.NotFound");
 	fixture_fails(f, "ModifySnapshotAttribute", add, "InvalidSnapshot.NotFound");
-	as(f, FIXTURE_ACCOUNT);
+	fixture_as(f, FIXTURE_ACCOUNT);
 	fixture_fails(f, "ModifySnapshotAttribute", bad, "InvalidAMIAttributeItemValue");
 	fixture_ok(f, "ModifySnapshotAttribute", add);
 	fixture_ok(f, "DescribeSnapshotAttribute", ask);
 	assert_int_equal(json_array_size(fixture_list(f, "CreateVolumePermissions")), 1);
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	assert_int_equal(seen(f, "{}"), 1);
 	assert_int_equal(seen(f, "{'OwnerIds': ['self']}"), 0);
 	assert_int_equal(seen(f, "{'RestorableByUserIds': ['self']}"), 1);
@@ -142,25 +94,25 @@ static void test_sharing(void **state)
 	fixture_ok(f, "CreateVolume", make);
 	fixture_fails(f, "DeleteSnapshot", delete, "InvalidSnapshot.NotFound");
 	fixture_fails(f, "DescribeSnapshotAttribute", ask, "InvalidSnapshot.NotFound");
-	as(f, FIXTURE_ACCOUNT);
+	fixture_as(f, FIXTURE_ACCOUNT);
 	fixture_ok(f, "ModifySnapshotAttribute", take);
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	fixture_fails(f, "CreateVolume", make, "InvalidSnapshot.NotFound");
-	as(f, FIXTURE_ACCOUNT);
+	fixture_as(f, FIXTURE_ACCOUNT);
 	fixture_ok(f, "ModifySnapshotAttribute", all);
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	assert_int_equal(seen(f, "{'RestorableByUserIds': ['all']}"), 1);
-	as(f, FIXTURE_ACCOUNT);
+	fixture_as(f, FIXTURE_ACCOUNT);
 	fixture_ok(f, "ResetSnapshotAttribute", ask);
-	as(f, OTHER);
+	fixture_as(f, OTHER);
 	assert_int_equal(seen(f, "{}"), 0);
 }
 
 static void test_copy(void **state)
 {
 	struct fixture *f = *state;
-	mc_autofree char *vol = volume(f, 2);
-	mc_autofree char *snap = snapshot(f, vol);
+	mc_autofree char *vol = fixture_volume_of(f, 2);
+	mc_autofree char *snap = fixture_snapshot(f, vol);
 	mc_autofree char *good = mc_strf("{'SourceRegion': 'us-east-1', 'SourceSnapshotId': '%s', 'Description': 'far'}", snap);
 	mc_autofree char *wrong = mc_strf("{'SourceRegion': 'eu-west-1', 'SourceSnapshotId': '%s'}", snap);
 	mc_autofree char *nowhere = mc_strf("{'SourceRegion': 'mars-1', 'SourceSnapshotId': '%s'}", snap);
@@ -182,8 +134,8 @@ static void test_copy(void **state)
 static void test_in_use(void **state)
 {
 	struct fixture *f = *state;
-	mc_autofree char *vol = volume(f, 1);
-	mc_autofree char *snap = snapshot(f, vol);
+	mc_autofree char *vol = fixture_volume_of(f, 1);
+	mc_autofree char *snap = fixture_snapshot(f, vol);
 	mc_autofree char *delete = mc_strf("{'SnapshotId': '%s'}", snap);
 	struct store_tx *tx = store_write(f->api.store);
 	struct resource *image = store_insert(tx, KIND_IMAGE, FIXTURE_ACCOUNT, FIXTURE_REGION);
@@ -197,7 +149,7 @@ static void test_in_use(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_create), T(test_delete_pending), T(test_sharing), T(test_copy), T(test_in_use),
 	};

@@ -2,24 +2,7 @@
 #include "tests/unit/api_fixture.h"
 
 #include "api/reconciler.h"
-#include "api/state.h"
 #include "api/transfer.h"
-
-static void set_state(struct fixture *f, const char *id, int state)
-{
-	struct store_tx *tx = store_write(f->api.store);
-
-	assert_int_equal(state_set(tx, store_edit(tx, id), state), 0);
-	assert_int_equal(store_commit(tx, NULL), 0);
-}
-
-static char *kept(struct fixture *f, const char *member)
-{
-	const char *text = mc_json_str(f->call.out, member, NULL);
-
-	assert_non_null(text);
-	return mc_strdup(text);
-}
 
 static json_t *first_of(struct fixture *f, const char *operation, const char *member)
 {
@@ -37,7 +20,7 @@ static void test_import_snapshot(void **state)
 
 	fixture_ok(f, "ImportSnapshot", "{'Description': 'd', 'DiskContainer': {'Format': 'vmdk', 'UserBucket': {'S3Bucket': 'b', 'S3Key': "
 		   "'k/x'}}, 'TagSpecifications': [{'ResourceType': 'import-snapshot-task', 'Tags': [{'Key': 'a', 'Value': 'b'}]}]}");
-	task = kept(f, "ImportTaskId");
+	task = fixture_kept(f, "ImportTaskId");
 	assert_true(mc_id_valid("import-snap", task));
 	detail = mc_json_obj(first_of(f, "DescribeImportSnapshotTasks", "ImportSnapshotTasks"), "SnapshotTaskDetail");
 	assert_string_equal(mc_json_str(detail, "Status", ""), "active");
@@ -66,7 +49,7 @@ static void test_import_image(void **state)
 
 	fixture_ok(f, "ImportImage", "{'DiskContainers': [{'Url': 'file:///x/a.qcow2'}, {'Url': 's3://b/c.raw', 'DeviceName': '/dev/sdg'}, "
 		   "{'Format': 'VHD', 'Url': 's3://b/d'}]}");
-	task = kept(f, "ImportTaskId");
+	task = fixture_kept(f, "ImportTaskId");
 	assert_true(mc_id_valid("import-ami", task));
 	assert_int_equal(json_array_size(fixture_list(f, "SnapshotDetails")), 3);
 	image = first_of(f, "DescribeImages", "Images");
@@ -118,19 +101,11 @@ static void test_refusals(void **state)
 static void test_export(void **state)
 {
 	struct fixture *f = *state;
-	mc_autofree char *vol = NULL;
-	mc_autofree char *snap = NULL;
+	mc_autofree char *vol = fixture_volume_of(f, 1);
+	mc_autofree char *snap = fixture_snapshot(f, vol);
 	mc_autofree char *task = NULL;
 	mc_autofree char *in = NULL;
 
-	fixture_ok(f, "CreateVolume", "{'AvailabilityZone': 'us-east-1a', 'Size': 1}");
-	vol = kept(f, "VolumeId");
-	set_state(f, vol, VOLUME_AVAILABLE);
-	f->api.config.storaged = f->api.config.hypervisor = "/nonexistent/socket";
-	in = mc_strf("{'VolumeId': '%s'}", vol);
-	fixture_ok(f, "CreateSnapshot", in);
-	snap = kept(f, "SnapshotId");
-	set_state(f, snap, SNAPSHOT_COMPLETED);
 	for (int two = 0; two < 2; two++) {
 		mc_autofree char *more = mc_strf(", {'DeviceName': '/dev/sdf', 'Ebs': {'SnapshotId': '%s'}}", snap);
 		mc_autofree char *reg = mc_strf("{'Name': 'image %d', 'BlockDeviceMappings': [{'DeviceName': '/dev/sda1', 'Ebs': {'SnapshotId': "
@@ -139,19 +114,18 @@ static void test_export(void **state)
 		mc_autofree char *export = NULL;
 
 		fixture_ok(f, "RegisterImage", reg);
-		image = kept(f, "ImageId");
+		image = fixture_kept(f, "ImageId");
 		export = mc_strf("{'ImageId': '%s', 'DiskImageFormat': 'VMDK', 'S3ExportLocation': {'S3Bucket': 'b', 'S3Prefix': 'out/'}}", image);
 		if (two) {
 			fixture_fails(f, "ExportImage", export, "InvalidParameterValue");
 			break;
 		}
 		fixture_ok(f, "ExportImage", export);
-		task = kept(f, "ExportImageTaskId");
+		task = fixture_kept(f, "ExportImageTaskId");
 		assert_string_equal(mc_json_str(f->call.out, "Status", ""), "active");
 	}
 	assert_string_equal(mc_json_str(mc_json_obj(first_of(f, "DescribeExportImageTasks", "ExportImageTasks"), "S3ExportLocation"),
 					"S3Prefix", ""), "out/");
-	free(in);
 	in = mc_strf("{'ExportTaskId': '%s'}", task);
 	fixture_ok(f, "CancelExportTask", in);
 	assert_string_equal(mc_json_str(first_of(f, "DescribeExportImageTasks", "ExportImageTasks"), "Status", ""), "deleting");

@@ -2,7 +2,6 @@
 #include "tests/unit/api_fixture.h"
 
 #include "api/attachment.h"
-#include "api/state.h"
 #include "api/volume_type.h"
 
 /* --- helpers ---------------------------------------------------------------- */
@@ -20,15 +19,8 @@ static void create_fails(struct fixture *f, const char *members, const char *cod
 static char *volume(struct fixture *f, const char *az)
 {
 	mc_autofree char *in = mc_strf("{'AvailabilityZone': '%s', 'Size': 1}", az);
-	struct store_tx *tx;
-	char *id;
 
-	fixture_ok(f, "CreateVolume", in);
-	id = mc_strdup(mc_json_str(f->call.out, "VolumeId", NULL));
-	tx = store_write(f->api.store);
-	state_set(tx, store_edit(tx, id), VOLUME_AVAILABLE);
-	assert_int_equal(store_commit(tx, NULL), 0);
-	return id;
+	return fixture_volume(f, in);
 }
 
 static int setup(void **state)

@@ -391,14 +391,6 @@ static void add_instance(struct fixture *f, const char *vpc, const char *subnet,
 	assert_int_equal(store_commit(tx, NULL), 0);
 }
 
-static void set_state(struct fixture *f, const char *instance, int state)
-{
-	struct store_tx *tx = store_write(f->api.store);
-
-	assert_int_equal(state_set(tx, store_edit(tx, instance), state), 0);
-	assert_int_equal(store_commit(tx, NULL), 0);
-}
-
 /* An instance as router: by its interface, also of traffic inside the VPC; it leads
  * nowhere while the instance is off. */
 static void route_to_instance(void **state)
@@ -429,7 +421,7 @@ static void route_to_instance(void **state)
 	assert_string_equal(mc_json_str(route, "InstanceOwnerId", ""), FIXTURE_ACCOUNT);
 	assert_string_equal(mc_json_str(route, "NetworkInterfaceId", ""), eni);
 	assert_string_equal(route_state(f, table, "0.0.0.0/0"), "active");
-	set_state(f, instance, INSTANCE_STOPPING);
+	fixture_set_state(f, instance, INSTANCE_STOPPING);
 	assert_string_equal(route_state(f, table, "0.0.0.0/0"), "blackhole");
 	doc = wanted_vpc(f, vpc);
 	route = json_array_get(mc_json_arr(json_array_get(mc_json_arr(doc, "subnets"), 0), "routes"), 0);

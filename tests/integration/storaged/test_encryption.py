@@ -1,14 +1,13 @@
 """Encrypted layers: what is on the disk, which chains share a key, what is copied, and what opens nothing."""
 
-import array
 import json
 import os
 import pathlib
-import socket
 import subprocess
 
 import pytest
 
+from datakey import data_key
 from test_snapshots import wait
 
 VOL, OTHER, THIRD = (f"vol-0123456789abcde{n}" for n in ("f0", "f1", "f2"))
@@ -20,14 +19,9 @@ MARK = b"plaintext that must be nowhere " * 300
 
 def key_of(storaged, volume):
     """The volume's data key, as its opener gets it: a sealed memfd over the descriptor socket."""
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(storaged.run_dir / "storaged-fd.sock"))
-    connection.sendall(json.dumps({"op": "key", "volume": volume}).encode() + b"\n")
-    line, control, *_ = connection.recvmsg(4096, socket.CMSG_SPACE(4))
-    connection.close()
-    if not control:
-        return json.loads(line)["outcome"]
-    fd = array.array("i", control[0][2])[0]
+    fd, outcome = data_key(storaged.run_dir, volume)
+    if fd is None:
+        return outcome
     try:
         with pytest.raises(PermissionError):
             os.pwrite(fd, b"x", 0)
