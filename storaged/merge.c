@@ -67,6 +67,23 @@ static json_t *children_of(struct storage *storage, const char *layer, mc_err **
 	return NULL;
 }
 
+/* Do that with each, which is to name this backing file; ends at the first that fails. */
+static int each_above(struct storage *storage, const char *layer,
+		      int (*fn)(struct storage *storage, const char *above, const char *backing, mc_err **err), const char *backing,
+		      mc_err **err)
+{
+	mc_auto_json json_t *layers = children_of(storage, layer, err);
+	size_t i;
+	json_t *id;
+
+	if (!layers)
+		return -1;
+	json_array_foreach(layers, i, id)
+		if (fn(storage, json_string_value(id), backing, err) < 0)
+			return -1;
+	return 0;
+}
+
 /* --- modes ------------------------------------------------------------------ */
 
 static int set_mode_of(struct storage *storage, const char *layer, mc_err **err)
@@ -159,38 +176,19 @@ static int name_right(struct storage *storage, const char *layer, const char *ba
 
 static int restore(struct storage *storage, const struct merge *m, mc_err **err)
 {
-	mc_auto_json json_t *layers = NULL;
 	struct layer upper;
-	size_t i;
-	json_t *id;
 
-	if (m->kind == MERGE_PULL) {
-		if (graph_layer_find(storage->graph, m->upper, &upper, err) != 0)
-			return err && *err ? -1 : 0;
-		return name_right(storage, m->upper, upper.parent, err);
-	}
-	layers = children_of(storage, m->upper, err);
-	if (!layers)
-		return -1;
-	json_array_foreach(layers, i, id)
-		if (name_right(storage, json_string_value(id), m->upper, err) < 0)
-			return -1;
-	return 0;
+	if (m->kind == MERGE_COMMIT)
+		return each_above(storage, m->upper, name_right, m->upper, err);
+	if (graph_layer_find(storage->graph, m->upper, &upper, err) != 0)
+		return err && *err ? -1 : 0;
+	return name_right(storage, m->upper, upper.parent, err);
 }
 
 /* All that stand on the upper name the lower one now; with relative names, so that the store can be moved. */
 static int rename_all(struct storage *storage, const struct merge *m, mc_err **err)
 {
-	mc_auto_json json_t *layers = children_of(storage, m->upper, err);
-	size_t i;
-	json_t *id;
-
-	if (!layers)
-		return -1;
-	json_array_foreach(layers, i, id)
-		if (rename_backing(storage, json_string_value(id), m->lower, err) < 0)
-			return -1;
-	return 0;
+	return each_above(storage, m->upper, rename_backing, m->lower, err);
 }
 
 /* A commit makes the lower file as large as the upper one before anything else, and it stays so. */
@@ -363,18 +361,10 @@ int merge_live(struct storage *storage, const char *volume, json_t **ret, mc_err
 }
 
 /* The header of the layer above, written by a QEMU, has come to the disk as well. */
-static int sync_above(struct storage *storage, const struct merge *m, mc_err **err)
+static int sync_header(struct storage *storage, const char *layer, const char *backing, mc_err **err)
 {
-	mc_auto_json json_t *layers = children_of(storage, m->upper, err);
-	size_t i;
-	json_t *id;
-
-	if (!layers)
-		return -1;
-	json_array_foreach(layers, i, id)
-		if (store_sync(&storage->store, json_string_value(id), err) < 0)
-			return -1;
-	return 0;
+	(void)backing;
+	return store_sync(&storage->store, layer, err);
 }
 
 /* Done, and does the header above say so? 1, 0, -1. */
@@ -400,7 +390,7 @@ static int settle_open(struct storage *storage, const struct merge *m, bool done
 	if (!done || !right)
 		return 0;
 	*ret_state = "done";
-	return sync_above(storage, m, err) < 0 ? -1 : finish(storage, m, err);
+	return each_above(storage, m->upper, sync_header, m->lower, err) < 0 ? -1 : finish(storage, m, err);
 }
 
 int merge_settle_live(struct storage *storage, const char *volume, bool done, json_t **ret, mc_err **err)
