@@ -17,16 +17,29 @@
 #define SIGNALLED 128
 
 /* What it said, first line, without the program's name. */
-static int first_line_length(const char **text)
+static char *said(const struct mc_spawn_result *result)
 {
 	static const char prefix[] = "qemu-img: ";
+	const char *text = result->errout;
 
-	if (strncmp(*text, prefix, sizeof(prefix) - 1) == 0)
-		*text += sizeof(prefix) - 1;
-	return (int)strcspn(*text, "\n");
+	if (strncmp(text, prefix, sizeof(prefix) - 1) == 0)
+		text += sizeof(prefix) - 1;
+	return mc_strf("%.*s", (int)strcspn(text, "\n"), text);
 }
 
 /* --- running ---------------------------------------------------------------- */
+
+enum { ENDED_WELL = 0, CANCELLED, FAILED };
+
+/* One of these, or -1 and *err where it could not be run. */
+static int run_to_end(const struct mc_spawn *spawn, struct mc_spawn_result *result, mc_err **err)
+{
+	if (mc_spawn_run(spawn, result, err) < 0)
+		return -1;
+	if (result->cancelled)
+		return CANCELLED;
+	return result->status == 0 ? ENDED_WELL : FAILED;
+}
 
 /* Run it on files of our own, for as long as it takes where timeout_ms is 0 or it can be cancelled (cancel_fd >= 0).
  * 0 where it ended well, 1 where it was cancelled, or -1 and *err. */
@@ -34,16 +47,13 @@ static int run_long(struct qemu_child *child, const char *const *argv, unsigned 
 {
 	struct mc_spawn spawn = {.argv = argv, .timeout_ms = timeout_ms, .cancel_fd = cancel_fd, .in_child = qemu_child_bind, .arg = child};
 	mc_auto_spawn_result struct mc_spawn_result result = {0};
-	const char *text;
-	int n;
+	mc_autofree char *words = NULL;
+	int r = run_to_end(&spawn, &result, err);
 
-	if (mc_spawn_run(&spawn, &result, err) < 0)
-		return -1;
-	if (result.cancelled || result.status == 0)
-		return result.cancelled ? 1 : 0;
-	text = result.errout;
-	n = first_line_length(&text);
-	return mc_err_set(err, 0, "qemu-img %s ended with %d: %.*s", argv[1], result.status, n, text);
+	if (r != FAILED)
+		return r;
+	words = said(&result);
+	return mc_err_set(err, 0, "qemu-img %s ended with %d: %s", argv[1], result.status, words);
 }
 
 static int run(const struct offspring *offspring, const char *const *argv, mc_err **err)
@@ -194,13 +204,11 @@ int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offsp
 				  .target_bytes = copy->data_bytes, .timeout_s = copy->timeout_s,
 				  .cancel_fd = copy->watch.cancel_fd, .on_output = on_output, .output_ctx = (void *)&copy->watch};
 	mc_auto_spawn_result struct mc_spawn_result result = {0};
-	const char *text;
-	int n;
+	mc_autofree char *words = NULL;
 
 	if (sandbox_run(sandbox, offspring, &job, &result, err) < 0)
 		return -1;
-	text = result.errout;
-	n = first_line_length(&text);
+	words = said(&result);
 	if (result.cancelled)
 		return mc_err_set(err, 0, "it was cancelled"), QEMU_IMG_CANCELLED;
 	if (result.timed_out)
@@ -208,10 +216,10 @@ int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offsp
 	else if (result.status > SIGNALLED)
 		mc_err_set(err, 0, "it cannot be copied: signal %d ended the copy", result.status - SIGNALLED);
 	else if (result.status != 0)
-		mc_err_set(err, 0, "it cannot be copied: %.*s", n, text);
+		mc_err_set(err, 0, "it cannot be copied: %s", words);
 	else
 		return QEMU_IMG_OK;
-	return strstr(text, "No space left") ? QEMU_IMG_NO_SPACE : QEMU_IMG_BAD_SOURCE;
+	return strstr(result.errout, "No space left") ? QEMU_IMG_NO_SPACE : QEMU_IMG_BAD_SOURCE;
 }
 
 struct export_child {
@@ -237,14 +245,11 @@ int qemu_img_export(const struct offspring *offspring, const char *layer, const 
 	struct mc_spawn spawn = {.argv = options ? more : plain, .cancel_fd = watch->cancel_fd, .in_child = export_child,
 				 .arg = &child, .on_output = on_output, .output_ctx = (void *)watch};
 	mc_auto_spawn_result struct mc_spawn_result result = {0};
-	const char *text;
-	int n;
+	mc_autofree char *words = NULL;
+	int r = run_to_end(&spawn, &result, err);
 
-	if (mc_spawn_run(&spawn, &result, err) < 0)
-		return -1;
-	if (result.cancelled || result.status == 0)
-		return result.cancelled ? 1 : 0;
-	text = result.errout;
-	n = first_line_length(&text);
-	return mc_err_set(err, 0, "it cannot be written: %.*s", n, text);
+	if (r != FAILED)
+		return r;
+	words = said(&result);
+	return mc_err_set(err, 0, "it cannot be written: %s", words);
 }
