@@ -13,6 +13,7 @@
 #include "common/fs.h"
 #include "storaged/graph.h"
 #include "storaged/image.h"
+#include "tests/unit/scratch_directory.h"
 
 #define AMI "ami-0123456789abcdef0"
 #define VOL1 "vol-0123456789abcdef1"
@@ -22,7 +23,7 @@
 #define TOP2 "lay-0123456789abcdef2"
 
 struct fixture {
-	char dir[32];
+	struct scratch_directory dir;
 	struct graph *graph;
 };
 
@@ -30,10 +31,9 @@ static int set_up(void **state)
 {
 	struct fixture *f = mc_alloc(sizeof(*f));
 
-	snprintf(f->dir, sizeof(f->dir), "/tmp/graphXXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	f->dir = scratch_directory_make();
 
-	mc_autofree char *path = mc_strf("%s/db", f->dir);
+	mc_autofree char *path = mc_strf("%s/db", f->dir.path);
 
 	f->graph = graph_open(path, NULL);
 	*state = f;
@@ -42,16 +42,10 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = {"db", "db-wal", "db-shm", "db.ballast"};
 	struct fixture *f = *state;
 
 	graph_close(f->graph);
-	for (size_t i = 0; i < MC_ARRAY_SIZE(names); i++) {
-		mc_autofree char *path = mc_strf("%s/%s", f->dir, names[i]);
-
-		unlink(path);
-	}
-	rmdir(f->dir);
+	scratch_directory_remove(&f->dir);
 	free(f);
 	return 0;
 }

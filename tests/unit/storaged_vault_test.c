@@ -14,13 +14,15 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "storaged/vault.h"
+#include "tests/unit/scratch_directory.h"
 
 #define KEY1 "01234567-89ab-4cde-8123-456789abcdef"
 #define KEY2 "fedcba98-7654-4321-8fed-cba987654321"
 #define TEXT "the quick brown fox"
 
 struct fixture {
-	char dir[32], db[64], master[64];
+	struct scratch_directory dir;
+	char db[64], master[64];
 	struct vault *vault;
 };
 
@@ -38,10 +40,9 @@ static int set_up(void **state)
 {
 	struct fixture *f = mc_alloc(sizeof(*f));
 
-	snprintf(f->dir, sizeof(f->dir), "/tmp/vaultXXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->db, sizeof(f->db), "%s/db", f->dir);
-	snprintf(f->master, sizeof(f->master), "%s/master.key", f->dir);
+	f->dir = scratch_directory_make();
+	snprintf(f->db, sizeof(f->db), "%s/db", f->dir.path);
+	snprintf(f->master, sizeof(f->master), "%s/master.key", f->dir.path);
 	f->vault = open_at(f);
 	*state = f;
 	return 0;
@@ -49,16 +50,10 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = {"db", "db-wal", "db-shm", "master.key"};
 	struct fixture *f = *state;
 
 	vault_close(f->vault);
-	for (size_t i = 0; i < MC_ARRAY_SIZE(names); i++) {
-		mc_autofree char *path = mc_strf("%s/%s", f->dir, names[i]);
-
-		unlink(path);
-	}
-	rmdir(f->dir);
+	scratch_directory_remove(&f->dir);
 	free(f);
 	return 0;
 }
@@ -204,14 +199,14 @@ static void test_nothing_clear_on_disk(void **state)
 	assert_int_equal(vault_data_key_new(f->vault, KEY1, id, NULL), MC_IPC_OK);
 	assert_int_equal(vault_data_key_secret(f->vault, id, secret, NULL), MC_IPC_OK);
 	for (size_t i = 0; i < MC_ARRAY_SIZE(names); i++) {
-		mc_autofree char *path = mc_strf("%s/%s", f->dir, names[i]);
+		mc_autofree char *path = mc_strf("%s/%s", f->dir.path, names[i]);
 
 		assert_int_equal(access(path, F_OK), 0);
 		assert_false(file_has(path, secret, 16));
 	}
 	/* The search finds what is there. */
 	{
-		mc_autofree char *wal = mc_strf("%s/db-wal", f->dir);
+		mc_autofree char *wal = mc_strf("%s/db-wal", f->dir.path);
 
 		assert_true(file_has(wal, id, strlen(id)));
 	}
