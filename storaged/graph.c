@@ -46,6 +46,8 @@ static const struct mc_db_upgrade upgrades[] = {
 	    STALE("merges", "upper")
 	    "INSERT INTO stale (id) SELECT id FROM layers UNION SELECT id FROM volumes UNION SELECT id FROM images UNION"
 	    " SELECT id FROM snapshots;"},
+	/* Bytes of the clusters of a frozen layer; NULL: to be measured. */
+	{8, "ALTER TABLE layers ADD COLUMN allocated INTEGER;"},
 	{0, NULL},
 };
 

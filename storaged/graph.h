@@ -23,6 +23,7 @@ struct layer {
 	char parent[MC_ID_LEN]; /* "" for a base */
 	enum layer_state state;
 	int64_t virtual_bytes;
+	int64_t allocated; /* bytes of clusters of its own, of a frozen one; -1: not measured (yet) */
 	bool on_top; /* to begin it: the parent may be a volume's top, which is about to be frozen */
 };
 
@@ -87,6 +88,13 @@ int graph_layer_forget(struct graph *graph, const char *id, char ret_parent[MC_I
 
 /* Record size_gib and layer.virtual_bytes, which the file and its header have, and growing_gib. */
 int graph_volume_resize(struct graph *graph, const struct volume *volume, mc_err **err);
+
+/* The next frozen layer, in order of id, whose allocated bytes are to be measured; "" for the first. 1 where there is
+ * none. *ret_moment is for graph_layer_measured(), which records nothing where a merge has begun since. */
+int graph_layer_unmeasured(struct graph *graph, const char *after, char ret_id[MC_ID_LEN], uint64_t *ret_moment, mc_err **err);
+int graph_layer_measured(struct graph *graph, const char *id, int64_t allocated, uint64_t moment, mc_err **err);
+/* Calls for each that does not come down to a base: they stand on each other; fn as below. */
+int graph_layers_baseless(struct graph *graph, int (*fn)(void *ctx, const char *id), void *ctx, mc_err **err);
 
 /* Record that the layer has at least this size. */
 int graph_layer_grown(struct graph *graph, const char *id, int64_t virtual_bytes, mc_err **err);

@@ -13,6 +13,7 @@ struct graph {
 	pthread_mutex_t lock; /* a transaction is several statements on one connection */
 	char *ballast;        /* a file to give up when the disk is full */
 	bool full;
+	uint64_t merges; /* that have begun */
 	void (*changed)(void *ctx);
 	void *changed_ctx;
 };
@@ -35,7 +36,7 @@ void graph_copy_id(char out[MC_ID_LEN], const char *text);
 int graph_first_id(sqlite3_stmt *row, void *ctx);
 
 /* The columns of a layer, in the order that graph_layer_of_row() takes them from `at` on. */
-#define LAYER_COLUMNS "l.id, l.parent, l.state, l.virtual_bytes"
+#define LAYER_COLUMNS "l.id, l.parent, l.state, l.virtual_bytes, l.allocated"
 struct layer graph_layer_of_row(sqlite3_stmt *row, int at);
 
 /* Forget a row that names a layer, and mark that deleting where nothing needs it any more, in one change:

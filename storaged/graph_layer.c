@@ -28,10 +28,13 @@ enum layer_state layer_state_parse(const char *word)
 struct layer graph_layer_of_row(sqlite3_stmt *row, int at)
 {
 	struct layer layer = {.state = layer_state_parse(mc_db_text(row, at + 2)),
-			      .virtual_bytes = sqlite3_column_int64(row, at + 3)};
+			      .virtual_bytes = sqlite3_column_int64(row, at + 3),
+			      .allocated = -1};
 
 	graph_copy_id(layer.id, mc_db_text(row, at));
 	graph_copy_id(layer.parent, mc_db_text(row, at + 1));
+	if (sqlite3_column_type(row, at + 4) == SQLITE_INTEGER)
+		layer.allocated = sqlite3_column_int64(row, at + 4);
 	return layer;
 }
 
@@ -90,6 +93,48 @@ int graph_layer_find(struct graph *graph, const char *id, struct layer *ret, mc_
 	int r = layer_find(graph, id, ret, err);
 	pthread_mutex_unlock(&graph->lock);
 	return r;
+}
+
+struct each_id { int (*fn)(void *ctx, const char *id); void *ctx; };
+
+static int id_row(sqlite3_stmt *row, void *arg)
+{
+	const struct each_id *each = arg;
+
+	return each->fn(each->ctx, mc_db_text(row, 0));
+}
+
+int graph_children(struct graph *graph, const char *layer, int (*fn)(void *ctx, const char *id), void *ctx, mc_err **err)
+{
+	struct each_id each = {fn, ctx};
+
+	return graph_query(graph, id_row, &each, err, "SELECT id FROM layers WHERE parent = ? AND state IN ('ready','frozen') ORDER BY id", "s", layer);
+}
+
+int graph_layers_baseless(struct graph *graph, int (*fn)(void *ctx, const char *id), void *ctx, mc_err **err)
+{
+	struct each_id each = {fn, ctx};
+
+	return graph_query(graph, id_row, &each, err,
+			   "WITH RECURSIVE based(id) AS (SELECT id FROM layers WHERE parent IS NULL UNION SELECT l.id FROM based"
+			   " JOIN layers l ON l.parent = based.id) SELECT id FROM layers WHERE id NOT IN based ORDER BY id", "");
+}
+
+int graph_layer_unmeasured(struct graph *graph, const char *after, char ret_id[MC_ID_LEN], uint64_t *ret_moment, mc_err **err)
+{
+	char id[MC_ID_LEN] = "";
+	int r;
+
+	pthread_mutex_lock(&graph->lock);
+	r = mc_db_run(graph->db, graph_first_id, id, err,
+		      "SELECT id FROM layers WHERE id > ? AND state = 'frozen' AND allocated IS NULL AND NOT EXISTS"
+		      " (SELECT 1 FROM merges WHERE layers.id IN (upper, lower)) ORDER BY id LIMIT 1", "s", after);
+	*ret_moment = graph->merges;
+	pthread_mutex_unlock(&graph->lock);
+	if (r < 0 || !id[0])
+		return r < 0 ? -1 : 1;
+	memcpy(ret_id, id, sizeof(id));
+	return 0;
 }
 
 /* --- changes -------------------------------------------------------------- */
@@ -182,6 +227,29 @@ int graph_layer_grown(struct graph *graph, const char *id, int64_t virtual_bytes
 	struct growth g = {id, virtual_bytes};
 
 	return graph_change(graph, grown_steps, &g, err);
+}
+
+struct measure {
+	const char *id;
+	int64_t allocated;
+	uint64_t moment;
+};
+
+static int measured_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	const struct measure *m = arg;
+
+	if (graph->merges != m->moment)
+		return 0;
+	return mc_db_run(graph->db, NULL, NULL, err, "UPDATE layers SET allocated = ? WHERE id = ? AND state = 'frozen'", "is",
+			 m->allocated, m->id);
+}
+
+int graph_layer_measured(struct graph *graph, const char *id, int64_t allocated, uint64_t moment, mc_err **err)
+{
+	struct measure m = {id, allocated, moment};
+
+	return graph_change(graph, measured_steps, &m, err);
 }
 
 struct release {

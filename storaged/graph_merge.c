@@ -96,8 +96,13 @@ struct search {
 	struct merge *ret;
 };
 
+/* What the lower file of a commit holds changes from now on. */
 static int insert(struct graph *graph, const struct merge *m, mc_err **err)
 {
+	graph->merges++;
+	if (m->kind == MERGE_COMMIT &&
+	    mc_db_run(graph->db, NULL, NULL, err, "UPDATE layers SET allocated = NULL WHERE id = ?", "s", m->lower) < 0)
+		return -1;
 	return mc_db_run(graph->db, NULL, NULL, err,
 			 "INSERT INTO merges (kind, lower, upper, volume, created) VALUES (?,?,?,?,?)", "ssssi",
 			 merge_kind_name(m->kind), m->lower, m->upper, m->volume, mc_clock_wall());
@@ -308,20 +313,4 @@ int graph_merge_finish(struct graph *graph, const struct merge *merge, struct la
 	struct finish f = {merge, ret_layer};
 
 	return graph_change(graph, merge->kind == MERGE_COMMIT ? commit_steps : pull_steps, &f, err);
-}
-
-struct each_id { int (*fn)(void *ctx, const char *id); void *ctx; };
-
-static int id_row(sqlite3_stmt *row, void *arg)
-{
-	const struct each_id *each = arg;
-
-	return each->fn(each->ctx, mc_db_text(row, 0));
-}
-
-int graph_children(struct graph *graph, const char *layer, int (*fn)(void *ctx, const char *id), void *ctx, mc_err **err)
-{
-	struct each_id each = {fn, ctx};
-
-	return graph_query(graph, id_row, &each, err, "SELECT id FROM layers WHERE parent = ? AND state IN ('ready','frozen') ORDER BY id", "s", layer);
 }

@@ -145,6 +145,7 @@ static int import(struct storage *storage, struct image *image, uint64_t data_by
 		storage_abandon(storage, image->layer.id);
 		return r < 0 ? mc_err_wrap(err, "image %s", image->id) : r;
 	}
+	janitor_wake(storage->janitor);
 	mc_log(MC_LOG_INFO, AREA, "imported", "image", image->id, "layer", image->layer.id, "source",
 	       image->source, NULL);
 	return MC_IPC_OK;

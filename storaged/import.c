@@ -12,6 +12,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "storaged/exchange.h"
+#include "storaged/janitor.h"
 #include "storaged/qcow2.h"
 #include "storaged/reader.h"
 #include "storaged/task.h"
@@ -109,6 +110,8 @@ static int bring_in(struct task *task, struct job *job, const struct foreign *fo
 	if (r != MC_IPC_OK)
 		storage_abandon(storage, s.layer.id);
 	else
+		janitor_wake(storage->janitor);
+	if (r == MC_IPC_OK)
 		mc_log(MC_LOG_INFO, AREA, "brought in", "snapshot", s.id, "layer", s.layer.id, "source", job->path, NULL);
 	return r;
 }

@@ -12,6 +12,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "storaged/merge.h"
+#include "storaged/measure.h"
 
 #define RETRY (20 * MC_SECOND)
 
@@ -35,6 +36,14 @@ static int work(struct janitor *j)
 	if (r < 0)
 		mc_log(MC_LOG_WARNING, "merge", "layers cannot be merged now", "reason", mc_err_msg(err), NULL);
 	return r;
+}
+
+/* What merges have left; in nobody's way, so that nobody waits for it. */
+static void measure(struct janitor *j)
+{
+	pthread_mutex_unlock(&j->mutex);
+	measure_frozen(j->storage);
+	pthread_mutex_lock(&j->mutex);
 }
 
 /* Until something changes; or for a while where the last attempt failed. */
@@ -70,6 +79,8 @@ static void *run(void *arg)
 		j->failed = r < 0;
 		j->wanted |= r == 0; /* there may be more */
 		pthread_cond_broadcast(&j->changed);
+		if (r == 1 && !j->wanted && !j->stopping)
+			measure(j);
 	}
 	pthread_mutex_unlock(&j->mutex);
 	return NULL;

@@ -39,7 +39,7 @@ static int check(const struct storaged_config *config, mc_err **err)
 	int r = storage_open(&storage, config, err);
 
 	if (r == 0)
-		r = check_run(&storage, print_finding, NULL, &findings, err);
+		r = check_run(&storage, CHECK_TABLES, print_finding, NULL, &findings, err);
 	storage_close(&storage);
 	if (r < 0)
 		return -1;
@@ -67,7 +67,7 @@ static int repair(const struct storaged_config *config, mc_err **err)
 	int r = repair_run(&storage, config, print_loss, &repairing, err);
 
 	if (r == 0)
-		r = check_run(&storage, print_finding, NULL, &findings, err);
+		r = check_run(&storage, CHECK_TABLES, print_finding, NULL, &findings, err);
 	storage_close(&storage);
 	if (r < 0)
 		return -1;
@@ -111,7 +111,7 @@ static int run(const struct storaged_config *config, mc_err **err)
 	if (r == 0)
 		r = storage_recover(&storage, err);
 	if (r == 0)
-		r = check_run(&storage, log_finding, NULL, &findings, err);
+		r = check_run(&storage, CHECK_HEADERS, log_finding, NULL, &findings, err);
 	if (r == 0)
 		r = owners_start(storage.owners, err);
 	if (r == 0) {

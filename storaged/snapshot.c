@@ -292,6 +292,7 @@ int snapshot_put(struct storage *storage, const char *id, const char *volume, js
 		return r;
 	if (finish_if_closed(storage, &s, err) < 0)
 		return -1;
+	janitor_wake(storage->janitor);
 	*ret = snapshot_json(storage, &s);
 	return MC_IPC_OK;
 }
@@ -434,6 +435,7 @@ int snapshot_copy(struct storage *storage, const char *id, const char *source, c
 		snprintf(s.id, sizeof(s.id), "%s", id);
 		if (r == MC_IPC_OK)
 			r = copy(storage, &s, kms_key, err);
+		janitor_wake(storage->janitor);
 	}
 	if (r == MC_IPC_OK)
 		*ret = snapshot_json(storage, &s);
