@@ -112,12 +112,10 @@ int graph_snapshot_prepare(struct graph *graph, const struct snapshot *snapshot,
 int graph_snapshot_take(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
 /* The overlay is given up: *ret_layer is the caller's to delete. */
 int graph_snapshot_abandon(struct graph *graph, const struct snapshot *snapshot, struct layer *ret_layer, mc_err **err);
-/* A taken one of a layer of its own, whose file is whole: it is frozen. */
+/* A taken one, or one that was brought in, of a layer of its own, whose file is whole: it is frozen. */
 int graph_snapshot_add(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
 /* A further one of the same frozen layer; 1 where that has gone meanwhile. */
 int graph_snapshot_share(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
-/* One that was brought in: its layer, in state creating, is whole now. */
-int graph_snapshot_import(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
 /* As graph_volume_remove(), of one that was taken. */
 int graph_snapshot_remove(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err);
 int graph_snapshot_find(struct graph *graph, const char *id, struct snapshot *ret, mc_err **err);

@@ -139,17 +139,3 @@ int graph_snapshot_share(struct graph *graph, const struct snapshot *snapshot, m
 {
 	return graph_change(graph, share_steps, (void *)snapshot, err);
 }
-
-static int import_steps(struct graph *graph, void *arg, mc_err **err)
-{
-	const struct snapshot *s = arg;
-
-	if (graph_layer_move(graph, s->layer.id, LAYER_CREATING, LAYER_FROZEN, err) < 0)
-		return -1;
-	return insert(graph, s, NULL, err);
-}
-
-int graph_snapshot_import(struct graph *graph, const struct snapshot *snapshot, mc_err **err)
-{
-	return graph_change(graph, import_steps, (void *)snapshot, err);
-}

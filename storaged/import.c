@@ -105,7 +105,7 @@ static int bring_in(struct task *task, struct job *job, const struct foreign *fo
 	r = import_layer(storage, &s.layer, &copy, err);
 	MC_CRASH_POINT();
 	s.bytes = (int64_t)store_allocated(&storage->store, s.layer.id);
-	if (r == MC_IPC_OK && graph_snapshot_import(storage->graph, &s, err) < 0)
+	if (r == MC_IPC_OK && graph_snapshot_add(storage->graph, &s, err) < 0)
 		r = -1;
 	if (r != MC_IPC_OK)
 		storage_abandon(storage, s.layer.id);
