@@ -5,7 +5,7 @@
 
 #include "api/action.h"
 #include "api/api.h"
-#include "api/metric/metrics.h"
+#include "api/metric/batch.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -135,37 +135,18 @@ static int take_time(struct call *call, size_t i, const json_t *in, int64_t *ret
 	return 0;
 }
 
-/* What is put, and the texts of its dimensions, which its names borrow. */
-struct batch {
-	struct metric_datum *data;
-	char **dims;
-	size_t n;
-};
-
-static void batch_deinit(struct batch *b)
-{
-	for (size_t i = 0; i < b->n; i++) {
-		sample_deinit(&b->data[i].sample);
-		free(b->dims[i]);
-	}
-	free(b->data);
-	free(b->dims);
-}
-#define auto_batch __attribute__((cleanup(batch_deinit))) struct batch
-
-static int take_datum(struct call *call, const json_t *in, struct batch *b)
+static int take_datum(struct call *call, const json_t *in, struct metric_batch *b)
 {
 	size_t i = b->n;
-	struct metric_datum *d = &b->data[i];
+	struct metric_datum *d = metric_batch_add(b, metric_dims(mc_json_arr(in, "Dimensions")));
 	const json_t *resolution = json_object_get(in, "StorageResolution");
 
-	b->dims[i] = metric_dims(mc_json_arr(in, "Dimensions"));
-	*d = (struct metric_datum){
-		.of = { .account = call->caller->account, .region = call->caller->region, .space = mc_json_str(call->in, "Namespace", ""),
-			.name = mc_json_str(in, "MetricName", ""), .dims = b->dims[i] },
-		.unit = mc_json_str(in, "Unit", "None"), .fine = json_integer_value(resolution) == 1,
-	};
-	b->n++;
+	d->of.account = call->caller->account;
+	d->of.region = call->caller->region;
+	d->of.space = mc_json_str(call->in, "Namespace", "");
+	d->of.name = mc_json_str(in, "MetricName", "");
+	d->unit = mc_json_str(in, "Unit", "None");
+	d->fine = json_integer_value(resolution) == 1;
 	if (resolution && json_integer_value(resolution) != 1 && json_integer_value(resolution) != 60)
 		return invalid(call, i, "StorageResolution", "It is 1 or 60.");
 	if (check_dimensions(call, i, mc_json_arr(in, "Dimensions")) || take_time(call, i, in, &d->at))
@@ -205,9 +186,9 @@ static int check_put(struct call *call)
 static int put_metric_data(struct call *call)
 {
 	mc_auto_json json_t *all = all_data(call);
-	size_t n = json_array_size(all), i;
-	auto_batch b = { .data = mc_alloc(n * sizeof(*b.data)), .dims = mc_alloc(n * sizeof(*b.dims)) };
+	auto_metric_batch b = { .n = 0 };
 	json_t *in;
+	size_t i;
 	int r;
 
 	json_array_foreach(all, i, in)

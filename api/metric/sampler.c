@@ -10,6 +10,7 @@
 #include "api/billing/credit.h"
 #include "api/burst.h"
 #include "api/counters.h"
+#include "api/metric/batch.h"
 #include "api/metric/charges.h"
 #include "api/metric/export.h"
 #include "api/metric/look.h"
@@ -40,23 +41,10 @@ struct metric_sampler {
 /* --- a batch of values ---------------------------------------------------------------- */
 
 struct batch {
-	struct metric_datum *data;
-	char **dims;
-	size_t n, size;
+	struct metric_batch values;
 	int64_t at; /* s */
 	bool fine;
 };
-
-static void batch_deinit(struct batch *b)
-{
-	for (size_t i = 0; i < b->n; i++) {
-		sample_deinit(&b->data[i].sample);
-		free(b->dims[i]);
-	}
-	free(b->data);
-	free(b->dims);
-}
-#define auto_batch __attribute__((cleanup(batch_deinit))) struct batch
 
 /* Of whom: names are borrowed. */
 struct subject {
@@ -66,22 +54,16 @@ struct subject {
 static void add(struct batch *b, const struct subject *of, const char *name, const char *unit, double value)
 {
 	mc_auto_json json_t *dims = json_pack("{s:s}", of->dimension, of->value);
-	struct metric_datum *d;
+	struct metric_datum *d = metric_batch_add(&b->values, json_dumps(dims, JSON_COMPACT));
 
-	if (b->n == b->size) {
-		b->size = b->size ? b->size * 2 : 64;
-		b->data = realloc(b->data, b->size * sizeof(*b->data));
-		b->dims = realloc(b->dims, b->size * sizeof(*b->dims));
-		if (!b->data || !b->dims)
-			abort();
-	}
-	b->dims[b->n] = json_dumps(dims, JSON_COMPACT);
-	d = &b->data[b->n];
-	*d = (struct metric_datum){
-		.of = { of->account, of->region, of->space, name, b->dims[b->n] }, .unit = unit, .at = b->at, .fine = b->fine,
-	};
+	d->of.account = of->account;
+	d->of.region = of->region;
+	d->of.space = of->space;
+	d->of.name = name;
+	d->unit = unit;
+	d->at = b->at;
+	d->fine = b->fine;
 	sample_add(&d->sample, value, 1);
-	b->n++;
 }
 
 /* --- counters become values --------------------------------------------------------------- */
@@ -331,7 +313,7 @@ static void look_around(struct metric_sampler *s)
 {
 	mc_auto_err mc_err *err = NULL;
 	json_t *look = metric_look(s->api, &err);
-	auto_batch b = { .n = 0 };
+	struct batch b = { .fine = false };
 	struct crediting c = { .sampler = s, .batch = &b, .look = look };
 	const char *id;
 	json_t *is;
@@ -347,8 +329,9 @@ static void look_around(struct metric_sampler *s)
 		complain("cannot keep the processor credits", err);
 	mc_err_clear(&err);
 	keep_bursts(&c);
-	if (metrics_put(s->api->metrics, b.data, b.n, &err) < 0)
+	if (metrics_put(s->api->metrics, b.values.data, b.values.n, &err) < 0)
 		complain("cannot keep the values", err);
+	metric_batch_deinit(&b.values);
 	keep_look(s, look);
 }
 
