@@ -44,30 +44,38 @@ static void export(FILE *out, const struct exported *e, const char *label, const
 		fprintf(out, "%s{%s=\"%s\"%s} %.3f\n", e->name, label, id, e->labels, (double)json_integer_value(n) / e->divisor);
 }
 
-static void export_volumes(FILE *out, const struct exported *e, const json_t *row)
+typedef void export_fn(FILE *out, const struct exported *e, const char *id, const json_t *row);
+
+static void export_instance(FILE *out, const struct exported *e, const char *id, const json_t *row)
+{
+	export(out, e, "instance", id, row);
+}
+
+static void export_volumes(FILE *out, const struct exported *e, const char *id, const json_t *row)
 {
 	const char *volume;
 	json_t *disk;
 
+	(void)id;
 	json_object_foreach(mc_json_obj(row, "disks"), volume, disk)
 		export(out, e, "volume", volume, disk);
 }
 
-void metric_export(json_t *look, FILE *out)
+static void export_all(FILE *out, const struct exported *list, size_t n, export_fn *fn, json_t *look)
 {
 	const char *id;
 	json_t *row;
 
-	for (size_t i = 0; i < MC_ARRAY_SIZE(of_instances); i++) {
-		if (of_instances[i].type)
-			fprintf(out, "# TYPE %s %s\n", of_instances[i].name, of_instances[i].type);
+	for (const struct exported *e = list; e < list + n; e++) {
+		if (e->type)
+			fprintf(out, "# TYPE %s %s\n", e->name, e->type);
 		json_object_foreach(look, id, row)
-			export(out, &of_instances[i], "instance", id, row);
+			fn(out, e, id, row);
 	}
-	for (size_t i = 0; i < MC_ARRAY_SIZE(of_volumes); i++) {
-		if (of_volumes[i].type)
-			fprintf(out, "# TYPE %s %s\n", of_volumes[i].name, of_volumes[i].type);
-		json_object_foreach(look, id, row)
-			export_volumes(out, &of_volumes[i], row);
-	}
+}
+
+void metric_export(json_t *look, FILE *out)
+{
+	export_all(out, of_instances, MC_ARRAY_SIZE(of_instances), export_instance, look);
+	export_all(out, of_volumes, MC_ARRAY_SIZE(of_volumes), export_volumes, look);
 }
