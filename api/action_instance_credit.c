@@ -1,5 +1,5 @@
 /* The credit mode of burstable instances (EC2 User Guide, "Work with burstable performance instances"). It
- * decides what is billed (api/billing/credit.h); nothing here is slowed down when its credits are used up. */
+ * decides what is billed (api/billing/credit.h) and who is slowed down (api/throttle.h). */
 #include <string.h>
 
 #include "api/api.h"
@@ -27,13 +27,79 @@ static int check_mode(struct call *call, const char *mode)
 	return action_invalid(call, "Invalid value '%s' for CpuCredits. Valid values: standard, unlimited.", mode);
 }
 
+/* --- the account's defaults, by family ------------------------------------------------- */
+
+static char *default_name(const struct call *call, const char *family)
+{
+	return mc_strf("ec2/default-credits/%s/%s/%s", family, call->caller->account, call->caller->region);
+}
+
+/* What instances of this family are launched with. */
+static const char *default_mode(struct call *call, const char *family)
+{
+	mc_autofree char *name = default_name(call, family);
+	const char *mode = store_fact(call->tx, name);
+
+	return mode ? mode : strcmp(family, "t2") == 0 ? "standard" : "unlimited";
+}
+
+/* t4g, too, of which there are no types here: AWS's four. */
+static int check_family(struct call *call, const char *family)
+{
+	static const char *const families[] = { "t2", "t3", "t3a", "t4g" };
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(families); i++)
+		if (strcmp(families[i], family) == 0)
+			return 0;
+	return action_invalid(call, "Invalid value '%s' for InstanceFamily. Valid values: t2, t3, t3a, t4g.", family);
+}
+
+static int show_default(struct call *call, const char *family)
+{
+	call->out = json_pack("{s:{s:s, s:s}}", "InstanceFamilyCreditSpecification", "InstanceFamily", family, "CpuCredits",
+			      default_mode(call, family));
+	return 0;
+}
+
+static int get_default(struct call *call)
+{
+	const char *family = mc_json_str(call->in, "InstanceFamily", "");
+
+	return check_family(call, family) ? 1 : show_default(call, family);
+}
+
+static int modify_default(struct call *call)
+{
+	const char *family = mc_json_str(call->in, "InstanceFamily", ""), *mode = mc_json_str(call->in, "CpuCredits", "");
+	mc_autofree char *name = default_name(call, family);
+
+	if (check_family(call, family) || check_mode(call, mode))
+		return 1;
+	store_set_fact(call->tx, name, mode);
+	return show_default(call, family);
+}
+
+/* --- of an instance ---------------------------------------------------------------------- */
+
+/* What was launched keeps its mode when the default changes. */
+static void apply_default(struct call *call, struct resource *r)
+{
+	const char *type = mc_json_str(r->doc, "InstanceType", "");
+	mc_autofree char *family = strndup(type, strcspn(type, "."));
+
+	if (mode_of(r))
+		json_object_set_new(r->spec, "cpu_credits", json_string(default_mode(call, family)));
+}
+
 int instance_credit_apply(struct call *call, struct resource *r)
 {
 	const char *mode = mc_json_str(mc_json_obj(call->in, "CreditSpecification"), "CpuCredits", NULL);
 	mc_autofree char *text = NULL;
 
-	if (!mode)
+	if (!mode) {
+		apply_default(call, r);
 		return 0;
+	}
 	if (check_mode(call, mode))
 		return 1;
 	if (!mode_of(r)) {
@@ -109,6 +175,8 @@ static int modify_credits(struct call *call)
 }
 
 const struct action actions_instance_credit[] = {
+	{ .service = "ec2", .name = "GetDefaultCreditSpecification", .fn = get_default },
+	{ .service = "ec2", .name = "ModifyDefaultCreditSpecification", .fn = modify_default, .flags = ACTION_WRITE },
 	{ .service = "ec2", .name = "DescribeInstanceCreditSpecifications", .fn = describe_credits },
 	{ .service = "ec2", .name = "ModifyInstanceCreditSpecification", .fn = modify_credits, .flags = ACTION_WRITE },
 	{ 0 },

@@ -13,6 +13,7 @@
 #include "api/billing/billing.h"
 #include "api/reconciler.h"
 #include "api/state.h"
+#include "api/throttle.h"
 #include "api/vpc.h"
 #include "api/waiters.h"
 #include "common/cleanup.h"
@@ -320,6 +321,7 @@ static int bring_up(struct view *v, int64_t *ret_delay, mc_err **err)
 		return up_refused(v, o, ret_delay, err);
 	if (strcmp(mc_json_str(answer, "state", ""), "running") == 0)
 		return STEP_DONE;
+	throttle_start(v->api, v->inst);
 	o = put_instance(v, "running", false, false, &after, err);
 	return o == MC_IPC_OK ? STEP_DONE : up_refused(v, o, ret_delay, err);
 }

@@ -38,6 +38,7 @@ static const struct mc_db_upgrade upgrades[] = {
 	{ 3, BILLING_SCHEMA },
 	{ 4, CREDIT_SCHEMA },
 	{ 5, BURST_SCHEMA },
+	{ 6, CREDIT_SCHEMA_QUOTA },
 	{ 0, NULL },
 };
 

@@ -9,6 +9,7 @@
 #include "common/fs.h"
 #include "hypervisor/host.h"
 #include "hypervisor/memory.h"
+#include "hypervisor/processor.h"
 
 #define LITTLE_MIB 128 /* less than the smallest instance that is worth its while */
 
@@ -80,6 +81,10 @@ static void find_memory(const struct hypervisor *h, json_t *findings)
 static void find_processors(json_t *findings)
 {
 	mc_finding_add(findings, "processors", MC_FINDING_INFO, NULL, "%d processors", host_cpus());
+	if (!processor_limits_there())
+		mc_finding_add(findings, "processor-limits", MC_FINDING_WARNING,
+			       "mount the control groups' controller \"cpu\" (systemd does), and let cgroup_controllers in qemu.conf contain it",
+			       "burstable instances without credits are not slowed down: this host has no control group \"cpu\"");
 }
 
 json_t *doctor_report(struct hypervisor *h)

@@ -25,6 +25,7 @@
 #define virDomainResume(...) MC_CRASH_AROUND(virDomainResume(__VA_ARGS__))
 #define virDomainSetBlockIoTune(...) MC_CRASH_AROUND(virDomainSetBlockIoTune(__VA_ARGS__))
 #define virDomainSetMetadata(...) MC_CRASH_AROUND(virDomainSetMetadata(__VA_ARGS__))
+#define virDomainSetSchedulerParametersFlags(...) MC_CRASH_AROUND(virDomainSetSchedulerParametersFlags(__VA_ARGS__))
 #define virDomainShutdownFlags(...) MC_CRASH_AROUND(virDomainShutdownFlags(__VA_ARGS__))
 #define virDomainSnapshotCreateXML(...) MC_CRASH_AROUND(virDomainSnapshotCreateXML(__VA_ARGS__))
 #define virDomainSuspend(...) MC_CRASH_AROUND(virDomainSuspend(__VA_ARGS__))

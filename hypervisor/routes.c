@@ -16,6 +16,7 @@
 #include "hypervisor/instance.h"
 #include "hypervisor/merge.h"
 #include "hypervisor/nic.h"
+#include "hypervisor/processor.h"
 #include "hypervisor/secret.h"
 #include "hypervisor/serial.h"
 #include "hypervisor/stats.h"
@@ -71,6 +72,11 @@ static int limit_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret,
 static int grow_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
 	return attachment_grow(ctx, req->vars[0], req->vars[1], mc_json_int(req->body, "bytes", 0), ret, err);
+}
+
+static int limit_processors(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
+{
+	return processor_limit(ctx, req->vars[0], req->body, ret, err);
 }
 
 static int put_nic(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
@@ -200,6 +206,8 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	  .help = "destroy, undefine, remove the console log" },
 	{ "POST", "/v1/instances/{}/reboot", INSTANCE, .fields = reboot_fields, .handler = reboot_instance,
 	  .help = "press the power button, or reset (hard)" },
+	{ "POST", "/v1/instances/{}/processors", INSTANCE, .fields = processor_fields, .handler = limit_processors,
+	  .help = "how much of the host's time its processors may take" },
 	{ "PUT", "/v1/instances/{}/disks/{}", DISK, .fields = disk_put_fields, .handler = put_disk,
 	  .help = "plug a disk in, or change its limits" },
 	{ "DELETE", "/v1/instances/{}/disks/{}", DISK, .handler = delete_disk, .help = "ask the guest to let a disk go" },

@@ -38,8 +38,9 @@ bool credit_rules(const char *type, const char *mode, struct credit_rules *ret)
 			continue;
 		ret->per_hour = CREDIT_NS / 10 * types[i].tenths;
 		ret->max = ret->per_hour * MAX_HOURS;
-		ret->launch = t2 ? LAUNCH_CREDITS * types[i].processors * CREDIT_NS : 0;
+		ret->processors = types[i].processors;
 		ret->unlimited = mode ? strcmp(mode, "unlimited") == 0 : !t2;
+		ret->launch = t2 && !ret->unlimited ? LAUNCH_CREDITS * types[i].processors * CREDIT_NS : 0;
 		ret->kept = !t2;
 		return true;
 	}
@@ -79,6 +80,14 @@ int64_t credit_advance(struct credit_account *a, const struct credit_rules *rule
 	return bill;
 }
 
+int64_t credit_quota(const struct credit_account *a, const struct credit_rules *rules, int64_t horizon)
+{
+	money_wide due = (money_wide)rules->per_hour * horizon / CALENDAR_HOUR + a->balance;
+	money_wide quota = due * CREDIT_PERIOD_US / ((money_wide)horizon * rules->processors);
+
+	return rules->unlimited || quota >= CREDIT_PERIOD_US ? 0 : (int64_t)quota;
+}
+
 int64_t credit_stop(struct credit_account *a, const struct credit_rules *rules)
 {
 	int64_t bill = a->surplus;
@@ -97,8 +106,10 @@ struct row {
 	char launched[MC_ISO8601_LEN]; /* the run that `cpu` counts in; "" while it does not run */
 	int64_t at, cpu;
 	struct credit_account credits;
+	int64_t quota; /* its QEMU may have been told; UNKNOWN: nobody knows */
 	bool found;
 };
+#define UNKNOWN (-1)
 
 static void row_deinit(struct row *r)
 {
@@ -123,15 +134,16 @@ static int read_row(sqlite3_stmt *stmt, void *ctx)
 	r->credits.balance = sqlite3_column_int64(stmt, 9);
 	r->credits.surplus = sqlite3_column_int64(stmt, 10);
 	r->credits.rest = sqlite3_column_int64(stmt, 11);
+	r->quota = sqlite3_column_int64(stmt, 12);
 	r->found = true;
 	return 0;
 }
 
 static int write_row(sqlite3 *db, const struct row *r, mc_err **err)
 {
-	return mc_db_run(db, NULL, NULL, err, "INSERT OR REPLACE INTO credit VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", "sssssssiiiii", r->instance,
+	return mc_db_run(db, NULL, NULL, err, "INSERT OR REPLACE INTO credit VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", "sssssssiiiiii", r->instance,
 			 r->account, r->region, r->az, r->type, r->tags, r->launched, r->at, r->cpu, r->credits.balance,
-			 r->credits.surplus, r->credits.rest);
+			 r->credits.surplus, r->credits.rest, r->quota);
 }
 
 static int bill(sqlite3 *db, const struct row *r, int64_t amount, const struct meter_clock *clock, mc_err **err)
@@ -165,25 +177,31 @@ static int take_started(sqlite3_stmt *stmt, void *ctx)
 }
 
 /* A run of which nothing was counted yet: since when its time is billed. */
-static int begin_run(sqlite3 *db, struct row *row, const char *launched, int64_t now, mc_err **err)
+static int begin_run(sqlite3 *db, struct row *row, const struct credit_rules *rules, const char *launched, int64_t now, mc_err **err)
 {
 	row->at = now;
 	row->cpu = 0;
+	row->quota = UNKNOWN;
+	row->credits.balance += rules->launch;
 	snprintf(row->launched, sizeof(row->launched), "%s", launched);
 	return mc_db_run(db, take_started, &row->at, err,
 			 "SELECT started FROM usage_open WHERE resource = ? AND meter IN ('instance', 'instance-spot')", "s", row->instance);
 }
 
-static int advance(sqlite3 *db, struct row *row, const struct credit_rules *rules, const struct meter_clock *clock, int64_t cpu,
-		   struct credit_figures *ret, mc_err **err)
+static int advance(sqlite3 *db, struct row *row, const struct credit_rules *rules, const struct meter_clock *clock,
+		   const struct credit_reading *reading, struct credit_figures *ret, mc_err **err)
 {
-	int64_t now = meter_clock_now(clock).meter, used = cpu >= row->cpu ? cpu - row->cpu : cpu;
+	int64_t now = meter_clock_now(clock).meter, used = reading->cpu >= row->cpu ? reading->cpu - row->cpu : reading->cpu;
 
 	ret->used = used * clock->scale; /* what the meters see of it */
 	ret->charged = credit_advance(&row->credits, rules, now > row->at ? now - row->at : 0, ret->used);
 	ret->account = row->credits;
 	row->at = now;
-	row->cpu = cpu;
+	row->cpu = reading->cpu;
+	ret->quota = credit_quota(&row->credits, rules, reading->horizon * clock->scale);
+	ret->tell = ret->quota || row->quota;
+	if (ret->quota)
+		row->quota = ret->quota;
 	if (bill(db, row, ret->charged, clock, err) < 0 || write_row(db, row, err) < 0)
 		return -1;
 	return 1;
@@ -203,13 +221,36 @@ int credit_take(struct store_tx *tx, sqlite3 *db, const struct credit_reading *r
 		return mc_err_wrap(err, "the meters' clock");
 	if (mc_db_run(db, read_row, &row, err, "SELECT * FROM credit WHERE instance = ?", "s", r->id) < 0)
 		return -1;
-	if (!row.found)
-		row.credits.balance = rules.launch;
 	identify(&row, r);
 	if (strcmp(row.launched, mc_json_str(r->doc, "LaunchTime", "")) != 0 &&
-	    begin_run(db, &row, mc_json_str(r->doc, "LaunchTime", ""), meter_clock_now(&clock).meter, err) < 0)
+	    begin_run(db, &row, &rules, mc_json_str(r->doc, "LaunchTime", ""), meter_clock_now(&clock).meter, err) < 0)
 		return -1;
-	return advance(db, &row, &rules, &clock, reading->cpu, ret, err);
+	return advance(db, &row, &rules, &clock, reading, ret, err);
+}
+
+int credit_freed(sqlite3 *db, const char *instance, mc_err **err)
+{
+	return mc_db_run(db, NULL, NULL, err, "UPDATE credit SET quota = 0 WHERE instance = ?", "s", instance);
+}
+
+int credit_quota_at_start(sqlite3 *db, const struct resource *instance, int64_t horizon, int64_t *ret_quota, mc_err **err)
+{
+	auto_row row = { .found = false };
+	struct credit_rules rules;
+	struct meter_clock clock;
+
+	*ret_quota = 0;
+	if (!credit_rules(mc_json_str(instance->doc, "InstanceType", ""), mc_json_str(instance->spec, "cpu_credits", NULL), &rules) ||
+	    rules.unlimited)
+		return 0;
+	if (meter_clock_load(&clock, db, err) <= 0)
+		return mc_err_wrap(err, "the meters' clock");
+	if (mc_db_run(db, read_row, &row, err, "SELECT * FROM credit WHERE instance = ?", "s", instance->id) < 0)
+		return -1;
+	if (strcmp(row.launched, mc_json_str(instance->doc, "LaunchTime", "")) != 0)
+		row.credits.balance += rules.launch;
+	*ret_quota = credit_quota(&row.credits, &rules, horizon * clock.scale);
+	return 0;
 }
 
 /* --- not running any more ------------------------------------------------------------------ */

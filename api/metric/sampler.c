@@ -15,6 +15,7 @@
 #include "api/metric/export.h"
 #include "api/metric/look.h"
 #include "api/metric/metrics.h"
+#include "api/throttle.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -181,6 +182,7 @@ struct crediting {
 	struct metric_sampler *sampler;
 	struct batch *batch;
 	const json_t *look;
+	json_t *tell; /* [[instance, quota]] */
 };
 
 static double credits(int64_t ns)
@@ -191,7 +193,8 @@ static double credits(int64_t ns)
 static int take_credits(struct crediting *c, struct store_tx *tx, sqlite3 *db, const char *id, const json_t *is, mc_err **err)
 {
 	const struct subject of = { mc_json_str(is, "account", ""), mc_json_str(is, "region", ""), "AWS/EC2", "InstanceId", id };
-	const struct credit_reading reading = { .instance = id, .cpu = mc_json_int(is, "cpu_ns", 0) };
+	const struct credit_reading reading = { .instance = id, .cpu = mc_json_int(is, "cpu_ns", 0),
+						.horizon = c->sampler->api->config.metrics_interval * MC_SECOND };
 	struct credit_figures f;
 	int r = json_object_get(is, "cpu_ns") ? credit_take(tx, db, &reading, &f, err) : 0;
 
@@ -201,6 +204,8 @@ static int take_credits(struct crediting *c, struct store_tx *tx, sqlite3 *db, c
 	add(c->batch, &of, "CPUCreditBalance", "Count", credits(f.account.balance));
 	add(c->batch, &of, "CPUSurplusCreditBalance", "Count", credits(f.account.surplus));
 	add(c->batch, &of, "CPUSurplusCreditsCharged", "Count", credits(f.charged));
+	if (f.tell)
+		json_array_append_new(c->tell, json_pack("[s, I]", id, (json_int_t)f.quota));
 	return 0;
 }
 
@@ -221,6 +226,36 @@ static int credit_all(void *ctx, sqlite3 *db, mc_err **err)
 		r = credit_settle(tx, db, err);
 	store_end(tx);
 	return r;
+}
+
+static int freed(void *ctx, sqlite3 *db, mc_err **err)
+{
+	return credit_freed(db, ctx, err);
+}
+
+static void complain(const char *what, mc_err *err)
+{
+	mc_log(MC_LOG_WARNING, AREA, what, "reason", mc_err_msg(err), NULL);
+}
+
+/* Those in standard mode have what is there and comes. */
+static void keep_credits(struct crediting *c)
+{
+	mc_auto_err mc_err *err = NULL;
+	json_t *one;
+	size_t i;
+
+	if (store_sql(c->sampler->api->store, credit_all, c, &err) < 0) {
+		complain("cannot keep the processor credits", err);
+		return;
+	}
+	json_array_foreach(c->tell, i, one) {
+		const char *id = mc_json_at(one, 0);
+		int64_t quota = json_integer_value(json_array_get(one, 1));
+
+		if (throttle_tell(c->sampler->api, id, quota) && quota == 0 && store_sql(c->sampler->api->store, freed, (void *)id, &err) < 0)
+			complain("cannot keep the processor credits", err);
+	}
 }
 
 /* --- burst credits of volumes --------------------------------------------------------------------- */
@@ -295,11 +330,6 @@ static void set_time(const struct metric_sampler *s, struct batch *b)
 	b->at = b->fine ? middle : middle - middle % 60;
 }
 
-static void complain(const char *what, mc_err *err)
-{
-	mc_log(MC_LOG_WARNING, AREA, what, "reason", mc_err_msg(err), NULL);
-}
-
 static void keep_look(struct metric_sampler *s, json_t *look)
 {
 	pthread_mutex_lock(&s->mutex);
@@ -314,7 +344,8 @@ static void look_around(struct metric_sampler *s)
 	mc_auto_err mc_err *err = NULL;
 	json_t *look = metric_look(s->api, &err);
 	struct batch b = { .fine = false };
-	struct crediting c = { .sampler = s, .batch = &b, .look = look };
+	mc_auto_json json_t *tell = json_array();
+	struct crediting c = { .sampler = s, .batch = &b, .look = look, .tell = tell };
 	const char *id;
 	json_t *is;
 
@@ -325,9 +356,7 @@ static void look_around(struct metric_sampler *s)
 	set_time(s, &b);
 	json_object_foreach(look, id, is)
 		add_instance(s, &b, id, is);
-	if (store_sql(s->api->store, credit_all, &c, &err) < 0)
-		complain("cannot keep the processor credits", err);
-	mc_err_clear(&err);
+	keep_credits(&c);
 	keep_bursts(&c);
 	if (metrics_put(s->api->metrics, b.values.data, b.values.n, &err) < 0)
 		complain("cannot keep the values", err);

@@ -77,8 +77,34 @@ static void families(void **state)
 	assert_false(rules("t2.micro", NULL).unlimited);
 	assert_true(rules("t2.micro", "unlimited").unlimited);
 	assert_int_equal(rules("t2.medium", NULL).launch, 60 * CREDIT_NS);
+	assert_int_equal(rules("t2.medium", "unlimited").launch, 0);
 	assert_int_equal(rules("t2.2xlarge", NULL).per_hour, CREDIT_NS * 816 / 10);
 	assert_false(rules("t2.micro", NULL).kept);
+}
+
+/* A t3.nano's baseline is a twentieth of each of its two processors; what it may use until the next look is never more
+ * than it has and earns. */
+static void slowed_down_without_credits(void **state)
+{
+	const struct credit_rules nano = rules("t3.nano", "standard"), micro = rules("t2.micro", "standard"), unlimited = rules("t3.nano", NULL);
+	struct credit_account a = { 0 };
+
+	(void)state;
+	assert_int_equal(credit_quota(&a, &nano, MINUTES), 5000);
+	assert_int_equal(credit_quota(&a, &micro, MINUTES), 10000);
+	assert_int_equal(credit_quota(&a, &unlimited, MINUTES), 0);
+	a.balance = CREDIT_NS; /* a minute of one processor of two, in a minute */
+	assert_int_equal(credit_quota(&a, &nano, MINUTES), 55000);
+	a.balance = 2 * CREDIT_NS;
+	assert_int_equal(credit_quota(&a, &nano, MINUTES), 0);
+	a.balance = 12345678901;
+	for (int i = 0; i < 100; i++) {
+		int64_t quota = credit_quota(&a, &nano, MINUTES), used = 2 * MINUTES / CREDIT_PERIOD_US * (quota ? quota : CREDIT_PERIOD_US);
+
+		assert_true(used <= a.balance + MINUTES / 10);
+		credit_advance(&a, &nano, MINUTES, used);
+	}
+	assert_true(a.balance < MC_SECOND);
 }
 
 /* However an hour is cut, it earns the same. */
@@ -161,7 +187,7 @@ struct taking {
 static int take_reading(void *ctx, sqlite3 *db, mc_err **err)
 {
 	struct taking *t = ctx;
-	const struct credit_reading reading = { t->c->id, t->cpu };
+	const struct credit_reading reading = { t->c->id, t->cpu, MINUTES };
 	struct store_tx *tx = store_read(t->c->f->api.store);
 	int r = credit_take(tx, db, &reading, &t->f, err);
 
@@ -222,6 +248,50 @@ static void each_ns_is_billed_once(void **state)
 	take(c, HOURS, 0, false); /* stopped: what it owed is billed, once */
 	take(c, HOURS, 0, false);
 	assert_int_equal(billed(c, "cpu-credits"), 188 * CREDIT_NS);
+}
+
+static int free_it(void *ctx, sqlite3 *db, mc_err **err)
+{
+	return credit_freed(db, ctx, err);
+}
+
+static void set_mode(struct cloud *c, const char *mode)
+{
+	struct store_tx *tx = store_write(c->f->api.store);
+
+	json_object_set_new(store_edit(tx, c->id)->spec, "cpu_credits", json_string(mode));
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+/* Who is slowed down is told so at each look, who is not is told until it was told. */
+static void qemu_is_told(void **state)
+{
+	struct cloud *c = *state;
+	struct credit_figures f = take(c, HOURS, 0, false);
+	sqlite3 *db = store_reader(c->f->api.store, NULL);
+	struct store_tx *tx;
+	int64_t quota = -1;
+
+	assert_int_equal(f.quota, 0);
+	assert_true(f.tell); /* a new QEMU, of which nothing is known */
+	assert_true(take(c, 0, 0, false).tell);
+	assert_int_equal(store_sql(c->f->api.store, free_it, c->id, NULL), 0);
+	assert_false(take(c, 0, 0, false).tell);
+	set_mode(c, "standard");
+	f = take(c, 0, 5 * CREDIT_NS, false); /* of the six that it earned */
+	assert_int_equal(f.quota, 55000);
+	assert_true(f.tell);
+	f = take(c, MINUTES, 7 * CREDIT_NS, false);
+	assert_int_equal(f.quota, 5000);
+	tx = store_read(c->f->api.store);
+	assert_int_equal(credit_quota_at_start(db, store_get(tx, c->id), MINUTES, &quota, NULL), 0);
+	store_end(tx);
+	assert_int_equal(quota, 5000); /* its next QEMU does not begin free */
+	set_mode(c, "unlimited");
+	f = take(c, 0, 7 * CREDIT_NS, false);
+	assert_int_equal(f.quota, 0);
+	assert_true(f.tell);
+	sqlite3_close(db);
 }
 
 /* --- NAT gateways' and flow logs' bytes -------------------------------------------------- */
@@ -307,7 +377,9 @@ int main(void)
 		cmocka_unit_test(earned_and_spent),
 		cmocka_unit_test(surplus_is_billed),
 		cmocka_unit_test(families),
+		cmocka_unit_test(slowed_down_without_credits),
 		cmocka_unit_test(nothing_is_rounded_away),
+		cmocka_unit_test_setup_teardown(qemu_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_ns_is_billed_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_of_gateways_and_logs, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_of_the_customer_are_metered, setup, teardown),
