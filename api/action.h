@@ -78,6 +78,7 @@ const struct action *action_at(size_t i);
 	X(image) \
 	X(image_attribute) \
 	X(image_make) \
+	X(public_access) \
 	X(transfer) \
 	X(key_pair) \
 	X(vpc) \

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/image.h"
+#include "api/public_access.h"
 #include "api/sharing.h"
 #include "api/state.h"
 #include "common/cleanup.h"
@@ -69,6 +70,8 @@ static int share_with_all(struct call *call, struct resource *r, bool add)
 {
 	if (add && encrypted(r))
 		return action_fail(call, API_NOT_PERMITTED, "AMIs with encrypted snapshots cannot be made public.");
+	if (add && public_access_check_image(call))
+		return 1;
 	json_object_set_new(r->doc, "Public", json_boolean(add));
 	return 0;
 }

@@ -48,7 +48,7 @@ static bool restorable(struct call *call, const struct resource *r)
 	json_array_foreach(users, i, user) {
 		const char *text = json_is_string(user) ? json_string_value(user) : "";
 
-		if (strcmp(text, "all") == 0 ? mc_json_bool(r->spec, "public", false)
+		if (strcmp(text, "all") == 0 ? snapshot_public(r)
 					     : snapshot_allowed(r, strcmp(text, "self") == 0 ? call->caller->account : text))
 			return true;
 	}

@@ -1,6 +1,7 @@
 /* Who may use a snapshot: createVolumePermission. */
 #include <string.h>
 
+#include "api/public_access.h"
 #include "api/sharing.h"
 #include "api/snapshot.h"
 #include "common/cleanup.h"
@@ -28,6 +29,8 @@ static int share_with_all(struct call *call, struct resource *r, bool add)
 {
 	if (add && mc_json_bool(r->doc, "Encrypted", false))
 		return action_refuse(call, "OperationNotPermitted", "Encrypted snapshots cannot be made public.");
+	if (add && public_access_check_snapshot(call))
+		return 1;
 	json_object_set_new(r->spec, "public", json_boolean(add));
 	return 0;
 }

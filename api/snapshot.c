@@ -15,9 +15,14 @@
 
 /* --- who may ---------------------------------------------------------------- */
 
+bool snapshot_public(const struct resource *r)
+{
+	return mc_json_bool(r->spec, "public", false) && !mc_json_bool(r->spec, "hidden", false);
+}
+
 bool snapshot_allowed(const struct resource *r, const char *account)
 {
-	return strcmp(r->account, account) == 0 || mc_json_bool(r->spec, "public", false) ||
+	return strcmp(r->account, account) == 0 || snapshot_public(r) ||
 	       mc_json_has_str(mc_json_arr(r->spec, "users"), account);
 }
 

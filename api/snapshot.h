@@ -13,6 +13,8 @@ const struct resource *snapshot_completed(struct call *call, const char *id);
 /* The caller's own one that is shown, else NULL after action_fail. */
 const struct resource *snapshot_own(struct call *call, const char *id);
 
+/* May everybody make volumes of it? Shared with all, and not hidden by api/public_access.h. */
+bool snapshot_public(const struct resource *r);
 /* May this account make volumes of it? */
 bool snapshot_allowed(const struct resource *r, const char *account);
 
