@@ -1,4 +1,4 @@
-/* Recycle Bin: its rules (service "rbin"), and the snapshots in it (service "ec2"). */
+/* Recycle Bin: its rules (service "rbin"), and the snapshots and images in it (service "ec2"). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include "api/block_token.h"
 #include "api/cloud_time.h"
 #include "api/describe.h"
+#include "api/image.h"
 #include "api/recycle_bin.h"
 #include "api/snapshot.h"
 #include "api/state.h"
@@ -150,8 +151,6 @@ static int check_rule(struct call *call, const struct resource *rule)
 {
 	bool tags = json_array_size(mc_json_arr(rule->doc, "ResourceTags")) > 0;
 
-	if (strcmp(mc_json_str(rule->doc, "ResourceType", ""), "EBS_SNAPSHOT") != 0)
-		return invalid(call, "Rules for EC2_IMAGE are not supported by this cloud yet.");
 	if (tags && json_array_size(mc_json_arr(rule->doc, "ExcludeResourceTags")) > 0)
 		return invalid(call, "A rule has either resource tags or exclusion tags.");
 	if (tags && json_object_get(rule->doc, "LockConfiguration"))
@@ -365,23 +364,38 @@ static int list_tags(struct call *call)
 
 static json_t *bin_view(struct call *call, const struct resource *r)
 {
+	static const char *const members[] = { "Description", "VolumeId", "Name" };
 	const json_t *bin = mc_json_obj(r->spec, "bin");
+	bool image = r->kind == KIND_IMAGE;
 	char entered[MC_ISO8601_LEN], exit[MC_ISO8601_LEN];
+	json_t *v;
 
 	(void)call;
-	if (r->state != SNAPSHOT_RECOVERABLE)
+	if (r->state != (image ? (int)IMAGE_RECOVERABLE : (int)SNAPSHOT_RECOVERABLE))
 		return NULL;
 	mc_clock_iso8601(mc_json_int(bin, "entered", 0), entered);
 	mc_clock_iso8601(mc_json_int(bin, "exit", 0), exit);
-	return json_pack("{s:s, s:s, s:s, s:O, s:O}", "SnapshotId", r->id, "RecycleBinEnterTime", entered, "RecycleBinExitTime", exit,
-			 "Description", json_object_get(r->doc, "Description"), "VolumeId", json_object_get(r->doc, "VolumeId"));
+	v = json_pack("{s:s, s:s, s:s}", image ? "ImageId" : "SnapshotId", r->id, "RecycleBinEnterTime", entered, "RecycleBinExitTime", exit);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(members); i++)
+		if (json_object_get(r->doc, members[i]))
+			json_object_set(v, members[i], json_object_get(r->doc, members[i]));
+	return v;
 }
 
-static int list_bin(struct call *call)
+static const struct filter no_filters[] = { { 0 } };
+
+static int list_snapshots(struct call *call)
 {
-	static const struct filter none[] = { { 0 } };
-	static const struct describe d = { .kind = KIND_SNAPSHOT, .list = "Snapshots", .ids = "SnapshotIds", .filters = none, .view = bin_view,
-					   .page_min = 5, .page_max = PAGE_MAX };
+	static const struct describe d = { .kind = KIND_SNAPSHOT, .list = "Snapshots", .ids = "SnapshotIds", .filters = no_filters,
+					   .view = bin_view, .page_min = 5, .page_max = PAGE_MAX };
+
+	return describe_run(call, &d);
+}
+
+static int list_images(struct call *call)
+{
+	static const struct describe d = { .kind = KIND_IMAGE, .list = "Images", .ids = "ImageIds", .filters = no_filters, .view = bin_view,
+					   .page_min = 1, .page_max = PAGE_MAX };
 
 	return describe_run(call, &d);
 }
@@ -396,12 +410,43 @@ static int restore_snapshot(struct call *call)
 	if (r->state != SNAPSHOT_RECOVERABLE)
 		return action_refuse(call, "InvalidSnapshot.NotFound", "The snapshot '%s' is not in the recycle bin.", r->id);
 	edited = store_edit(call->tx, r->id);
-	json_object_del(edited->spec, "bin");
-	state_set(call->tx, edited, SNAPSHOT_COMPLETED);
+	recycle_bin_leave(call->tx, edited);
 	call->out = snapshot_view(call, edited);
 	json_object_del(call->out, "StorageTier"); /* the answer has less than a Snapshot */
 	json_object_del(call->out, "KmsKeyId");
 	json_object_del(call->out, "Tags");
+	return 0;
+}
+
+struct check {
+	struct call *call;
+	int refused;
+};
+
+static void check_snapshot(void *ctx, const char *id)
+{
+	struct check *c = ctx;
+	const struct resource *r = c->refused ? NULL : store_find(c->call->tx, KIND_SNAPSHOT, NULL, NULL, id);
+
+	if (!c->refused && (!r || !snapshot_shown(c->call, r)))
+		c->refused = action_refuse(c->call, "InvalidSnapshot.NotFound", "The snapshot '%s' of the image does not exist; where it is in "
+					   "the recycle bin, restore it first.", id);
+}
+
+/* It comes back as it was; what it stands on, and its name, must be there for it. */
+static int restore_image(struct call *call)
+{
+	const char *id = action_text(call, "ImageId");
+	const struct resource *r = store_find(call->tx, KIND_IMAGE, call->caller->account, call->caller->region, id ? id : "");
+	struct check check = { .call = call };
+
+	if (!r || r->state != IMAGE_RECOVERABLE)
+		return action_refuse(call, "InvalidAMIID.NotFound", "The image id '%s' is not in the recycle bin", id ? id : "");
+	image_snapshots(r, check_snapshot, &check);
+	if (check.refused || image_check_name(call, mc_json_str(r->doc, "Name", NULL)))
+		return 1;
+	recycle_bin_leave(call->tx, store_edit(call->tx, r->id));
+	call->out = json_pack("{s:b}", "Return", 1);
 	return 0;
 }
 
@@ -416,7 +461,9 @@ const struct action actions_rbin[] = {
 	{ .service = "rbin", .name = "TagResource", .fn = tag_rule, .flags = ACTION_WRITE },
 	{ .service = "rbin", .name = "UntagResource", .fn = untag_rule, .flags = ACTION_WRITE },
 	{ .service = "rbin", .name = "ListTagsForResource", .fn = list_tags },
-	{ .service = "ec2", .name = "ListSnapshotsInRecycleBin", .fn = list_bin },
+	{ .service = "ec2", .name = "ListSnapshotsInRecycleBin", .fn = list_snapshots },
+	{ .service = "ec2", .name = "ListImagesInRecycleBin", .fn = list_images },
+	{ .service = "ec2", .name = "RestoreImageFromRecycleBin", .fn = restore_image, .flags = ACTION_WRITE },
 	{ .service = "ec2", .name = "RestoreSnapshotFromRecycleBin", .fn = restore_snapshot, .flags = ACTION_WRITE },
 	{ 0 },
 };

@@ -32,6 +32,11 @@ bool image_allowed(const struct resource *r, const char *account)
 	       (mc_json_bool(r->doc, "Public", false) || mc_json_has_str(mc_json_arr(r->spec, "users"), account));
 }
 
+bool image_shown(const struct resource *r)
+{
+	return r->state != IMAGE_DEREGISTERED && r->state != IMAGE_RECOVERABLE;
+}
+
 const struct resource *image_find(struct call *call, const char *id)
 {
 	const struct kind_info *k = kind_info(KIND_IMAGE);
@@ -42,7 +47,7 @@ const struct resource *image_find(struct call *call, const char *id)
 		return NULL;
 	}
 	r = store_find(call->tx, KIND_IMAGE, NULL, call->caller->region, id);
-	if (r && image_allowed(r, call->caller->account) && r->state != IMAGE_DEREGISTERED)
+	if (r && image_allowed(r, call->caller->account) && image_shown(r))
 		return r;
 	action_refuse(call, k->not_found, "The image id '%s' does not exist", id);
 	return NULL;
@@ -90,7 +95,7 @@ int image_check_name(struct call *call, const char *name)
 		return action_refuse(call, "InvalidAMIName.Malformed", "AMI names must be between 3 and 128 characters long, and may "
 				     "contain letters, numbers, '(', ')', '.', '-', '/' and '_'");
 	while ((r = store_next(&it)))
-		if (r->state != IMAGE_DEREGISTERED && r->state != IMAGE_FAILED && strcmp(mc_json_str(r->doc, "Name", ""), name) == 0)
+		if (image_shown(r) && r->state != IMAGE_FAILED && strcmp(mc_json_str(r->doc, "Name", ""), name) == 0)
 			return action_refuse(call, "InvalidAMIName.Duplicate", "AMI name %s is already in use by AMI %s", name, r->id);
 	return 0;
 }
@@ -166,7 +171,7 @@ const struct resource *image_of_snapshot(struct store_tx *tx, const char *snapsh
 	while ((r = store_next(&it))) {
 		struct search s = { .id = snapshot };
 
-		if (r->state == IMAGE_DEREGISTERED || (except && strcmp(r->id, except->id) == 0))
+		if (!image_shown(r) || (except && strcmp(r->id, except->id) == 0))
 			continue;
 		image_snapshots(r, compare, &s);
 		if (s.found)

@@ -11,6 +11,9 @@
 /* May this account launch it? Its owner may, whom it was shared with, and everybody a public one. */
 bool image_allowed(const struct resource *r, const char *account);
 
+/* Is it there for anybody? Not one that was deregistered, in the recycle bin or not. */
+bool image_shown(const struct resource *r);
+
 /* One of the caller's region that it may see, or NULL after action_fail. */
 const struct resource *image_find(struct call *call, const char *id);
 /* The same, the caller's own: AuthFailure for another's. What the operator offers belongs to nobody. */

@@ -62,13 +62,16 @@ const struct state_machine state_snapshot = { "snapshot", snapshot_names, NULL, 
 static const char *const image_names[] = {
 	[IMAGE_PENDING] = "pending", [IMAGE_AVAILABLE] = "available", [IMAGE_FAILED] = "failed",
 	[IMAGE_DEREGISTERED] = "deregistered", [IMAGE_DISABLED] = "disabled",
+	[IMAGE_RECOVERABLE] = "recoverable",
 };
 static const unsigned image_legal[] = {
 	[IMAGE_PENDING] = BIT(IMAGE_AVAILABLE) | BIT(IMAGE_FAILED) | BIT(IMAGE_DEREGISTERED),
-	[IMAGE_AVAILABLE] = BIT(IMAGE_DEREGISTERED) | BIT(IMAGE_FAILED) | BIT(IMAGE_DISABLED),
+	[IMAGE_AVAILABLE] = BIT(IMAGE_DEREGISTERED) | BIT(IMAGE_FAILED) | BIT(IMAGE_DISABLED) |
+			    BIT(IMAGE_RECOVERABLE),
 	[IMAGE_FAILED] = BIT(IMAGE_AVAILABLE) | BIT(IMAGE_DEREGISTERED),
 	[IMAGE_DEREGISTERED] = 0,
-	[IMAGE_DISABLED] = BIT(IMAGE_AVAILABLE) | BIT(IMAGE_DEREGISTERED),
+	[IMAGE_DISABLED] = BIT(IMAGE_AVAILABLE) | BIT(IMAGE_DEREGISTERED) | BIT(IMAGE_RECOVERABLE),
+	[IMAGE_RECOVERABLE] = BIT(IMAGE_AVAILABLE) | BIT(IMAGE_DISABLED),
 };
 const struct state_machine state_image = { "image", image_names, NULL, IMAGE_STATE_MAX, image_legal };
 

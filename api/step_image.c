@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/cloud_time.h"
 #include "api/image.h"
 #include "api/reconciler.h"
+#include "api/recycle_bin.h"
 #include "api/state.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -72,6 +74,24 @@ static int await_snapshots(struct api *api, const struct resource *image, int64_
 	return record_image(api, image->id, p.failed ? "Server.InternalError: A snapshot of the image could not be taken" : NULL, err);
 }
 
+/* Its time in the recycle bin is over. */
+static int step_recoverable(struct api *api, const struct resource *was, int64_t *ret_delay, mc_err **err)
+{
+	int64_t exit = recycle_bin_exit(was);
+	struct store_tx *tx;
+	const struct resource *r;
+
+	if (cloud_time(api) < exit) {
+		*ret_delay = cloud_time_until(api, exit);
+		return STEP_NOT_YET;
+	}
+	tx = store_write(api->store);
+	r = store_get(tx, was->id);
+	if (r && r->state == IMAGE_RECOVERABLE && recycle_bin_exit(r) == exit)
+		store_delete(tx, r->id);
+	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
+}
+
 int step_image(struct api *api, const char *id, int64_t *ret_delay, mc_err **err)
 {
 	struct store_tx *tx = store_read(api->store);
@@ -82,6 +102,8 @@ int step_image(struct api *api, const char *id, int64_t *ret_delay, mc_err **err
 	store_end(tx);
 	if (image && image->state == IMAGE_PENDING)
 		r = image_offered(image) ? import_image(api, image, err) : await_snapshots(api, image, ret_delay, err);
+	else if (image && image->state == IMAGE_RECOVERABLE)
+		r = step_recoverable(api, image, ret_delay, err);
 	resource_free(image);
 	return r;
 }
