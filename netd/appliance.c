@@ -7,6 +7,7 @@
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "netd/conntrack.h"
 #include "netd/link.h"
 #include "netd/natgw.h"
 #include "netd/netns.h"
@@ -164,8 +165,41 @@ static const struct sysctl sysctls[] = {
 	{ "ipv4/icmp_echo_ignore_all", "1", false },
 };
 
+static bool is_mine(const struct wanted_eni *e, uint32_t addr)
+{
+	for (size_t i = 0; i < e->n_addrs; i++)
+		if (e->addrs[i].ip == addr)
+			return true;
+	return false;
+}
+
+/* Answers are for the address that its connections have begun from. */
+static int drop_addrs(const struct wanted_eni *e, struct nl_sock *sk, int nic, int own_ns, mc_err **err)
+{
+	mc_autofree uint32_t *addrs = NULL;
+	size_t n;
+
+	if (link_list_addrs(sk, nic, &addrs, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (!is_mine(e, addrs[i]) && (conntrack_forget_to(own_ns, addrs[i], err) < 0 ||
+					      link_delete_addr(sk, nic, addrs[i], 32, err) < 0))
+			return -1;
+	return 0;
+}
+
+/* A NAT gateway has several addresses: new ones are there before connections begin from them,
+ * those that go are no more chosen before they go. */
+static int finish_nat(const struct wanted_eni *e, struct nl_sock *sk, int nic, int own_ns, mc_err **err)
+{
+	for (size_t i = 1; i < e->n_addrs; i++)
+		if (link_add_addr(sk, nic, e->addrs[i].ip, 32, err) < 0)
+			return -1;
+	return natgw_apply(own_ns, e, err) < 0 ? -1 : drop_addrs(e, sk, nic, own_ns, err);
+}
+
 /* eth0 speaks to its router alone, whose MAC is known: no ARP. */
-static int finish_nic(const struct appliance *a, int own_ns, mc_err **err)
+static int finish_nic(const struct appliance *a, const struct wanted_eni *e, int own_ns, mc_err **err)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, own_ns, err);
 	struct route all = { .table = RT_TABLE_MAIN, .type = RTN_UNICAST, .gateway = a->router.addr };
@@ -175,6 +209,7 @@ static int finish_nic(const struct appliance *a, int own_ns, mc_err **err)
 	if (!sk || link_find(sk, "lo", &lo, err) < 0 || link_find(sk, NIC, &nic, err) < 0 ||
 	    (!lo.up && link_set_up(sk, lo.index, true, err) < 0) ||
 	    link_add_addr(sk, nic.index, a->ip, 32, err) < 0 ||
+	    (e && e->kind == WANTED_NAT && finish_nat(e, sk, nic.index, own_ns, err) < 0) ||
 	    (!nic.up && link_set_up(sk, nic.index, true, err) < 0))
 		return -1;
 	router.index = all.oif = nic.index;
@@ -242,10 +277,9 @@ static int make(const struct netd *netd, const struct wanted *w, const struct ap
 		return -1;
 	own_ns = netns_open(path, err);
 	if (own_ns < 0 || sysctl_write(own_ns, sysctls, MC_ARRAY_SIZE(sysctls), NULL, err) < 0 ||
-	    (e && e->kind == WANTED_NAT && natgw_apply(own_ns, e->ip, err) < 0) ||
 	    make_veth(a, inside, own_ns, err) < 0)
 		return -1;
-	return finish_nic(a, own_ns, err);
+	return finish_nic(a, e, own_ns, err);
 }
 
 static int sync_eni(const struct netd *netd, const struct wanted *w, const struct wanted_eni *e,

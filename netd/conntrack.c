@@ -1,9 +1,11 @@
 #include "netd/conntrack.h"
 
 #include <errno.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,8 +21,11 @@ struct doomed {
 	uint32_t id;
 };
 
+/* What is chosen by one look at all connections. */
 struct sweep {
-	const struct wanted *before, *wanted;
+	const struct wanted *before, *wanted; /* those that do not go on; wanted NULL: */
+	uint32_t to;                          /* those whose answers come to this address */
+	bool count;                           /* without keeping them */
 	struct doomed *rows;
 	size_t n;
 };
@@ -76,23 +81,40 @@ static void doom(struct sweep *s, struct nlattr *tuple, uint32_t id)
 	memcpy(d->tuple, nla_data(tuple), d->len);
 }
 
+static bool chosen(const struct sweep *s, const struct tuple *orig, const struct tuple *reply)
+{
+	struct flow f = { .src = orig->src, .dst = orig->dst, .reply_src = reply->src,
+			  .reply_dst = reply->dst, .protocol = orig->protocol,
+			  .dport = reply->sport, .icmp_type = orig->icmp_type,
+			  .icmp_code = orig->icmp_code };
+
+	return s->wanted ? !flow_goes_on(s->before, s->wanted, &f) : reply->dst == s->to;
+}
+
+/* TCP that has been closed on both sides is remembered for a while. */
+static bool is_over(struct nlattr *info)
+{
+	struct nlattr *tb[CTA_PROTOINFO_MAX + 1], *tcp[CTA_PROTOINFO_TCP_MAX + 1];
+
+	return info && nla_parse_nested(tb, CTA_PROTOINFO_MAX, info, NULL) == 0 && tb[CTA_PROTOINFO_TCP] &&
+	       nla_parse_nested(tcp, CTA_PROTOINFO_TCP_MAX, tb[CTA_PROTOINFO_TCP], NULL) == 0 &&
+	       tcp[CTA_PROTOINFO_TCP_STATE] && nla_get_u8(tcp[CTA_PROTOINFO_TCP_STATE]) >= TCP_CONNTRACK_TIME_WAIT;
+}
+
 static void judge(void *ctx, const struct nlmsghdr *h)
 {
 	struct sweep *s = ctx;
 	struct nlattr *tb[CTA_MAX + 1];
 	struct tuple orig, reply;
-	struct flow f;
 
 	if (nlmsg_parse((struct nlmsghdr *)h, sizeof(struct nfgenmsg), tb, CTA_MAX, NULL) < 0 ||
 	    read_tuple(tb[CTA_TUPLE_ORIG], &orig) < 0 ||
 	    read_tuple(tb[CTA_TUPLE_REPLY], &reply) < 0 ||
-	    nla_len(tb[CTA_TUPLE_ORIG]) > MAX_TUPLE)
+	    nla_len(tb[CTA_TUPLE_ORIG]) > MAX_TUPLE || !chosen(s, &orig, &reply))
 		return;
-	f = (struct flow){ .src = orig.src, .dst = orig.dst, .reply_src = reply.src,
-			   .reply_dst = reply.dst, .protocol = orig.protocol,
-			   .dport = reply.sport, .icmp_type = orig.icmp_type,
-			   .icmp_code = orig.icmp_code };
-	if (!flow_goes_on(s->before, s->wanted, &f))
+	if (s->count)
+		s->n += !is_over(tb[CTA_PROTOINFO]);
+	else
 		doom(s, tb[CTA_TUPLE_ORIG], tb[CTA_ID] ? nla_get_u32(tb[CTA_ID]) : 0);
 }
 
@@ -111,24 +133,47 @@ static int forget(struct nl_sock *sk, const struct doomed *d, mc_err **err)
 	return 0;
 }
 
-int conntrack_sweep(int ns_fd, const struct wanted *before, const struct wanted *wanted,
-		    size_t *ret_n, mc_err **err)
+static int sweep(int ns_fd, struct sweep *s, mc_err **err)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_NETFILTER, ns_fd, err);
-	struct sweep s = { .before = before, .wanted = wanted };
 	int r;
 
 	if (!sk)
 		return -1;
-	r = netlink_call(sk, ct_msg(IPCTNL_MSG_CT_GET, NLM_F_DUMP), judge, &s);
+	r = netlink_call(sk, ct_msg(IPCTNL_MSG_CT_GET, NLM_F_DUMP), judge, s);
 	if (r < 0)
 		mc_err_set(err, -r, "cannot list the tracked connections");
-	for (size_t i = 0; r == 0 && i < s.n; i++)
-		r = forget(sk, &s.rows[i], err);
-	free(s.rows);
-	if (r < 0)
+	for (size_t i = 0; r == 0 && !s->count && i < s->n; i++)
+		r = forget(sk, &s->rows[i], err);
+	free(s->rows);
+	return r < 0 ? -1 : 0;
+}
+
+int conntrack_sweep(int ns_fd, const struct wanted *before, const struct wanted *wanted,
+		    size_t *ret_n, mc_err **err)
+{
+	struct sweep s = { .before = before, .wanted = wanted };
+
+	if (sweep(ns_fd, &s, err) < 0)
 		return -1;
 	if (ret_n)
 		*ret_n = s.n;
+	return 0;
+}
+
+int conntrack_forget_to(int ns_fd, uint32_t addr, mc_err **err)
+{
+	struct sweep s = { .to = addr };
+
+	return sweep(ns_fd, &s, err);
+}
+
+int conntrack_count_to(int ns_fd, uint32_t addr, size_t *ret_n, mc_err **err)
+{
+	struct sweep s = { .to = addr, .count = true };
+
+	if (sweep(ns_fd, &s, err) < 0)
+		return -1;
+	*ret_n = s.n;
 	return 0;
 }

@@ -3,6 +3,7 @@
 #define NETD_CONNTRACK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/error.h"
 #include "netd/wanted.h"
@@ -13,5 +14,9 @@
  * *ret_n (may be NULL): how many. 0 or -1 and *err. */
 int conntrack_sweep(int ns_fd, const struct wanted *before, const struct wanted *wanted,
 		    size_t *ret_n, mc_err **err);
+
+/* Forget those whose answers come to the address; how many of them go on (closed TCP does not). */
+int conntrack_forget_to(int ns_fd, uint32_t addr, mc_err **err);
+int conntrack_count_to(int ns_fd, uint32_t addr, size_t *ret_n, mc_err **err);
 
 #endif

@@ -281,6 +281,59 @@ int link_add_addr(struct nl_sock *sk, int index, uint32_t addr, unsigned len, mc
 	return mc_err_set(err, -r, "cannot add %s/%u to link %d", text, len, index);
 }
 
+struct addr_array {
+	int index;
+	uint32_t *addrs;
+	size_t n;
+};
+
+static void collect_addr(void *ctx, const struct nlmsghdr *h)
+{
+	struct addr_array *a = ctx;
+	const struct ifaddrmsg *ifa = nlmsg_data(h);
+	struct nlattr *tb[IFA_MAX + 1];
+
+	if (h->nlmsg_type != RTM_NEWADDR || (int)ifa->ifa_index != a->index ||
+	    nlmsg_parse((struct nlmsghdr *)h, sizeof(*ifa), tb, IFA_MAX, NULL) < 0 || !tb[IFA_LOCAL])
+		return;
+	a->addrs = netlink_grow(a->addrs, a->n, sizeof(*a->addrs));
+	a->addrs[a->n++] = be32toh(nla_get_u32(tb[IFA_LOCAL]));
+}
+
+int link_list_addrs(struct nl_sock *sk, int index, uint32_t **ret_addrs, size_t *ret_n, mc_err **err)
+{
+	struct ifaddrmsg ifa = { .ifa_family = AF_INET };
+	struct addr_array a = { .index = index };
+	struct nl_msg *msg = netlink_msg(RTM_GETADDR, NLM_F_DUMP);
+	int r;
+
+	netlink_append(msg, &ifa, sizeof(ifa));
+	r = netlink_call(sk, msg, collect_addr, &a);
+	if (r < 0) {
+		free(a.addrs);
+		return mc_err_set(err, -r, "cannot list the addresses of link %d", index);
+	}
+	*ret_addrs = a.addrs;
+	*ret_n = a.n;
+	return 0;
+}
+
+int link_delete_addr(struct nl_sock *sk, int index, uint32_t addr, unsigned len, mc_err **err)
+{
+	struct ifaddrmsg ifa = { .ifa_family = AF_INET, .ifa_prefixlen = (unsigned char)len,
+				 .ifa_index = (unsigned)index };
+	struct nl_msg *msg = netlink_msg(RTM_DELADDR, 0);
+	uint32_t be = htobe32(addr);
+	int r;
+
+	netlink_append(msg, &ifa, sizeof(ifa));
+	netlink_put(msg, IFA_LOCAL, &be, sizeof(be));
+	r = netlink_call(sk, msg, NULL, NULL);
+	if (r < 0 && r != -EADDRNOTAVAIL)
+		return mc_err_set(err, -r, "cannot take an address from link %d", index);
+	return 0;
+}
+
 static struct nl_msg *neigh_msg(int type, int flags, const struct ndmsg *nd)
 {
 	struct nl_msg *msg = netlink_msg(type, flags);

@@ -57,6 +57,9 @@ int link_delete(struct nl_sock *sk, int index, mc_err **err);
 
 /* Idempotent. */
 int link_add_addr(struct nl_sock *sk, int index, uint32_t addr, unsigned len, mc_err **err);
+/* Those of IPv4; *ret_addrs is allocated. */
+int link_list_addrs(struct nl_sock *sk, int index, uint32_t **ret_addrs, size_t *ret_n, mc_err **err);
+int link_delete_addr(struct nl_sock *sk, int index, uint32_t addr, unsigned len, mc_err **err);
 /* Static forwarding entry: this MAC is behind this bridge port. */
 int link_add_fdb(struct nl_sock *sk, int port, const unsigned char mac[ADDR_MAC_LEN], mc_err **err);
 

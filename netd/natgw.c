@@ -6,6 +6,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "netd/addr.h"
+#include "netd/conntrack.h"
 #include "netd/nft.h"
 #include "netd/nftread.h"
 #include "netd/skeleton.h"
@@ -27,18 +28,57 @@ static const struct sysctl sysctls[] = {
 	{ "netfilter/nf_conntrack_udp_timeout_stream", "350", false },
 };
 
-char *natgw_rules(uint32_t addr)
+/* The addresses that take new connections, among which the first one always is. */
+static size_t fresh_addrs(const struct wanted_eni *e, uint32_t *out)
 {
-	char ip[ADDR_TEXT_LEN];
+	size_t n = 0;
 
-	addr_format(addr, ip);
-	return mc_strf(skeleton_nat, ip);
+	for (size_t i = 0; i < e->n_addrs; i++)
+		if (!e->addrs[i].draining)
+			out[n++] = e->addrs[i].ip;
+	return n;
 }
 
-static int apply_rules(int ns_fd, uint32_t addr, bool distrusted, mc_err **err)
+/* One address is written as it is, of several a hash chooses by what the connection is known by. */
+static char *choice(const uint32_t *addrs, size_t n, const char *by)
 {
-	mc_autofree char *skeleton = natgw_rules(addr);
-	auto_ruleset struct ruleset *rules = ruleset_new(tables, HOME, skeleton);
+	char *text, ip[ADDR_TEXT_LEN];
+	size_t len;
+	FILE *out;
+
+	addr_format(addrs[0], ip);
+	if (n == 1)
+		return mc_strdup(ip);
+	out = open_memstream(&text, &len);
+	if (!out)
+		abort();
+	fprintf(out, "jhash %s mod %zu map {", by, n);
+	for (size_t i = 0; i < n; i++) {
+		addr_format(addrs[i], ip);
+		fprintf(out, "%s %zu : %s", i ? "," : "", i, ip);
+	}
+	fputs(" }", out);
+	if (fclose(out) != 0)
+		abort();
+	return text;
+}
+
+struct ruleset *natgw_rules(const struct wanted_eni *e)
+{
+	struct ruleset *rules = ruleset_new(tables, HOME, skeleton_nat);
+	mc_autofree uint32_t *addrs = mc_alloc(e->n_addrs * sizeof(*addrs));
+	size_t n = fresh_addrs(e, addrs);
+	mc_autofree char *ported = choice(addrs, n, "ip saddr . ip daddr . th sport . th dport");
+	mc_autofree char *other = choice(addrs, n, "ip saddr . ip daddr");
+	mc_autofree char *text = mc_strf("meta l4proto { tcp, udp } snat to %s:1024-65535\nsnat to %s\n", ported, other);
+
+	ruleset_add_chain(rules, "path_snat", "", text);
+	return rules;
+}
+
+static int apply_rules(int ns_fd, const struct wanted_eni *eni, bool distrusted, mc_err **err)
+{
+	auto_ruleset struct ruleset *rules = natgw_rules(eni);
 	struct nft_cache cache = { .distrusted = distrusted };
 	int r = nft_apply(ns_fd, &rules, &cache, NULL, err);
 
@@ -46,11 +86,11 @@ static int apply_rules(int ns_fd, uint32_t addr, bool distrusted, mc_err **err)
 	return r;
 }
 
-int natgw_apply(int ns_fd, uint32_t addr, mc_err **err)
+int natgw_apply(int ns_fd, const struct wanted_eni *eni, mc_err **err)
 {
 	if (sysctl_write(ns_fd, sysctls, MC_ARRAY_SIZE(sysctls), NULL, err) < 0)
 		return -1;
-	return apply_rules(ns_fd, addr, false, err);
+	return apply_rules(ns_fd, eni, false, err);
 }
 
 bool natgw_stands(int ns_fd)
@@ -60,9 +100,25 @@ bool natgw_stands(int ns_fd)
 	return sk && nftread_has_tables(sk, tables);
 }
 
-int natgw_restore(int ns_fd, uint32_t addr, mc_err **err)
+int natgw_restore(int ns_fd, const struct wanted_eni *eni, mc_err **err)
 {
-	return apply_rules(ns_fd, addr, true, err);
+	return apply_rules(ns_fd, eni, true, err);
+}
+
+int natgw_draining(int ns_fd, const struct wanted_eni *eni, json_t *rows, mc_err **err)
+{
+	for (size_t i = 0; i < eni->n_addrs; i++) {
+		char ip[ADDR_TEXT_LEN];
+		size_t n;
+
+		if (!eni->addrs[i].draining)
+			continue;
+		if (conntrack_count_to(ns_fd, eni->addrs[i].ip, &n, err) < 0)
+			return -1;
+		addr_format(eni->addrs[i].ip, ip);
+		json_array_append_new(rows, json_pack("{s:s, s:I}", "ip", ip, "connections", (json_int_t)n));
+	}
+	return 0;
 }
 
 int natgw_count(int ns_fd, json_t *row, mc_err **err)

@@ -40,6 +40,12 @@ static int get_counters(void *ctx, const struct mc_ipc_request *req, json_t **re
 	return vpc_counters(ctx, req->vars[0], ret_body, err);
 }
 
+static int get_nat_gateway(void *ctx, const struct mc_ipc_request *req, json_t **ret_body,
+			   mc_err **err)
+{
+	return vpc_nat_gateway(ctx, req->vars[0], req->vars[1], ret_body, err);
+}
+
 static int flush_flow_logs(void *ctx, const struct mc_ipc_request *req, json_t **ret_body,
 			   mc_err **err)
 {
@@ -63,6 +69,8 @@ const struct mc_ipc_route netd_routes[] = {
 	{ "POST", "/v1/vpcs/{}/enis/{}/plug", { "vpc", "eni" }, no_fields, plug_eni, NULL,
 	  "take the ENI's tap in" },
 	{ "GET", "/v1/vpcs/{}/counters", { "vpc" }, NULL, get_counters, NULL, "bytes by ENI" },
+	{ "GET", "/v1/vpcs/{}/nat-gateways/{}", { "vpc", "nat" }, NULL, get_nat_gateway, NULL,
+	  "what its draining addresses still carry" },
 	{ "POST", "/v1/vpcs/{}/flow-logs/flush", { "vpc" }, no_fields, flush_flow_logs, NULL,
 	  "write what flow logs saw" },
 	{ "GET", "/v1/findings", { NULL }, NULL, get_host, NULL, "the same, under the name that all daemons have" },

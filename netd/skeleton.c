@@ -143,9 +143,9 @@ const char skeleton_nat[] =
 	"    ct direction original counter name to_far accept\n"
 	"    counter name from_far accept\n"
 	"  }\n"
+	"  chain path_snat {\n  }\n"
 	"  chain postrouting {\n"
 	"    type nat hook postrouting priority srcnat;\n"
-	"    meta l4proto { tcp, udp } snat to %1$s:1024-65535\n"
-	"    snat to %1$s\n"
+	"    goto path_snat\n"
 	"  }\n"
 	"}\n";

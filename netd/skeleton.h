@@ -9,7 +9,7 @@ extern const char skeleton_vpc[];
 /* Of the host's namespace: `table inet minicloud`. */
 extern const char skeleton_host[];
 
-/* Of a NAT gateway's namespace: `table ip nat`; %1$s is its address. */
+/* Of a NAT gateway's namespace: `table ip nat`; path_snat is the document's. */
 extern const char skeleton_nat[];
 
 #endif

@@ -18,6 +18,8 @@ int vpc_delete(struct netd *netd, const char *vpc_id, mc_err **err);
 int vpc_plug(struct netd *netd, const char *vpc_id, const char *eni_id, json_t **ret,
 	     mc_err **err);
 int vpc_counters(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err);
+/* What goes on over those of its addresses that are draining. */
+int vpc_nat_gateway(struct netd *netd, const char *vpc_id, const char *nat_id, json_t **ret, mc_err **err);
 
 /* Write what the VPC's flow logs saw so far. */
 int vpc_flush_flow_logs(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err);

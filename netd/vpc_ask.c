@@ -195,6 +195,31 @@ static int count_nats(const struct netd *netd, const struct wanted *w, json_t *r
 	return 0;
 }
 
+int vpc_nat_gateway(struct netd *netd, const char *vpc_id, const char *nat_id, json_t **ret, mc_err **err)
+{
+	auto_wanted struct wanted *w = NULL;
+	mc_auto_fd int ns = -1, own_ns = -1;
+	auto_netd_lock(netd);
+	mc_auto_json json_t *rows = json_array();
+	const struct wanted_nat *nat;
+	const struct wanted_eni *eni;
+	int r = vpc_load_active(netd, vpc_id, &w, &ns, err);
+
+	if (r != MC_IPC_OK)
+		return r;
+	nat = wanted_nat_by_id(w, nat_id);
+	eni = nat ? wanted_eni_by_id(w, nat->eni) : NULL;
+	if (!eni) {
+		mc_err_set(err, 0, "%s has no %s", vpc_id, nat_id);
+		return MC_IPC_NOT_FOUND;
+	}
+	own_ns = appliance_open(netd, w, eni->id, eni->ip, err);
+	if (own_ns < 0 || natgw_draining(own_ns, eni, rows, err) < 0)
+		return -1;
+	*ret = json_pack("{s:s, s:O}", "id", nat_id, "draining", rows);
+	return MC_IPC_OK;
+}
+
 /* How much the flow logs' files hold; one that is not there yet holds nothing. */
 static json_t *count_flow_logs(const struct netd *netd, const struct wanted *w)
 {

@@ -86,6 +86,7 @@ struct wanted_subnet {
 
 struct wanted_addr {
 	uint32_t ip, public_ip; /* public_ip 0: none */
+	bool draining;          /* of a NAT gateway: nothing new begins from it */
 	char *public_name;      /* resolves to ip in this VPC; NULL: none */
 };
 

@@ -52,6 +52,7 @@ static int parse_addr(struct wanted_eni *e, const json_t *doc, const struct cidr
 	struct wanted_addr *a = &e->addrs[e->n_addrs++];
 
 	a->public_name = mc_strdup(mc_json_str(doc, "public_name", NULL));
+	a->draining = mc_json_bool(doc, "draining", false);
 	if (!addr_parse(mc_json_str(doc, "ip", ""), &a->ip))
 		return mc_err_set(err, 0, "%s has a bad address", e->id);
 	if (public_ip && (!addr_parse(public_ip, &a->public_ip) || !cidr_has(pool, a->public_ip)))

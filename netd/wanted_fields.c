@@ -229,6 +229,13 @@ static const struct mc_field eni_fields[] = {
 	{ .name = NULL },
 };
 
+static const struct mc_field nat_secondary_fields[] = {
+	{ "ip", MC_FIELD_STRING, true, 0, 0, mc_check_ipv4, NULL },
+	{ "public_ip", MC_FIELD_STRING, false, 0, 0, mc_check_ipv4, NULL },
+	{ "draining", MC_FIELD_BOOLEAN, false, 0, 0, NULL, NULL },
+	{ .name = NULL },
+};
+
 static const struct mc_field nat_fields[] = {
 	{ "id", MC_FIELD_STRING, true, 0, 0, check_nat_id, NULL },
 	{ "subnet", MC_FIELD_STRING, true, 0, 0, check_subnet_id, NULL },
@@ -237,6 +244,7 @@ static const struct mc_field nat_fields[] = {
 	{ "ip", MC_FIELD_STRING, true, 0, 0, mc_check_ipv4, NULL },
 	{ "public_ip", MC_FIELD_STRING, false, 0, 0, mc_check_ipv4, NULL },
 	{ "public_name", MC_FIELD_STRING, false, 1, WANTED_DOMAIN_LEN - 1, mc_check_hostname, NULL },
+	{ "secondary", MC_FIELD_OBJECTS, false, 0, 63, NULL, nat_secondary_fields },
 	{ .name = NULL },
 };
 

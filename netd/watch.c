@@ -205,10 +205,12 @@ static void restore_host(struct netd *netd)
 static void restore_nat(struct netd *netd, const struct target *t)
 {
 	auto_netd_lock(netd);
+	auto_wanted struct wanted *wanted = state_load(netd, t->id, NULL, NULL);
+	const struct wanted_eni *eni = wanted ? wanted_eni_by_id(wanted, t->nat) : NULL;
 	mc_auto_fd int ns = open_namespace(netd, t);
 	mc_auto_err mc_err *err = NULL;
 
-	if (ns >= 0 && natgw_restore(ns, t->addr, &err) < 0)
+	if (ns >= 0 && eni && natgw_restore(ns, eni, &err) < 0)
 		mc_log(MC_LOG_ERROR, AREA, "cannot restore a NAT gateway's table", "reason", mc_err_msg(err), NULL);
 }
 

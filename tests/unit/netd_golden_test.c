@@ -163,12 +163,28 @@ static void host(void **state)
 	expect("host", "nft", text);
 }
 
+/* The transaction that makes it where nothing is; it is freed. */
+static char *made_anew(struct ruleset *r)
+{
+	auto_rulediff struct rulediff diff = { .n_gone = 0 };
+	char *text;
+
+	ruleset_sort(r);
+	rulediff_make(NULL, r, &diff);
+	text = rulediff_text(&diff);
+	ruleset_free(r);
+	return text;
+}
+
 static void natgw(void **state)
 {
-	mc_autofree char *text = natgw_rules(0x0a000009);
+	struct wanted_addr addrs[] = { { .ip = 0x0a000009 }, { .ip = 0x0a00000a }, { .ip = 0x0a00000b, .draining = true } };
+	struct wanted_eni one = { .addrs = addrs, .n_addrs = 1 }, three = { .addrs = addrs, .n_addrs = 3 };
+	mc_autofree char *alone = made_anew(natgw_rules(&one)), *several = made_anew(natgw_rules(&three));
 
 	(void)state;
-	expect("natgw", "nft", text);
+	expect("natgw", "nft", alone);
+	expect("natgw-several", "nft", several);
 }
 
 int main(void)

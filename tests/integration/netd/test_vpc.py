@@ -248,6 +248,93 @@ def test_private_nat_gateway_reaches_a_peer(world):
     finish(vpc, far, other, guests=(a, b, c))
 
 
+def connection_from(guest, server, source, tries=64):
+    """A connection that the server sees from that address, and its ends; which one it is, a hash of its ports decides."""
+    for _ in range(tries):
+        client = guest.connect(server.getsockname()[0], server.getsockname()[1])
+        peer_end, (seen, _) = server.accept()
+        if seen == source:
+            peer_end.settimeout(0.5)
+            return client, peer_end
+        client.close(), peer_end.close()
+    raise AssertionError("no connection from %s" % source)
+
+
+def sources(guest, server, n=24):
+    """Where connections of the guest come from."""
+    seen = set()
+    for _ in range(n):
+        client = guest.connect(server.getsockname()[0], server.getsockname()[1])
+        peer_end, (source, _) = server.accept()
+        seen.add(source)
+        client.close(), peer_end.close()
+    return seen
+
+
+def draining(world, vpc, nat):
+    return {r["ip"]: r["connections"] for r in world.ok("GET", "/v1/vpcs/%s/nat-gateways/%s" % (vpc.id, nat["id"]))["draining"]}
+
+
+def test_nat_gateway_of_several_addresses(world):
+    """Connections are spread over them; a draining one keeps what it has and gets no more; one that is taken cuts all."""
+    vpc, _, private, nat, a = private_and_public(world)
+    far, _, b = simple(world, 2)
+    peer(vpc, far)
+    private["routes"] = [{"destination": ANY, "target": nat["id"]}]
+    far.doc["subnets"][0]["routes"] = [{"destination": "10.0.0.0/24", "target": vpc.doc["peerings"][0]["id"]}]
+    vpc.put(), far.put()
+    server = b.socket(socket.AF_INET, socket.SOCK_STREAM)
+    server.settimeout(5)
+    server.bind((b.ip, 443))
+    server.listen(64)
+    first = connection_from(a, server, "10.0.0.9")
+    nat["secondary"] = [{"ip": "10.0.0.20"}]
+    vpc.put()
+    assert sources(a, server) == {"10.0.0.9", "10.0.0.20"}
+    assert not b.ping("10.0.0.20", SOON) and not b.connect("10.0.0.20", 443, SOON), "nothing begins from there"
+    second = connection_from(a, server, "10.0.0.20")
+    nat["secondary"][0]["draining"] = True
+    vpc.put()
+    assert sources(a, server) == {"10.0.0.9"} and talks(*second) and talks(*first)
+    assert wait_for(lambda: draining(world, vpc, nat) == {"10.0.0.20": 1}, 30), "those that were closed are over"
+    world.stop(9)
+    world.start()
+    assert talks(*second) and draining(world, vpc, nat) == {"10.0.0.20": 1}
+    del nat["secondary"]
+    vpc.put()
+    assert not talks(*second) and talks(*first) and draining(world, vpc, nat) == {}
+    nat["secondary"] = [{"ip": "10.0.0.20"}]
+    vpc.put()
+    third = connection_from(a, server, "10.0.0.20")
+    nat["secondary"][0]["draining"] = True
+    vpc.put()
+    third[0].close(), third[1].close()
+    assert wait_for(lambda: draining(world, vpc, nat) == {"10.0.0.20": 0}, 30), "what is closed on both sides is over"
+    finish(vpc, far, guests=(a, b))
+
+
+def test_nat_gateway_of_several_public_addresses(world):
+    vpc, _, _, nat, a = private_and_public(world, public_ip="203.0.113.7")
+    other = Vpc(world)
+    b = other.guest(put_eni(other, other.doc["subnets"][0], "172.31.0.10", other.group([all_()]), public_ip="203.0.113.20"))
+    nat["secondary"] = [{"ip": "10.0.0.20", "public_ip": "203.0.113.8"}]
+    vpc.put()
+    server = b.listen(443)
+    server.settimeout(5)
+    seen = set()
+    for _ in range(24):
+        client = a.connect("203.0.113.20", 443)
+        peer_end, (source, _) = server.accept()
+        seen.add(source)
+        client.close(), peer_end.close()
+    assert seen == {"203.0.113.7", "203.0.113.8"}
+    assert not ping(world.ns, "203.0.113.8", SOON)
+    nat["secondary"] = []
+    vpc.put()
+    assert "10.0.0.20" not in world.in_vpc(vpc.id, "nft", "list", "ruleset")
+    finish(vpc, other, guests=(a, b))
+
+
 def test_nat_gateway_obeys_the_acls_of_its_subnet(world):
     vpc, public, _, _, a = private_and_public(world, public_ip="203.0.113.7")
     other = Vpc(world)
