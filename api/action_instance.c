@@ -5,6 +5,7 @@
 #include "api/attachment.h"
 #include "api/backend.h"
 #include "api/describe.h"
+#include "api/impaired.h"
 #include "api/instance.h"
 #include "api/interface.h"
 #include "api/run_instances.h"
@@ -105,6 +106,8 @@ static int describe_instances(struct call *call)
 /* --- status --------------------------------------------------------------- */
 
 static const struct filter status_filters[] = {
+	{ "attached-ebs-status.reachability", "AttachedEbsStatus.Details.Status" },
+	{ "attached-ebs-status.status", "AttachedEbsStatus.Status" },
 	{ "availability-zone", "AvailabilityZone" },
 	{ "instance-state-code", "InstanceState.Code" },
 	{ "instance-state-name", "InstanceState.Name" },
@@ -114,12 +117,6 @@ static const struct filter status_filters[] = {
 	{ "system-status.reachability", "SystemStatus.Details.Status" },
 	{ 0 },
 };
-
-static json_t *check_doc(bool running)
-{
-	return json_pack("{s:s, s:[{s:s, s:s}]}", "Status", running ? "ok" : "not-applicable", "Details", "Name", "reachability",
-			 "Status", running ? "passed" : "not-applicable");
-}
 
 static json_t *status_view(struct call *call, const struct resource *r)
 {
@@ -133,8 +130,10 @@ static json_t *status_view(struct call *call, const struct resource *r)
 		return json_pack("{s:s, s:s, s:o, s:O, s:o}", "AvailabilityZone", r->az, "InstanceId", r->id, "InstanceState",
 				 instance_state_doc(r->state), "InstanceStatus", none, "SystemStatus", none);
 	}
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "AvailabilityZone", r->az, "InstanceId", r->id, "InstanceState",
-			 instance_state_doc(r->state), "InstanceStatus", check_doc(true), "SystemStatus", check_doc(true));
+	/* The host runs: a guest whose disk cannot be used does not answer, and that disk is not there. */
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s, s:[{s:s, s:s}]}}", "AvailabilityZone", r->az, "InstanceId", r->id,
+			 "InstanceState", instance_state_doc(r->state), "InstanceStatus", impaired_check_doc(r), "AttachedEbsStatus",
+			 impaired_check_doc(r), "SystemStatus", "Status", "ok", "Details", "Name", "reachability", "Status", "passed");
 }
 
 static int describe_instance_status(struct call *call)

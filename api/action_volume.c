@@ -4,11 +4,14 @@
 #include "api/attachment.h"
 #include "api/describe.h"
 #include "api/encryption.h"
+#include "api/impaired.h"
+#include "api/impaired.h"
 #include "api/snapshot.h"
 #include "api/state.h"
 #include "api/view.h"
 #include "api/volume.h"
 #include "common/cleanup.h"
+#include "common/fs.h"
 #include "common/json.h"
 
 /* --- DescribeVolumes -------------------------------------------------------- */
@@ -139,20 +142,49 @@ static const struct filter status_filters[] = {
 	{ 0 },
 };
 
+/* A guest waits for the volume. Data that a failed request leaves in doubt is the caller's to look at, who then
+ * enables the I/O; a write that waits for room is only late. */
+static void add_event(json_t *status, const struct resource *vol, const struct resource *inst, bool failed, const char *since)
+{
+	const char *type = failed ? "potential-data-inconsistency" : "io-performance:stalled";
+	mc_autofree char *id = mc_strf("evol-%s", vol->id + strlen("vol-"));
+
+	json_array_append_new(mc_json_arr(status, "Events"), json_pack("{s:s, s:s, s:s, s:s, s:s}", "EventId", id, "EventType", type,
+		"Description", failed ? "Reading or writing the volume failed on the host" : "The host has no room for what is written",
+		"NotBefore", since, "InstanceId", inst->id));
+	if (failed)
+		json_array_append_new(mc_json_arr(status, "Actions"), json_pack("{s:s, s:s, s:s, s:s}", "Code", "enable-volume-io",
+			"Description", "Enable volume I/O", "EventId", id, "EventType", type));
+}
+
+static json_t *attachment_statuses(const struct resource *vol)
+{
+	json_t *list = json_array(), *id;
+	size_t i;
+
+	json_array_foreach(mc_json_arr(vol->spec, "instances"), i, id)
+		json_array_append_new(list, json_pack("{s:s, s:O}", "IoPerformance", "not-applicable", "InstanceId", id));
+	return list;
+}
+
 static json_t *status_view(struct call *call, const struct resource *r)
 {
 	bool there = r->state == VOLUME_AVAILABLE || r->state == VOLUME_IN_USE, broken = r->state == VOLUME_ERROR;
-	const char *enabled = there ? "passed" : broken ? "failed" : "insufficient-data";
-	json_t *attachments = json_array(), *id;
-	size_t i;
+	char since[MC_ISO8601_LEN];
+	const char *error = NULL;
+	const struct resource *inst = there ? impaired_by_volume(call->tx, r, &error, since) : NULL;
+	bool full = inst && strcmp(error, "failed") != 0;
+	json_t *status;
 
-	(void)call;
-	json_array_foreach(mc_json_arr(r->spec, "instances"), i, id)
-		json_array_append_new(attachments, json_pack("{s:s, s:O}", "IoPerformance", "not-applicable", "InstanceId", id));
-	return json_pack("{s:[], s:s, s:[], s:s, s:{s:[{s:s, s:s}, {s:s, s:s}], s:s}, s:o}", "Actions", "AvailabilityZone", r->az,
-			 "Events", "VolumeId", r->id, "VolumeStatus", "Details", "Name", "io-enabled", "Status", enabled, "Name",
-			 "io-performance", "Status", "not-applicable", "Status",
-			 there ? "ok" : broken ? "impaired" : "insufficient-data", "AttachmentStatuses", attachments);
+	broken = broken || inst;
+	status = json_pack("{s:[], s:s, s:[], s:s, s:{s:[{s:s, s:s}, {s:s, s:s}], s:s}, s:o}", "Actions", "AvailabilityZone", r->az,
+			   "Events", "VolumeId", r->id, "VolumeStatus", "Details", "Name", "io-enabled", "Status",
+			   broken ? "failed" : there ? "passed" : "insufficient-data", "Name", "io-performance", "Status",
+			   full ? "stalled" : "not-applicable", "Status", broken ? "impaired" : there ? "ok" : "insufficient-data",
+			   "AttachmentStatuses", attachment_statuses(r));
+	if (inst)
+		add_event(status, r, inst, !full, since);
+	return status;
 }
 
 static int describe_volume_status(struct call *call)
@@ -195,10 +227,15 @@ static int modify_volume_attribute(struct call *call)
 	return 0;
 }
 
-/* Nothing here disables a volume's I/O, so there is nothing to enable. */
+/* Of one whose I/O is enabled nothing is to be done. */
 static int enable_volume_io(struct call *call)
 {
-	return action_resource(call, KIND_VOLUME, action_text(call, "VolumeId")) ? 0 : 1;
+	const struct resource *vol = action_resource(call, KIND_VOLUME, action_text(call, "VolumeId"));
+
+	if (!vol)
+		return 1;
+	impaired_enable(call->tx, vol);
+	return 0;
 }
 
 const struct action actions_volume[] = {
@@ -208,6 +245,6 @@ const struct action actions_volume[] = {
 	{ .service = "ec2", .name = "DescribeVolumeStatus", .fn = describe_volume_status },
 	{ .service = "ec2", .name = "DescribeVolumeAttribute", .fn = describe_volume_attribute },
 	{ .service = "ec2", .name = "ModifyVolumeAttribute", .fn = modify_volume_attribute, .flags = ACTION_WRITE },
-	{ .service = "ec2", .name = "EnableVolumeIO", .fn = enable_volume_io },
+	{ .service = "ec2", .name = "EnableVolumeIO", .fn = enable_volume_io, .flags = ACTION_WRITE },
 	{ 0 },
 };

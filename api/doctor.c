@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/impaired.h"
 #include "api/reconciler.h"
 #include "api/state.h"
 #include "common/cleanup.h"
@@ -69,6 +70,7 @@ static json_t *own_findings(struct api *api)
 	mc_finding_clock(findings);
 	find_images(api, findings);
 	find_failing(api, findings);
+	impaired_find(api, findings);
 	return findings;
 }
 

@@ -9,6 +9,7 @@
 #include "api/attachment.h"
 #include "api/backend.h"
 #include "api/imaging.h"
+#include "api/impaired.h"
 #include "api/interface.h"
 #include "api/billing/billing.h"
 #include "api/reconciler.h"
@@ -169,6 +170,7 @@ static int to_state(struct view *v, int from, int to, mc_err **err)
 	state_set(tx, r, to);
 	if (to == INSTANCE_RUNNING) {
 		json_object_del(r->spec, "imaging"); /* one that a stop has overtaken */
+		json_object_del(r->spec, "impaired");
 		note_attached(r);
 		interface_settle(tx, r); /* it started with all that it has */
 		json_object_del(r->spec, "attempts");
@@ -348,8 +350,9 @@ static int step_pending(struct view *v, int64_t *ret_delay, mc_err **err)
 
 /* --- watching ----------------------------------------------------------- */
 
-/* What the hypervisor says: its word for the state; "absent" for none. -1 and *err. */
-static int observe(struct view *v, char ret_state[16], char ret_reason[48], mc_err **err)
+/* What the hypervisor says: its word for the state; "absent" for none. *ret_disks: its disks, NULL where it has none
+ * now, a new reference. -1 and *err. */
+static int observe_disks(struct view *v, char ret_state[16], char ret_reason[48], json_t **ret_disks, mc_err **err)
 {
 	mc_auto_json json_t *answer = NULL;
 	int o = backend_call(v->api, BACKEND_HYPERVISOR, "GET", NULL, &answer, err, "/v1/instances/%s", v->inst->id);
@@ -359,7 +362,15 @@ static int observe(struct view *v, char ret_state[16], char ret_reason[48], mc_e
 	if (o != MC_IPC_OK && o != MC_IPC_NOT_FOUND)
 		return -1;
 	mc_err_clear(err);
+	*ret_disks = json_incref(mc_json_arr(answer, "disks"));
 	return 0;
+}
+
+static int observe(struct view *v, char ret_state[16], char ret_reason[48], mc_err **err)
+{
+	mc_auto_json json_t *disks = NULL;
+
+	return observe_disks(v, ret_state, ret_reason, &disks, err);
 }
 
 static void transition_text(struct resource *r, const char *who)
@@ -481,20 +492,37 @@ static int step_imaging(struct view *v, int64_t *ret_delay, mc_err **err)
 	return r == STEP_DONE ? imaging_over(v, err) : r;
 }
 
+/* The event of its going on, or of its stopping again, makes it be looked at. */
+static int step_impaired(struct view *v, const json_t *disks, int64_t *ret_delay, mc_err **err)
+{
+	int r = impaired_step(v->api, v->inst, disks, ret_delay, err);
+
+	billing_confirm(v->api->billing, v->inst->id);
+	if (r != STEP_DONE)
+		return r;
+	*ret_delay = LOOK_AGAIN;
+	return put_instance(v, "running", false, false, NULL, err) == MC_IPC_OK ? STEP_NOT_YET : -1;
+}
+
 static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 {
+	mc_auto_json json_t *disks = NULL;
 	char state[16], reason[48];
 
 	if (mc_json_bool(v->inst->spec, "failed", false))
 		return given_up(v, err);
 	if (imaging_under_way(v->inst))
 		return step_imaging(v, ret_delay, err);
-	if (observe(v, state, reason, err) < 0)
+	if (observe_disks(v, state, reason, &disks, err) < 0)
 		return -1;
 	if (strcmp(state, "running") == 0) {
 		billing_confirm(v->api->billing, v->inst->id);
+		if (impaired_is(v->inst))
+			return impaired_over(v->api, v->inst, ret_delay, err);
 		return step_devices(v, ret_delay, err);
 	}
+	if (impaired_by(state, reason))
+		return step_impaired(v, disks, ret_delay, err);
 	if (has_crashed(v, state, reason))
 		return guest_crashed(v, err);
 	if (strcmp(state, "stopped") == 0 && strcmp(reason, "guest-shutdown") == 0)

@@ -300,6 +300,16 @@ const json_t *disk_find_target(const json_t *list, const char *target)
 	return disk_with(list, "target", target);
 }
 
+void disk_set_error(json_t *list, const char *target, bool no_space)
+{
+	json_t *disk;
+	size_t i;
+
+	json_array_foreach(list, i, disk)
+		if (strcmp(mc_json_str(disk, "target", ""), target) == 0)
+			json_object_set_new(disk, "error", json_string(no_space ? "no-space" : "failed"));
+}
+
 int disk_free_target(const json_t *list, char ret_target[8])
 {
 	for (int i = 0; i < DISK_MAX; i++) {

@@ -40,6 +40,9 @@ json_t *disk_chain(const char *domain_xml, const char *volume);
 const json_t *disk_find(const json_t *list, const char *volume);
 const json_t *disk_find_target(const json_t *list, const char *target);
 
+/* Note in such a list that QEMU has met an error with the disk at this target: it found no room, or another. */
+void disk_set_error(json_t *list, const char *target, bool no_space);
+
 /* A target that none in the list has; 0, or -1 where there are DISK_MAX. */
 int disk_free_target(const json_t *list, char ret_target[8]);
 

@@ -50,6 +50,18 @@ static enum state state_of(const struct hypervisor *h, virDomainPtr domain, cons
 	return state;
 }
 
+/* Note in the disks of a domain that QEMU stopped over an error which of them had it, and what it was. */
+static void add_disk_errors(virDomainPtr domain, json_t *disks)
+{
+	virDomainDiskError errors[DISK_MAX];
+	int n = virDomainGetDiskErrors(domain, errors, DISK_MAX, 0);
+
+	for (int i = 0; i < n; i++) {
+		disk_set_error(disks, errors[i].disk, errors[i].error == VIR_DOMAIN_DISK_ERROR_NO_SPACE);
+		free(errors[i].disk);
+	}
+}
+
 /* New reference; NULL after a libvirt error. */
 static json_t *describe(const struct hypervisor *h, virDomainPtr domain, bool with_pid)
 {
@@ -66,7 +78,11 @@ static json_t *describe(const struct hypervisor *h, virDomainPtr domain, bool wi
 	doc = json_pack("{s:s, s:s, s:s, s:s*}", "id", id, "state", state_name(state), "reason", reason, "accelerator",
 			domain_accelerator(xml));
 	if (active) {
-		json_object_set_new(doc, "disks", disk_list(xml));
+		json_t *disks = disk_list(xml);
+
+		if (state == STATE_PAUSED && strcmp(reason, STATE_IO_ERROR) == 0)
+			add_disk_errors(domain, disks);
+		json_object_set_new(doc, "disks", disks);
 		json_object_set_new(doc, "nics", nic_list(xml));
 	}
 	if (pid > 0)

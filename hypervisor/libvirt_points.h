@@ -47,6 +47,7 @@
 #define virDomainAgentSetResponseTimeout(...) MC_CRASH_BEFORE(virDomainAgentSetResponseTimeout(__VA_ARGS__))
 #define virDomainGetBlockJobInfo(...) MC_CRASH_BEFORE(virDomainGetBlockJobInfo(__VA_ARGS__))
 #define virDomainGetBlockInfo(...) MC_CRASH_BEFORE(virDomainGetBlockInfo(__VA_ARGS__))
+#define virDomainGetDiskErrors(...) MC_CRASH_BEFORE(virDomainGetDiskErrors(__VA_ARGS__))
 #define virDomainGetState(...) MC_CRASH_BEFORE(virDomainGetState(__VA_ARGS__))
 #define virDomainGetXMLDesc(...) MC_CRASH_BEFORE(virDomainGetXMLDesc(__VA_ARGS__))
 #define virDomainIsActive(...) MC_CRASH_BEFORE(virDomainIsActive(__VA_ARGS__))

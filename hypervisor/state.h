@@ -26,6 +26,9 @@ bool state_of_event(int vir_event, int vir_detail, const char **ret_event, const
 /* A reason that libvirt has no number for: the host ended QEMU by a signal. */
 #define STATE_HOST_SHUTDOWN "host-shutdown"
 
+/* Why QEMU has paused a guest whose disk could not be read or written. */
+#define STATE_IO_ERROR "io-error"
+
 /* The static word equal to this one, which one of the two above gave, or STATE_HOST_SHUTDOWN;
  * NULL where it is none. */
 const char *state_reason_parse(const char *word);

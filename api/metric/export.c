@@ -23,6 +23,7 @@ static const struct exported of_instances[] = {
 	{ "disk_writes", "minicloud_instance_disk_operations_total", NULL, ",direction=\"write\"", 1 },
 	{ "system_failed", "minicloud_instance_status_check_failed", "gauge", ",check=\"system\"", 1 },
 	{ "instance_failed", "minicloud_instance_status_check_failed", NULL, ",check=\"instance\"", 1 },
+	{ "ebs_failed", "minicloud_instance_status_check_failed", NULL, ",check=\"attached-ebs\"", 1 },
 };
 
 static const struct exported of_volumes[] = {

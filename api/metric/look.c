@@ -4,6 +4,7 @@
 
 #include "api/backend.h"
 #include "api/counters.h"
+#include "api/impaired.h"
 #include "api/state.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -88,9 +89,11 @@ static void add_status(json_t *row, const json_t *domain)
 {
 	const char *state = mc_json_str(domain, "state", "absent");
 	bool runs = strcmp(state, "running") == 0, paused = strcmp(state, "paused") == 0;
+	bool waits = impaired_by(state, mc_json_str(domain, "reason", ""));
 
 	json_object_set_new(row, "system_failed", json_integer(!runs && !paused));
 	json_object_set_new(row, "instance_failed", json_integer(!runs));
+	json_object_set_new(row, "ebs_failed", json_integer(waits));
 }
 
 static void add_host(json_t *row, const char *id, const json_t *stats, const json_t *domains)

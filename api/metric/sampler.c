@@ -150,6 +150,7 @@ static void add_status(struct batch *b, const struct subject *of, const json_t *
 
 	add(b, of, "StatusCheckFailed_Instance", "Count", instance);
 	add(b, of, "StatusCheckFailed_System", "Count", system);
+	add(b, of, "StatusCheckFailed_AttachedEBS", "Count", (double)mc_json_int(is, "ebs_failed", 0));
 	add(b, of, "StatusCheckFailed", "Count", instance || system ? 1 : 0);
 }
 

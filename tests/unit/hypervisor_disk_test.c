@@ -41,6 +41,19 @@ static void test_list(void **state)
 	assert_null(disk_find(list, "vol-0123456789abcdef3"));
 }
 
+static void test_errors(void **state)
+{
+	mc_auto_json json_t *list = disk_list(live);
+
+	(void)state;
+	disk_set_error(list, "vdd", true);
+	disk_set_error(list, "vdz", false);
+	assert_string_equal(mc_json_str(disk_find(list, VOL2), "error", ""), "no-space");
+	assert_null(json_object_get(disk_find(list, VOL1), "error"));
+	disk_set_error(list, "vda", false);
+	assert_string_equal(mc_json_str(disk_find(list, VOL1), "error", ""), "failed");
+}
+
 static void test_cut_off(void **state)
 {
 	(void)state;
@@ -86,7 +99,7 @@ static void test_check(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_list), cmocka_unit_test(test_cut_off), cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_list), cmocka_unit_test(test_errors), cmocka_unit_test(test_cut_off), cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_check),
 	};
 
