@@ -197,6 +197,7 @@ static int start(struct api *api, struct doors *d, mc_err **err)
 	api->store = api->aliases ? store_open(api->config.database, err) : NULL;
 	if (!api->store)
 		return -1;
+	store_keep_room(api->store);
 	api->feed = feed_new();
 	store_on_commit(api->store, feed_change, api->feed);
 	api->counters = counters_open(api->store, err);

@@ -33,8 +33,7 @@ struct store *store_open(const char *path, mc_err **err)
 	s->facts = json_object();
 	s->keys = json_object();
 	s->next_seq = 1;
-	s->db = store_db_open(path, err);
-	if (!s->db || store_db_load(s, err) < 0) {
+	if (store_db_open(s, path, err) < 0 || store_db_load(s, err) < 0) {
 		store_close(s);
 		return NULL;
 	}
@@ -50,6 +49,7 @@ void store_close(struct store *s)
 	json_decref(s->keys);
 	free(s->default_key);
 	sqlite3_close(s->db);
+	free(s->ballast);
 	pthread_rwlock_destroy(&s->lock);
 	pthread_mutex_destroy(&s->writer);
 	free(s);

@@ -21,6 +21,8 @@ struct store_tx;
 
 /* Open (and create, upgrade, load) the database. NULL and *err on failure. */
 struct store *store_open(const char *path, mc_err **err);
+/* From now on keep room on its disk for deleting things when that is full, in DATABASE.ballast. */
+void store_keep_room(struct store *s);
 void store_close(struct store *store);
 
 struct store_tx *store_read(struct store *store);

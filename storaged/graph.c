@@ -1,10 +1,10 @@
 #include "storaged/graph_internal.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/ballast.h"
 #include "common/cleanup.h"
 #include "common/crash.h"
 #include "common/fs.h"
@@ -56,23 +56,13 @@ static const char readers_table[] = "PRAGMA temp_store = MEMORY; CREATE TEMP TAB
 
 #define BALLAST_BYTES (1 << 20)
 
-/* Room for our own last writes: without it a full disk could not even be tidied up. */
-static void ballast_take(const char *path)
-{
-	mc_auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-	MC_CRASH_POINT();
-	if (fd >= 0 && posix_fallocate(fd, 0, BALLAST_BYTES) != 0)
-		unlink(path);
-}
-
 struct graph *graph_open(const char *path, mc_err **err)
 {
 	mc_autofree char *ballast = mc_strf("%s.ballast", path);
 	struct graph *graph;
 	sqlite3 *db = mc_db_open(path, upgrades, err);
 
-	if (!db && unlink(ballast) == 0) {
+	if (!db && mc_ballast_give(ballast)) {
 		mc_err_clear(err);
 		db = mc_db_open(path, upgrades, err);
 	}
@@ -82,7 +72,7 @@ struct graph *graph_open(const char *path, mc_err **err)
 	}
 	if (!db)
 		return NULL;
-	ballast_take(ballast);
+	mc_ballast_take(ballast, BALLAST_BYTES);
 	graph = mc_alloc(sizeof(*graph));
 	graph->db = db;
 	graph->ballast = MC_STEAL(ballast);
@@ -118,13 +108,13 @@ bool graph_disk_full(struct graph *graph)
 
 bool graph_make_room(struct graph *graph)
 {
-	return unlink(graph->ballast) == 0;
+	return mc_ballast_give(graph->ballast);
 }
 
 void graph_room_came(struct graph *graph)
 {
 	if (access(graph->ballast, F_OK) < 0)
-		ballast_take(graph->ballast);
+		mc_ballast_take(graph->ballast, BALLAST_BYTES);
 }
 
 void graph_copy_id(char out[MC_ID_LEN], const char *text)
@@ -163,7 +153,7 @@ int graph_change(struct graph *graph, graph_steps *steps, void *arg, mc_err **er
 
 	pthread_mutex_lock(&graph->lock);
 	r = change_once(graph, steps, arg, err);
-	if (r < 0 && graph->full && unlink(graph->ballast) == 0) {
+	if (r < 0 && graph->full && mc_ballast_give(graph->ballast)) {
 		mc_err_clear(err);
 		r = change_once(graph, steps, arg, err);
 	}
