@@ -2,6 +2,7 @@
  * `modification`, a VolumeModification of the API; its step carries it out. */
 #include <string.h>
 
+#include "api/cloud_time.h"
 #include "api/describe.h"
 #include "api/modification.h"
 #include "api/state.h"
@@ -10,6 +11,9 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/json.h"
+
+#define RATE_MAX 4 /* EC2 API reference, "ModifyVolume": within a rolling day */
+#define RATE_WITHIN (24 * 3600 * MC_SECOND)
 
 const char *modification_state(const struct resource *vol)
 {
@@ -41,6 +45,37 @@ static struct volume_shape target_of(const struct call *call, const struct resou
 	target.iops = mc_json_int(call->in, "Iops", volume_type_kept_iops(&now, target.type));
 	target.throughput = mc_json_int(call->in, "Throughput", other ? 0 : now.throughput);
 	return target;
+}
+
+/* When the volume's modifications of the last day began (ns). New reference. */
+static json_t *recent(const struct resource *vol, int64_t now)
+{
+	json_t *list = json_array(), *at;
+	size_t i;
+
+	json_array_foreach(mc_json_arr(vol->spec, "modified"), i, at)
+		if (now - json_integer_value(at) < RATE_WITHIN)
+			json_array_append(list, at);
+	return list;
+}
+
+static int check_rate(struct call *call, const struct resource *vol)
+{
+	mc_auto_json json_t *begun = recent(vol, cloud_time(call->api));
+
+	if (json_array_size(begun) < RATE_MAX)
+		return 0;
+	return action_refuse(call, "VolumeModificationRateExceeded", "You've reached the maximum modification rate per volume limit. "
+			     "A volume can be modified %d times within 24 hours.", RATE_MAX);
+}
+
+static void count_in(struct call *call, struct resource *vol)
+{
+	int64_t now = cloud_time(call->api);
+	json_t *begun = recent(vol, now);
+
+	json_array_append_new(begun, json_integer(now));
+	json_object_set_new(vol->spec, "modified", begun);
 }
 
 static int check_state(struct call *call, const struct resource *vol)
@@ -108,9 +143,10 @@ static int modify_volume(struct call *call)
 		return action_refuse(call, "InvalidParameterValue", "New size cannot be smaller than existing size");
 	if (mc_json_bool(call->in, "MultiAttachEnabled", target.multi_attach) != target.multi_attach)
 		return action_fail(call, API_UNSUPPORTED, "Multi-Attach cannot be changed after a volume is made.");
-	if (volume_type_check(call, &target))
+	if (volume_type_check(call, &target) || check_rate(call, vol))
 		return 1;
 	edited = store_edit(call->tx, vol->id);
+	count_in(call, edited);
 	doc = modification_of(edited, &target);
 	json_object_set_new(edited->spec, "modification", doc);
 	call->out = json_pack("{s:O}", "VolumeModification", doc);

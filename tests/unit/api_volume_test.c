@@ -3,6 +3,7 @@
 
 #include "api/attachment.h"
 #include "api/volume_type.h"
+#include "common/clock.h"
 
 /* --- helpers ---------------------------------------------------------------- */
 
@@ -400,12 +401,50 @@ static void test_modify(void **state)
 	assert_int_equal(json_array_size(fixture_list(f, "VolumesModifications")), 0);
 }
 
+/* What its steps would do, which are not here. */
+static void complete(struct fixture *f, const char *vol)
+{
+	struct store_tx *tx = store_write(f->api.store);
+	json_t *m = mc_json_obj(store_edit(tx, vol)->spec, "modification");
+
+	json_object_set_new(m, "ModificationState", json_string("completed"));
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+/* Four within a day, the one of the day before left out. */
+static void test_modification_rate(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vol = volume(f, "us-east-1a");
+	struct store_tx *tx;
+
+	for (int gib = 2; gib <= 5; gib++) {
+		mc_autofree char *in = mc_strf("{'VolumeId': '%s', 'Size': %d}", vol, gib);
+
+		fixture_ok(f, "ModifyVolume", in);
+		complete(f, vol);
+	}
+	modify_fails(f, vol, ", 'Size': 6", "VolumeModificationRateExceeded");
+	modify_fails(f, vol, ", 'Iops': 6", "InvalidParameterCombination");
+	tx = store_write(f->api.store);
+	json_array_set_new(mc_json_arr(store_edit(tx, vol)->spec, "modified"), 0,
+			   json_integer(mc_clock_wall() - 24LL * 3600 * MC_SECOND));
+	assert_int_equal(store_commit(tx, NULL), 0);
+	{
+		mc_autofree char *in = mc_strf("{'VolumeId': '%s', 'Size': 6}", vol);
+
+		fixture_ok(f, "ModifyVolume", in);
+	}
+	complete(f, vol);
+	modify_fails(f, vol, ", 'Size': 7", "VolumeModificationRateExceeded");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_limits), T(test_defaults), T(test_what_bites), T(test_devices), T(test_attach), T(test_root_stays), T(test_mappings),
-		T(test_bad_mappings), T(test_delete_on_termination), T(test_attributes), T(test_modify),
+		T(test_bad_mappings), T(test_delete_on_termination), T(test_attributes), T(test_modify), T(test_modification_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
