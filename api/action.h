@@ -115,6 +115,7 @@ const struct action *action_at(size_t i);
 	X(ssm) \
 	X(kms) \
 	X(kms_alias) \
+	X(kms_grant) \
 	X(kms_crypto) \
 	X(ce) \
 	X(budgets) \
@@ -136,7 +137,7 @@ int action_invalid(struct call *call, const char *format, ...) __attribute__((fo
  * "The maximum number of THINGS has been reached." */
 int action_check_quota(struct call *call, long n, long quota, const char *code, const char *things);
 /* Refuse what is asked for by one of these members (a list ended by NULL) and is not
- * here: 0, or action_fail saying why. A member that is false asks for nothing. */
+ * here: 0, or action_fail saying why. A member that is false or empty asks for nothing. */
 int action_refuse_members(struct call *call, const char *const *members, const char *why);
 /* A string of the request, NULL where it is not there or "", which some clients send for it. */
 const char *action_text(const struct call *call, const char *member);

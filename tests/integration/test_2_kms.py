@@ -135,6 +135,27 @@ def test_tags(kms, key):
     assert error_of(kms.tag_resource, KeyId=key, Tags=[{"TagKey": "aws:x", "TagValue": ""}])[0] == "TagException"
 
 
+def test_grants(kms, key):
+    """Made, found, made again by its name, retired and revoked."""
+    asked = {"GranteePrincipal": "arn:aws:iam::123456789012:role/one", "Operations": ["Encrypt", "Decrypt"], "Name": "one",
+             "Constraints": {"EncryptionContextSubset": {"a": "b"}}, "RetiringPrincipal": "arn:aws:iam::123456789012:root"}
+    made = kms.create_grant(KeyId=key, **asked)
+    assert {k: v for k, v in kms.create_grant(KeyId=key, **asked).items() if k != "ResponseMetadata"} == \
+        {"GrantId": made["GrantId"], "GrantToken": made["GrantToken"]}
+    other = kms.create_grant(KeyId=key, GranteePrincipal="arn:aws:iam::123456789012:role/two", Operations=["DescribeKey"])
+    (shown,) = kms.list_grants(KeyId=key, GranteePrincipal=asked["GranteePrincipal"])["Grants"]
+    assert shown["GrantId"] == made["GrantId"] and shown["KeyId"] == arn_of(kms, key)
+    assert {name: shown[name] for name in asked} == asked and shown["CreationDate"].tzinfo
+    assert [g["GrantId"] for g in kms.list_retirable_grants(RetiringPrincipal=asked["RetiringPrincipal"])["Grants"]] == [made["GrantId"]]
+    first = kms.list_grants(KeyId=key, Limit=1)
+    assert first["Truncated"] and len(kms.list_grants(KeyId=key, Marker=first["NextMarker"])["Grants"]) == 1
+    kms.retire_grant(GrantToken=made["GrantToken"])
+    assert error_of(kms.retire_grant, GrantToken=made["GrantToken"])[0] == "InvalidGrantTokenException"
+    kms.revoke_grant(KeyId=key, GrantId=other["GrantId"])
+    assert error_of(kms.revoke_grant, KeyId=key, GrantId=other["GrantId"])[0] == "NotFoundException"
+    assert kms.list_grants(KeyId=key)["Grants"] == []
+
+
 def test_key_of_ebs(kms):
     """It is there at first use, and nobody changes it."""
     it = kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]
