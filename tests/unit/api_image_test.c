@@ -37,8 +37,9 @@ static char *snapshot(struct fixture *f, int gib)
 
 static char *registered(struct fixture *f, const char *name, const char *snap)
 {
-	mc_autofree char *in = mc_strf("{'Name': '%s', " HVM ", 'BlockDeviceMappings': [{'DeviceName': '/dev/xvda', 'Ebs': "
-				       "{'SnapshotId': '%s'}}]}", name, snap);
+	/* Terraform sends what is not there as an empty text. */
+	mc_autofree char *in = mc_strf("{'Name': '%s', 'ImageLocation': '', 'KernelId': '', " HVM ", 'BlockDeviceMappings': "
+				       "[{'DeviceName': '/dev/xvda', 'Ebs': {'SnapshotId': '%s'}}]}", name, snap);
 
 	fixture_ok(f, "RegisterImage", in);
 	return fixture_kept(f, "ImageId");
