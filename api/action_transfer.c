@@ -1,10 +1,12 @@
 /* ImportImage, ImportSnapshot, ExportImage and what is asked of their tasks. */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "api/api.h"
 #include "api/attachment.h"
 #include "api/describe.h"
+#include "api/encryption.h"
 #include "api/image.h"
 #include "api/snapshot.h"
 #include "api/state.h"
@@ -90,13 +92,6 @@ static int read_disk(struct call *call, const json_t *container, json_t *disk)
 	return 0;
 }
 
-static int check_encryption(struct call *call)
-{
-	if (mc_json_bool(call->in, "Encrypted", false) || action_text(call, "KmsKeyId"))
-		return action_fail(call, API_UNSUPPORTED, "Encrypted imports are not supported yet.");
-	return 0;
-}
-
 /* --- making tasks ----------------------------------------------------------- */
 
 static struct resource *make_task(struct call *call, enum kind kind, json_t *disks)
@@ -111,11 +106,15 @@ static struct resource *make_task(struct call *call, enum kind kind, json_t *dis
 	return r;
 }
 
-/* The row that the disk will be. */
-static struct resource *make_snapshot(struct call *call, const struct resource *task, json_t *disk, const char *description)
+/* The row that the disk will be; kms_key NULL: in clear. */
+static struct resource *make_snapshot(struct call *call, const struct resource *task, json_t *disk, const char *description,
+				      const char *kms_key)
 {
 	struct resource *s = snapshot_make_copy(call, "", 1, description);
 
+	encryption_show(s->doc, kms_key);
+	if (kms_key)
+		json_object_update_new(disk, json_pack("{s:s, s:s}", "kms_key", encryption_key_id(s->doc), "kms_arn", kms_key));
 	json_object_del(s->spec, "copy");
 	json_object_set_new(s->spec, "import", json_string(task->id));
 	json_object_set_new(disk, "snapshot", json_string(s->id));
@@ -127,15 +126,17 @@ static int import_snapshot(struct call *call)
 	static const char *const taggable[] = { "import-snapshot-task", "snapshot", NULL };
 	const json_t *container = mc_json_obj(call->in, "DiskContainer");
 	mc_auto_json json_t *disk = json_object();
+	mc_autofree char *kms_key = NULL;
 	const char *description = action_text(call, "Description");
 	struct resource *task, *snapshot;
 
 	if (!container)
 		return action_fail(call, API_MISSING_PARAMETER, "DiskContainer");
-	if (read_disk(call, container, disk) || check_encryption(call) || action_check_tag_types(call, taggable))
+	if (read_disk(call, container, disk) || encryption_choose(call, call->in, NULL, &kms_key) || action_check_tag_types(call, taggable))
 		return 1;
 	task = make_task(call, KIND_IMPORT_SNAPSHOT, json_pack("[O]", disk));
-	snapshot = make_snapshot(call, task, disk, description ? description : mc_json_str(container, "Description", NULL));
+	snapshot = make_snapshot(call, task, disk, description ? description : mc_json_str(container, "Description", NULL),
+				 kms_key);
 	if (action_apply_tags(call, "import-snapshot-task", task) || action_apply_tags(call, "snapshot", snapshot))
 		return 1;
 	call->out = transfer_view(call, task);
@@ -147,14 +148,19 @@ static int import_snapshot(struct call *call)
 struct import {
 	struct image_shape shape;
 	json_t *disks, *mappings;
+	char *kms_key; /* ARN, NULL: in clear */
 	struct resource *task;
 };
 
-static void add_mapping(struct import *im, const char *device, const char *snapshot, const json_t *gib)
+static void add_mapping(struct call *call, struct import *im, const json_t *disk)
 {
-	json_array_append_new(im->mappings, json_pack("{s:s, s:{s:b, s:s, s:O*, s:s, s:b}}", "DeviceName", device, "Ebs",
-						      "DeleteOnTermination", 1, "SnapshotId", snapshot, "VolumeSize", gib, "VolumeType",
-						      "gp2", "Encrypted", 0));
+	const char *snapshot = mc_json_str(disk, "snapshot", "");
+	const struct resource *s = store_get(call->tx, snapshot);
+
+	json_array_append_new(im->mappings, json_pack("{s:O, s:{s:b, s:s, s:O*, s:s, s:b}}", "DeviceName", json_object_get(disk, "device"),
+						      "Ebs", "DeleteOnTermination", 1, "SnapshotId", snapshot, "VolumeSize",
+						      json_object_get(disk, "size_gib"), "VolumeType", "gp2", "Encrypted",
+						      s && mc_json_bool(s->doc, "Encrypted", false)));
 }
 
 /* A snapshot that there is already is a disk, too, with nothing to do for it. */
@@ -218,9 +224,9 @@ static int make_disks(struct call *call, struct import *im)
 		mc_autofree char *description = mc_strf("Created by AWS-VMImport service for %s", im->task->id);
 
 		if (!mc_json_bool(disk, "done", false) &&
-		    action_apply_tags(call, "snapshot", make_snapshot(call, im->task, disk, description)))
+		    action_apply_tags(call, "snapshot", make_snapshot(call, im->task, disk, description, im->kms_key)))
 			return 1;
-		add_mapping(im, mc_json_str(disk, "device", ""), mc_json_str(disk, "snapshot", ""), json_object_get(disk, "size_gib"));
+		add_mapping(call, im, disk);
 	}
 	return 0;
 }
@@ -236,8 +242,9 @@ static int make_import(struct call *call, struct import *im)
 	im->shape.root_device = mc_json_str(json_array_get(im->disks, 0), "device", ROOT_DEVICE);
 	image = image_make(call, &im->shape, im->mappings, IMAGE_PENDING);
 	json_object_set_new(im->task->spec, "image", json_string(image->id));
-	json_object_update_new(im->task->doc, json_pack("{s:s, s:b, s:s*, s:O*}", "Architecture", im->shape.architecture, "Encrypted", 0,
-							"Platform", action_text(call, "Platform"), "LicenseType",
+	json_object_update_new(im->task->doc, json_pack("{s:s, s:b, s:s*, s:s*, s:O*}", "Architecture", im->shape.architecture,
+							"Encrypted", im->kms_key != NULL, "KmsKeyId", im->kms_key, "Platform",
+							action_text(call, "Platform"), "LicenseType",
 							json_object_get(call->in, "LicenseType")));
 	if (action_apply_tags(call, "import-image-task", im->task) || action_apply_tags(call, "image", image))
 		return 1;
@@ -249,9 +256,10 @@ static int import_image(struct call *call)
 {
 	static const char *const taggable[] = { "import-image-task", "image", "snapshot", NULL };
 	struct import im = { .disks = json_array(), .mappings = json_array() };
-	int r = read_image(call, &im) || check_encryption(call) || action_check_tag_types(call, taggable) || read_containers(call, &im) ||
-		make_import(call, &im);
+	int r = read_image(call, &im) || encryption_choose(call, call->in, NULL, &im.kms_key) ||
+		action_check_tag_types(call, taggable) || read_containers(call, &im) || make_import(call, &im);
 
+	free(im.kms_key);
 	json_decref(im.disks);
 	json_decref(im.mappings);
 	return r;
@@ -351,11 +359,20 @@ static int describe_import_snapshots(struct call *call)
 	return describe_run(call, &d);
 }
 
+/* The task has one member less than the answer that made it. */
+static json_t *export_view(struct call *call, const struct resource *r)
+{
+	json_t *v = transfer_view(call, r);
+
+	json_object_del(v, "DiskImageFormat");
+	return v;
+}
+
 static int describe_exports(struct call *call)
 {
 	static const struct describe d = {
 		.kind = KIND_EXPORT_IMAGE, .list = "ExportImageTasks", .ids = "ExportImageTaskIds", .filters = task_filters,
-		.view = transfer_view, .page_min = 1, .page_max = 500,
+		.view = export_view, .page_min = 1, .page_max = 500,
 	};
 
 	return describe_run(call, &d);

@@ -118,7 +118,7 @@ void snapshot_remove(struct api *api, struct store_tx *tx, const struct resource
 	struct resource *edited = store_edit(tx, r->id);
 	int64_t now = cloud_time(api), exit;
 
-	if (r->state == SNAPSHOT_PENDING)
+	if (r->state == SNAPSHOT_PENDING && !mc_json_str(r->spec, "copy", NULL))
 		json_object_set_new(edited->spec, "delete", json_true());
 	else if (r->state == SNAPSHOT_COMPLETED && recycle_bin_keeps(tx, r, now, &exit))
 		recycle_bin_enter(tx, edited, now, exit);

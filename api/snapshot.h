@@ -29,7 +29,8 @@ struct resource *snapshot_make_copy(struct call *call, const char *stored, int64
 /* Each lists all: the first one does the work for all, so that they are of one point in time. */
 void snapshot_share_set(struct store_tx *tx, const json_t *ids);
 
-/* Delete it, or put it into the recycle bin. One that is being taken is taken first: the guest's disk has begun to move. */
+/* Delete it, or put it into the recycle bin. One that is being taken of a volume is taken first: the guest's disk has begun to
+ * move. The making of a copy ends. */
 void snapshot_remove(struct api *api, struct store_tx *tx, const struct resource *r);
 
 /* The Snapshot of DescribeSnapshots. New reference. */

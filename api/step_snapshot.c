@@ -23,7 +23,8 @@
 
 #define AREA "snapshot"
 #define SOON (MC_SECOND / 5)
-#define PATIENCE (120 * MC_SECOND) /* of trying to take one */
+#define COPY_LOOK (MC_SECOND / 2)
+#define PATIENCE (120 * MC_SECOND) /* of trying to take one, or to go on copying */
 
 /* A worker's view of a set: copies, so that no lock is held. */
 struct set {
@@ -258,7 +259,8 @@ static bool may_pass(int outcome)
 
 static int not_taken(struct set *s, int outcome, bool switching, int64_t *ret_delay, mc_err **err)
 {
-	bool late = mc_clock_wall() - state_since(s->members[0]) > PATIENCE;
+	const struct resource *first = s->members[0];
+	bool late = mc_clock_wall() - mc_json_int(first->spec, "copied", state_since(first)) > PATIENCE;
 	mc_autofree char *reason = mc_strdup(err ? mc_err_msg(*err) : "");
 
 	wake_volumes(s); /* a merge may be in the way, which its step stops */
@@ -275,12 +277,36 @@ static int not_taken(struct set *s, int outcome, bool switching, int64_t *ret_de
 	return record_failed(s, reason, err);
 }
 
+/* Its data are being copied: how far that is, and when that was last heard of. */
+static int record_copying(struct set *s, int64_t *ret_delay, mc_err **err)
+{
+	const struct resource *was = s->members[0];
+	mc_autofree char *progress = mc_strf("%lld%%", (long long)mc_json_int(json_array_get(s->answers, 0), "percent", 0));
+	struct store_tx *tx;
+	struct resource *r;
+
+	*ret_delay = COPY_LOOK;
+	if (strcmp(mc_json_str(was->doc, "Progress", ""), progress) == 0)
+		return STEP_NOT_YET;
+	tx = store_write(s->api->store);
+	r = store_edit(tx, was->id);
+	if (!r || r->state != SNAPSHOT_PENDING) {
+		store_end(tx);
+		return STEP_AGAIN;
+	}
+	json_object_set_new(r->doc, "Progress", json_string(progress));
+	json_object_set_new(r->spec, "copied", json_integer(mc_clock_wall()));
+	return store_commit(tx, err) < 0 ? -1 : STEP_NOT_YET;
+}
+
 static int take_set(struct set *s, int64_t *ret_delay, mc_err **err)
 {
 	int o = prepare(s, err);
 
 	if (o != MC_IPC_OK)
 		return not_taken(s, o, false, ret_delay, err);
+	if (strcmp(mc_json_str(json_array_get(s->answers, 0), "state", ""), "copying") == 0)
+		return record_copying(s, ret_delay, err);
 	o = switch_guest(s, err);
 	if (o != MC_IPC_OK)
 		return not_taken(s, o, true, ret_delay, err);

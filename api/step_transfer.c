@@ -26,7 +26,8 @@ static int ask(struct api *api, const struct resource *r, const json_t *disk, js
 	const char *snapshot = mc_json_str(disk, "snapshot", ""), *format = mc_json_str(disk, "format", "");
 	mc_auto_json json_t *body = exports(r) ? json_pack("{s:s, s:s, s:s}", "source", snapshot, "format", format, "target",
 							   mc_json_str(disk, "target", ""))
-					       : json_pack("{s:s, s:s}", "source", mc_json_str(disk, "source", ""), "format", format);
+					       : json_pack("{s:s, s:s, s:s*}", "source", mc_json_str(disk, "source", ""), "format",
+							   format, "kms_key", mc_json_str(disk, "kms_key", NULL));
 
 	return backend_call(api, BACKEND_STORAGED, "PUT", body, ret, err, "/v1/%s/%s", exports(r) ? "exports" : "imports",
 			    exports(r) ? r->id : snapshot);

@@ -87,7 +87,8 @@ static json_t *disk_view(const struct resource *r, const json_t *disk)
 	if (r->kind == KIND_IMPORT_IMAGE && json_object_get(disk, "device"))
 		json_object_set(v, "DeviceName", json_object_get(disk, "device"));
 	if (r->kind == KIND_IMPORT_SNAPSHOT)
-		json_object_set_new(v, "Encrypted", json_false());
+		json_object_update_new(v, json_pack("{s:b, s:O*}", "Encrypted", json_object_get(disk, "kms_arn") != NULL, "KmsKeyId",
+						    json_object_get(disk, "kms_arn")));
 	return v;
 }
 

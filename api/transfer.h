@@ -1,5 +1,5 @@
 /* Imports and exports of disks: tasks that storaged works on. A task's spec.disks are
- * [{snapshot, source, format, device?, url?, bucket?, key?, description?, percent, bytes?, done?}];
+ * [{snapshot, source, format, kms_key?, device?, url?, bucket?, key?, description?, percent, bytes?, done?}];
  * an export has one, whose `target` it writes. The rows of an import's snapshots and image
  * are there from the first, pending. */
 #ifndef MC_API_TRANSFER_H

@@ -15,6 +15,7 @@
 #include "storaged/janitor.h"
 #include "storaged/qcow2.h"
 #include "storaged/reader.h"
+#include "storaged/snapshot_copy.h"
 #include "storaged/task.h"
 
 #define AREA "import"
@@ -73,7 +74,7 @@ int import_layer(struct storage *storage, const struct layer *layer, struct qemu
 
 struct job {
 	struct storage *storage;
-	char id[MC_ID_LEN];
+	char id[MC_ID_LEN], kms_key[MC_UUID_LEN];
 	char *path;
 	enum foreign_format format;
 };
@@ -86,23 +87,67 @@ static void job_free(void *arg)
 	free(job);
 }
 
+/* A part of a task: from this per cent on, so many of them. */
+struct part {
+	struct task *task;
+	int from, span;
+};
+
+static void part_percent(void *ctx, int percent)
+{
+	const struct part *part = ctx;
+
+	task_percent(part->task, part->from + percent * part->span / 100);
+}
+
+static struct qemu_img_watch part_watch(struct part *part)
+{
+	return (struct qemu_img_watch){.cancel_fd = task_cancel_fd(part->task), .percent = part_percent, .ctx = part};
+}
+
+/* The layer's file, in clear. */
+static int take_file(struct task *task, const struct job *job, const struct foreign *found, const struct layer *layer, mc_err **err)
+{
+	struct part part = {task, 0, job->kms_key[0] ? 50 : 100};
+	struct qemu_img_copy copy = {
+		.driver = foreign_format_driver(job->format), .source = job->path, .data_bytes = found->data_bytes,
+		.timeout_s = (unsigned)job->storage->config->import_timeout, .watch = part_watch(&part),
+	};
+
+	return import_layer(job->storage, layer, &copy, err);
+}
+
+/* By way of a layer in clear, as the file itself is: no process that reads a foreign file has a key. */
+static int take_encrypted(struct task *task, const struct job *job, const struct foreign *found, const struct layer *layer, mc_err **err)
+{
+	struct layer clear = {.virtual_bytes = layer->virtual_bytes};
+	struct part part = {task, 50, 50};
+	struct qemu_img_watch watch = part_watch(&part);
+	int r;
+
+	mc_id_new("lay", clear.id);
+	if (graph_layer_begin(job->storage->graph, &clear, err) < 0)
+		return -1;
+	r = take_file(task, job, found, &clear, err);
+	MC_CRASH_POINT();
+	if (r == MC_IPC_OK)
+		r = snapshot_copy_layer(job->storage, clear.id, layer, job->kms_key, true, &watch, err);
+	storage_abandon(job->storage, clear.id);
+	return r;
+}
+
 static int bring_in(struct task *task, struct job *job, const struct foreign *found, mc_err **err)
 {
 	struct storage *storage = job->storage;
 	struct snapshot s = {.size_gib = ((int64_t)found->virtual_bytes + GIB - 1) / GIB,
 			     .layer = {.virtual_bytes = (int64_t)found->virtual_bytes}};
-	struct qemu_img_copy copy = {
-		.driver = foreign_format_driver(job->format), .source = job->path, .data_bytes = found->data_bytes,
-		.timeout_s = (unsigned)storage->config->import_timeout,
-		.watch = {.cancel_fd = task_cancel_fd(task), .percent = task_percent, .ctx = task},
-	};
 	int r;
 
 	snprintf(s.id, sizeof(s.id), "%s", job->id);
 	mc_id_new("lay", s.layer.id);
 	if (graph_layer_begin(storage->graph, &s.layer, err) < 0)
 		return -1;
-	r = import_layer(storage, &s.layer, &copy, err);
+	r = (job->kms_key[0] ? take_encrypted : take_file)(task, job, found, &s.layer, err);
 	MC_CRASH_POINT();
 	s.bytes = (int64_t)store_allocated(&storage->store, s.layer.id);
 	if (r == MC_IPC_OK && graph_snapshot_add(storage->graph, &s, err) < 0)
@@ -176,11 +221,11 @@ int import_get(struct storage *storage, const char *id, json_t **ret, mc_err **e
 	return MC_IPC_OK;
 }
 
-static int begin(struct storage *storage, const char *id, const char *source, enum foreign_format format, mc_err **err)
+static int begin(struct storage *storage, const char *id, const struct import_wanted *wanted, enum foreign_format format, mc_err **err)
 {
 	mc_autofree char *path = NULL;
 	struct job *job;
-	int r = exchange_source(storage->config, source, &path, err);
+	int r = exchange_source(storage->config, wanted->source, &path, err);
 
 	if (r != MC_IPC_OK)
 		return r;
@@ -191,23 +236,24 @@ static int begin(struct storage *storage, const char *id, const char *source, en
 	job = mc_alloc(sizeof(*job));
 	*job = (struct job){.storage = storage, .path = MC_STEAL(path), .format = format};
 	snprintf(job->id, sizeof(job->id), "%s", id);
+	snprintf(job->kms_key, sizeof(job->kms_key), "%s", wanted->kms_key ? wanted->kms_key : "");
 	if (tasks_begin(storage->tasks, id, run, job, job_free, err) < 0)
 		return MC_IPC_UNAVAILABLE;
 	return MC_IPC_OK;
 }
 
-int import_put(struct storage *storage, const char *id, const char *source, const char *word, json_t **ret, mc_err **err)
+int import_put(struct storage *storage, const char *id, const struct import_wanted *wanted, json_t **ret, mc_err **err)
 {
-	enum foreign_format format = foreign_format_parse(word);
+	enum foreign_format format = foreign_format_parse(wanted->format);
 	int r = find_done(storage, id, ret, err);
 
 	if (r <= 0)
 		return r < 0 ? -1 : MC_IPC_OK;
 	if (format == FOREIGN_FORMAT_MAX) {
-		mc_err_set(err, 0, "format: %s is not known", word);
+		mc_err_set(err, 0, "format: %s is not known", wanted->format);
 		return MC_IPC_BAD_REQUEST;
 	}
-	r = begin(storage, id, source, format, err);
+	r = begin(storage, id, wanted, format, err);
 	return r == MC_IPC_OK ? import_get(storage, id, ret, err) : r;
 }
 

@@ -12,9 +12,12 @@
  * -1 and *err. The caller abandons the layer unless it is OK. */
 int import_layer(struct storage *storage, const struct layer *layer, struct qemu_img_copy *copy, mc_err **err);
 
+struct import_wanted {
+	const char *source, *format, *kms_key; /* kms_key NULL: in clear */
+};
 /* Have a snapshot of this id made of the file (storaged/exchange.h) of this format (storaged/foreign.h), or see
  * how far that is. Outcomes and documents as docs/ipc.md has them; MC_IPC_OK with *ret, or *err. */
-int import_put(struct storage *storage, const char *id, const char *source, const char *format, json_t **ret, mc_err **err);
+int import_put(struct storage *storage, const char *id, const struct import_wanted *wanted, json_t **ret, mc_err **err);
 int import_get(struct storage *storage, const char *id, json_t **ret, mc_err **err);
 
 /* End it where it is under way, forget it in any case; the snapshot of a finished one stays. */

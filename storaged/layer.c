@@ -197,7 +197,18 @@ static int check_room(struct storage *storage, const char *from, mc_err **err)
 	return graph_chain(storage->graph, from, add_bytes, &sum, err) < 0 ? -1 : storage_room(storage, sum.bytes, err);
 }
 
-static int copy(struct storage *storage, const char *from, const struct layer *to, mode_t mode, mc_err **err)
+static int write_copy(struct storage *storage, const struct qemu_img_file *source, const struct qemu_img_file *target,
+		      const struct qemu_img_watch *watch, mc_err **err)
+{
+	int r = qemu_img_copy(&storage->offspring, source, target, watch, err);
+
+	if (r > 0)
+		mc_err_set(err, 0, "it was cancelled");
+	return r > 0 ? MC_IPC_CONFLICT : r;
+}
+
+int layer_copy_own(struct storage *storage, const char *from, const struct layer *to, mode_t mode, const struct qemu_img_watch *watch,
+		   mc_err **err)
 {
 	auto_qemu_img_file source = {.key_fd = -1}, target = {.key_fd = -1};
 	int r = check_room(storage, from, err);
@@ -210,22 +221,18 @@ static int copy(struct storage *storage, const char *from, const struct layer *t
 		r = open_part(storage, to->id, &target, err);
 	MC_CRASH_POINT();
 	if (r == MC_IPC_OK)
-		r = qemu_img_copy(&storage->offspring, &source, &target, err);
+		r = write_copy(storage, &source, &target, watch, err);
 	return r == MC_IPC_OK ? store_commit(&storage->store, to->id, mode, err) : r;
 }
 
-int layer_copy_raw(struct storage *storage, const char *from, const struct layer *to, mode_t mode, mc_err **err)
-{
-	return copy(storage, from, to, mode, err);
-}
-
-int layer_copy(struct storage *storage, const char *from, const struct layer *to, mode_t mode, mc_err **err)
+int layer_copy(struct storage *storage, const char *from, const struct layer *to, mode_t mode, const struct qemu_img_watch *watch,
+	       mc_err **err)
 {
 	int r = merge_read(storage, from, err);
 
 	if (r != MC_IPC_OK)
 		return r;
-	r = copy(storage, from, to, mode, err);
+	r = layer_copy_own(storage, from, to, mode, watch, err);
 	merge_read_end(storage, from);
 	return r;
 }

@@ -19,11 +19,14 @@ int layer_make(struct storage *storage, const struct layer *layer, mc_err **err)
 int layer_open(struct storage *storage, const char *layer, bool chain, struct qemu_img_file *ret, mc_err **err);
 
 /* Make the file, with this mode, of a layer without a parent that shows what a frozen layer does, which does not
- * change meanwhile. Returns as layer_make(), or MC_IPC_NO_CAPACITY. */
-int layer_copy(struct storage *storage, const char *from, const struct layer *to, mode_t mode, mc_err **err);
+ * change meanwhile. watch NULL: to its end. Returns as layer_make(), or MC_IPC_NO_CAPACITY, or MC_IPC_CONFLICT where it was
+ * cancelled. */
+int layer_copy(struct storage *storage, const char *from, const struct layer *to, mode_t mode, const struct qemu_img_watch *watch,
+	       mc_err **err);
 
-/* The same of a raw layer, which nobody has open. */
-int layer_copy_raw(struct storage *storage, const char *from, const struct layer *to, mode_t mode, mc_err **err);
+/* The same of a layer that is nobody else's meanwhile: a raw one that nobody has open, one in state creating. */
+int layer_copy_own(struct storage *storage, const char *from, const struct layer *to, mode_t mode, const struct qemu_img_watch *watch,
+		   mc_err **err);
 
 /* Under which KMS key is the layer? *ret "" where it is not encrypted. 0, or -1 and *err. */
 int layer_owner(struct storage *storage, const char *layer, char ret_kms_key[MC_UUID_LEN], mc_err **err);

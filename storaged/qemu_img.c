@@ -162,22 +162,6 @@ int qemu_img_resize(const struct offspring *offspring, const struct qemu_img_fil
 	return run_arguments(offspring, &a, err);
 }
 
-int qemu_img_copy(const struct offspring *offspring, const struct qemu_img_file *source, const struct qemu_img_file *target,
-		  mc_err **err)
-{
-	auto_qemu_arguments a = quietly("convert", source);
-	struct qemu_child child = {.offspring = offspring, .arguments = &a};
-
-	qemu_add_key(&a, QEMU_IMG_TARGET_KEY, target->key_fd);
-	qemu_add(&a, "-n");
-	qemu_add(&a, "--target-is-zero");
-	qemu_add(&a, "-O");
-	qemu_add(&a, target->format ? target->format : "qcow2");
-	qemu_add(&a, source->name);
-	qemu_add(&a, target->name);
-	return run_long(&child, a.v, 0, -1, err);
-}
-
 /* --- long ones that are watched --------------------------------------------- */
 
 /* It writes "    (12.34/100%)" and a carriage return, again and again. */
@@ -193,6 +177,42 @@ static void on_output(void *ctx, const char *text, size_t n)
 		percent = percent * 10 + (*at - '0');
 	if (percent <= 100)
 		watch->percent(watch->ctx, percent);
+}
+
+/* Run one of ours to its end, or until it is cancelled. Returns as qemu_img_copy(); *what says what failed. */
+static int run_watched(struct mc_spawn *spawn, const struct qemu_img_watch *watch, const char *what, mc_err **err)
+{
+	mc_auto_spawn_result struct mc_spawn_result result = {0};
+	mc_autofree char *words = NULL;
+	int r;
+
+	spawn->cancel_fd = watch ? watch->cancel_fd : -1;
+	spawn->on_output = watch ? on_output : NULL;
+	spawn->output_ctx = (void *)watch;
+	r = run_to_end(spawn, &result, err);
+	if (r != FAILED)
+		return r;
+	words = said(&result);
+	return mc_err_set(err, 0, "it cannot be %s: %s", what, words);
+}
+
+int qemu_img_copy(const struct offspring *offspring, const struct qemu_img_file *source, const struct qemu_img_file *target,
+		  const struct qemu_img_watch *watch, mc_err **err)
+{
+	auto_qemu_arguments a = qemu_arguments(QEMU_IMG, "convert");
+	struct qemu_child child = {.offspring = offspring, .arguments = &a};
+	struct mc_spawn spawn = {.argv = a.v, .in_child = qemu_child_bind, .arg = &child};
+
+	qemu_add(&a, "-p");
+	qemu_add_file(&a, source);
+	qemu_add_key(&a, QEMU_IMG_TARGET_KEY, target->key_fd);
+	qemu_add(&a, "-n");
+	qemu_add(&a, "--target-is-zero");
+	qemu_add(&a, "-O");
+	qemu_add(&a, target->format ? target->format : "qcow2");
+	qemu_add(&a, source->name);
+	qemu_add(&a, target->name);
+	return run_watched(&spawn, watch, "copied", err);
 }
 
 int qemu_img_import(const struct sandbox *sandbox, const struct offspring *offspring,
@@ -242,14 +262,7 @@ int qemu_img_export(const struct offspring *offspring, const char *layer, const 
 	struct export_child child = {{.offspring = offspring, .humble = true}, dir_fd};
 	const char *const plain[] = {QEMU_IMG, "convert", "-p", "-f", "qcow2", "-O", driver, layer, target, NULL};
 	const char *const more[] = {QEMU_IMG, "convert", "-p", "-f", "qcow2", "-O", driver, "-o", options, layer, target, NULL};
-	struct mc_spawn spawn = {.argv = options ? more : plain, .cancel_fd = watch->cancel_fd, .in_child = export_child,
-				 .arg = &child, .on_output = on_output, .output_ctx = (void *)watch};
-	mc_auto_spawn_result struct mc_spawn_result result = {0};
-	mc_autofree char *words = NULL;
-	int r = run_to_end(&spawn, &result, err);
+	struct mc_spawn spawn = {.argv = options ? more : plain, .in_child = export_child, .arg = &child};
 
-	if (r != FAILED)
-		return r;
-	words = said(&result);
-	return mc_err_set(err, 0, "it cannot be written: %s", words);
+	return run_watched(&spawn, watch, "written", err);
 }

@@ -34,10 +34,6 @@ int qemu_img_mend(const struct offspring *offspring, const struct qemu_img_file 
 /* Make the guest's size of a qcow2 that nobody has open larger. 0 or -1 and *err. */
 int qemu_img_resize(const struct offspring *offspring, const struct qemu_img_file *file, uint64_t virtual_bytes, mc_err **err);
 
-/* Write what a frozen source shows into an empty qcow2 of its size or larger. 0 or -1 and *err. */
-int qemu_img_copy(const struct offspring *offspring, const struct qemu_img_file *source, const struct qemu_img_file *target,
-		  mc_err **err);
-
 enum qemu_img_outcome {
 	QEMU_IMG_OK,
 	QEMU_IMG_BAD_SOURCE, /* the source cannot be converted: *err says why */
@@ -51,6 +47,11 @@ struct qemu_img_watch {
 	void (*percent)(void *ctx, int percent); /* called as it goes; NULL: nobody asks */
 	void *ctx;
 };
+
+/* Write what a frozen source shows into an empty qcow2 of its size or larger. watch NULL: to its end. 0, 1 where it
+ * was cancelled, or -1 and *err. */
+int qemu_img_copy(const struct offspring *offspring, const struct qemu_img_file *source, const struct qemu_img_file *target,
+		  const struct qemu_img_watch *watch, mc_err **err);
 
 struct qemu_img_copy {
 	const char *driver;   /* QEMU's name of the source's format */

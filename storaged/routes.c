@@ -11,6 +11,7 @@
 #include "storaged/kms.h"
 #include "storaged/merge.h"
 #include "storaged/snapshot.h"
+#include "storaged/snapshot_copy.h"
 #include "storaged/storage.h"
 #include "storaged/volume.h"
 
@@ -333,6 +334,7 @@ static int get_written(void *ctx, const struct mc_ipc_request *req, json_t **ret
 static const struct mc_field import_fields[] = {
 	{"source", MC_FIELD_STRING, true, 1, 4000, NULL, NULL},
 	{"format", MC_FIELD_STRING, true, 1, 16, NULL, NULL},
+	{"kms_key", MC_FIELD_STRING, false, 0, 0, vault_key_id, NULL},
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
 };
 
@@ -345,7 +347,10 @@ static const struct mc_field export_fields[] = {
 
 static int put_import(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
-	return import_put(ctx, req->vars[0], mc_json_str(req->body, "source", ""), mc_json_str(req->body, "format", ""), ret_body, err);
+	struct import_wanted wanted = {mc_json_str(req->body, "source", ""), mc_json_str(req->body, "format", ""),
+				       mc_json_str(req->body, "kms_key", NULL)};
+
+	return import_put(ctx, req->vars[0], &wanted, ret_body, err);
 }
 
 static int get_import(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)

@@ -13,6 +13,7 @@
 #include "storaged/merge.h"
 #include "storaged/owners.h"
 #include "storaged/qemu_img.h"
+#include "storaged/snapshot_copy.h"
 #include "storaged/volume.h"
 
 #define AREA "snapshot"
@@ -255,7 +256,7 @@ static int copy_raw(struct storage *storage, const char *id, const struct volume
 	snprintf(s.volume, sizeof(s.volume), "%s", v->id);
 	r = vault_layer_same_key(storage->vault, s.layer.id, v->layer.id, err);
 	if (r == 0)
-		r = layer_copy_raw(storage, v->layer.id, &s.layer, STORE_MODE_FROZEN, err);
+		r = layer_copy_own(storage, v->layer.id, &s.layer, STORE_MODE_FROZEN, NULL, err);
 	s.bytes = (int64_t)store_allocated(&storage->store, s.layer.id);
 	if (r == MC_IPC_OK && graph_snapshot_add(storage->graph, &s, err) < 0)
 		r = -1;
@@ -362,86 +363,6 @@ int snapshot_abandon(struct storage *storage, const char *id, mc_err **err)
 	return with_locked(storage, id, abandon_prepared, err);
 }
 
-/* --- copying -------------------------------------------------------------- */
-
-/* The source as the copy will have it; an outcome. */
-static int copy_source(struct storage *storage, const char *source, struct snapshot *ret, mc_err **err)
-{
-	struct image image;
-	int r;
-
-	if (!mc_id_valid("ami", source)) {
-		r = find(storage, source, ret, err);
-		if (r != MC_IPC_OK || !ret->overlay[0])
-			return r;
-		mc_err_set(err, 0, "snapshot %s has not been taken yet", source);
-		return MC_IPC_UNAVAILABLE;
-	}
-	r = graph_image_find(storage->graph, source, &image, err);
-	if (r > 0)
-		mc_err_set(err, 0, "there is no image %s", source);
-	if (r != 0)
-		return r < 0 ? -1 : MC_IPC_NOT_FOUND;
-	*ret = (struct snapshot){.layer = image.layer, .size_gib = (image.layer.virtual_bytes + GIB - 1) / GIB,
-				 .bytes = (int64_t)store_allocated(&storage->store, image.layer.id)};
-	image_deinit(&image);
-	return MC_IPC_OK;
-}
-
-/* All of the source's data, in a layer of its own under this KMS key. */
-static int copy_encrypted(struct storage *storage, struct snapshot *s, const char *kms_key, mc_err **err)
-{
-	struct layer source = s->layer, layer = {.virtual_bytes = s->layer.virtual_bytes};
-	int r;
-
-	mc_id_new("lay", layer.id);
-	if (graph_layer_begin(storage->graph, &layer, err) < 0)
-		return -1;
-	r = vault_layer_new_key(storage->vault, layer.id, kms_key, err);
-	if (r == MC_IPC_OK)
-		r = layer_copy(storage, source.id, &layer, STORE_MODE_FROZEN, err);
-	s->layer = layer;
-	s->layer.state = LAYER_FROZEN;
-	s->bytes = (int64_t)store_allocated(&storage->store, layer.id);
-	if (r == MC_IPC_OK && graph_snapshot_add(storage->graph, s, err) < 0)
-		r = -1;
-	if (r == MC_IPC_OK)
-		return MC_IPC_OK;
-	storage_abandon(storage, layer.id);
-	mc_err_wrap(err, "snapshot %s", s->id);
-	return r;
-}
-
-/* The data is shared where the key is the same. */
-static int copy(struct storage *storage, struct snapshot *s, const char *kms_key, mc_err **err)
-{
-	char owner[MC_UUID_LEN];
-
-	if (layer_owner(storage, s->layer.id, owner, err) < 0)
-		return -1;
-	if (kms_key && strcmp(kms_key, owner) != 0)
-		return copy_encrypted(storage, s, kms_key, err);
-	return graph_snapshot_share(storage->graph, s, err) == 0 ? MC_IPC_OK : -1;
-}
-
-int snapshot_copy(struct storage *storage, const char *id, const char *source, const char *kms_key, json_t **ret, mc_err **err)
-{
-	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
-	struct snapshot s;
-	int r = graph_snapshot_find(storage->graph, id, &s, err);
-
-	if (r > 0) {
-		r = copy_source(storage, source, &s, err);
-		snprintf(s.id, sizeof(s.id), "%s", id);
-		if (r == MC_IPC_OK)
-			r = copy(storage, &s, kms_key, err);
-		janitor_wake(storage->janitor);
-	}
-	if (r == MC_IPC_OK)
-		*ret = snapshot_json(storage, &s);
-	return r;
-}
-
 /* --- deleting ------------------------------------------------------------- */
 
 static int delete_taken(struct storage *storage, struct snapshot *s, mc_err **err)
@@ -466,5 +387,6 @@ static int delete_taken(struct storage *storage, struct snapshot *s, mc_err **er
 
 int snapshot_delete(struct storage *storage, const char *id, mc_err **err)
 {
+	snapshot_copy_end(storage, id);
 	return with_locked(storage, id, delete_taken, err);
 }

@@ -18,10 +18,6 @@ int snapshot_take(struct storage *storage, const char *id, json_t **ret, mc_err 
 /* The QEMU did not switch and will not: forget the preparation. Absent is fine, taken is MC_IPC_CONFLICT. */
 int snapshot_abandon(struct storage *storage, const char *id, mc_err **err);
 
-/* The same data, of a snapshot or an image, under another id. It is copied where it is to be encrypted under
- * another KMS key than it is; NULL: as it is. Idempotent. */
-int snapshot_copy(struct storage *storage, const char *id, const char *source, const char *kms_key, json_t **ret, mc_err **err);
-
 int snapshot_get(struct storage *storage, const char *id, json_t **ret, mc_err **err);
 int snapshot_list(struct storage *storage, json_t **ret, mc_err **err);
 

@@ -235,7 +235,7 @@ static int make_file(struct storage *storage, const struct volume *v, const stru
 		r = vault_layer_new_key(storage->vault, v->layer.id, m->kms_key, err);
 	if (r != MC_IPC_OK)
 		return r;
-	return m->from[0] ? layer_copy(storage, m->from, &v->layer, STORE_MODE_TOP, err) : layer_make(storage, &v->layer, err);
+	return m->from[0] ? layer_copy(storage, m->from, &v->layer, STORE_MODE_TOP, NULL, err) : layer_make(storage, &v->layer, err);
 }
 
 static int create(struct storage *storage, struct volume *v, const struct volume_wanted *wanted, mc_err **err)

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import subprocess
+import time
 
 import pytest
 
@@ -75,6 +76,18 @@ def make(storaged, volume, **more):
     return answer
 
 
+def copied(storaged, snapshot, source, kms_key):
+    """The copy under this key, once it is there."""
+    end = time.monotonic() + 120
+    while True:
+        status, answer = storaged.call("PUT", f"snapshots/{snapshot}", {"copy": source, "kms_key": kms_key})
+        assert status == 200 and time.monotonic() < end, answer
+        if answer["state"] != "copying":
+            return answer
+        assert 0 <= answer["percent"] <= 100
+        time.sleep(0.02)
+
+
 def write_mark(storaged, volume, directory):
     mark = directory / "mark"
     mark.write_bytes(MARK)
@@ -135,7 +148,7 @@ def test_other_keys_copy(storaged, directory):
     assert storaged.call("PUT", f"snapshots/{SNAP}", {"volume": VOL})[0] == 200
     encrypted = make(storaged, OTHER, snapshot=SNAP, kms_key=KEY)
     assert encrypted["backing"] == [] and encrypted["key"]
-    assert storaged.call("PUT", f"snapshots/{COPY}", {"copy": SNAP, "kms_key": KEY2})[0] == 200
+    assert copied(storaged, COPY, SNAP, KEY2)["state"] == "available"
     third = make(storaged, THIRD, snapshot=COPY, kms_key=KEY2)
     assert len(third["backing"]) == 1 and third["key"] != encrypted["key"]
     for name in (f"snapshots/{SNAP}", f"volumes/{VOL}"):
@@ -144,6 +157,42 @@ def test_other_keys_copy(storaged, directory):
     for volume in (OTHER, THIRD):
         text = qemu_io(storaged, volume, "read -v 64k 32")
         assert "plaintext.that" in text
+    assert storaged.check() == (0, "0 findings\n")
+
+
+def test_import_under_a_key(storaged, directory):
+    """A file in clear becomes an encrypted snapshot; of the way in between nothing stays."""
+    bucket = storaged.home / "exchange" / "bucket"
+    bucket.mkdir()
+    disk = bucket / "disk.raw"
+    disk.write_bytes(b"\0" * 65536 + MARK + b"\0" * (1 << 20))
+    os.truncate(disk, 64 << 20)
+    wanted = {"source": "bucket/disk.raw", "format": "raw", "kms_key": KEY}
+    def report():
+        answer = storaged.call("PUT", f"imports/{SNAP}", wanted)[1]
+        assert answer["state"] != "failed", answer
+        return answer["state"] == "done"
+    wait("the import is done", report)
+    disk.unlink()
+    assert found(storaged, MARK[:64]) == [] and len(storaged.files) == 1
+    made = make(storaged, VOL, snapshot=SNAP, kms_key=KEY)
+    assert made["key"] and len(made["backing"]) == 1
+    assert "plaintext.that" in qemu_io(storaged, VOL, "read -v 64k 32")
+    assert storaged.check() == (0, "0 findings\n")
+
+
+def test_copy_that_is_ended(storaged, directory):
+    """Deleted while it is being made: nothing of it stays, and the same can be made again."""
+    make(storaged, VOL)
+    qemu_io(storaged, VOL, "write -P 7 0 128M", "flush")
+    assert storaged.call("PUT", f"snapshots/{SNAP}", {"volume": VOL})[0] == 200
+    before = storaged.files
+    answer = storaged.call("PUT", f"snapshots/{COPY}", {"copy": SNAP, "kms_key": KEY})[1]
+    assert answer["state"] == "copying" and answer["percent"] < 100, answer
+    assert storaged.call("DELETE", f"snapshots/{COPY}") == (200, {})
+    assert storaged.call("GET", f"snapshots/{COPY}")[0] == 404 and storaged.files == before
+    copied(storaged, COPY, SNAP, KEY)
+    assert len(storaged.files) == len(before) + 1
     assert storaged.check() == (0, "0 findings\n")
 
 
