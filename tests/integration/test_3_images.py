@@ -1,8 +1,13 @@
 """Images made of instances and snapshots, and instances launched from them, looked at inside the guests."""
 
+import contextlib
+import os
+import shutil
+import signal
+
 import pytest
 
-from cloud import BOOT_S, OTHER_REGION, SHORT_S, Guest, error_of, wait_until
+from cloud import BOOT_S, OTHER_REGION, SHORT_S, Guest, error_of, run, wait_until
 from test_3_volumes import serial, wait_attached, wait_gone, wait_seen, wait_volume
 
 
@@ -135,3 +140,97 @@ def test_create_without_reboot_and_copy(worked, cloud, ec2):
         far.delete_volume(VolumeId=v)
         wait_gone(far, v)
     forget(far, *copies)
+
+
+# --- imports and exports
+
+@pytest.fixture(scope="module")
+def bucket(cloud):
+    """A directory of the operator's that storaged may write to."""
+    path = cloud.home / "exchange" / "disks"
+    path.mkdir()
+    shutil.chown(path, "minicloud-storaged")
+    return path
+
+
+def ended(describe_tasks, member, detail=None, **ids):
+    """The task once it is no longer active."""
+    def reached():
+        task = describe_tasks(**ids)[member][0]
+        return task if (task[detail] if detail else task)["Status"] not in ("active", "deleting") else None
+    return wait_until("the task has ended", reached, BOOT_S)
+
+
+def test_export_and_import(cloud, ec2, bucket, key_file, open_group):
+    """The tiny image out into the operator's directory as another format, in again under a key, and it starts."""
+    tiny = cloud.tiny_image()
+    copy = ec2.copy_image(Name="to export", SourceRegion="us-east-1", SourceImageId=tiny)["ImageId"]
+    wait_image(ec2, copy)
+    task = cloud.aws("ec2", "export-image", "--image-id", copy, "--disk-image-format", "VMDK", "--s3-export-location",
+                     "S3Bucket=disks,S3Prefix=out-")
+    done = ended(ec2.describe_export_image_tasks, "ExportImageTasks", ExportImageTaskIds=[task["ExportImageTaskId"]])
+    assert done["Status"] == "completed" and done["Progress"] == "100", done
+    (path,) = bucket.iterdir()
+    assert path.name == f"out-{task['ExportImageTaskId']}.vmdk"
+    run("qemu-img", "compare", "-f", "vmdk", "-F", "qcow2", path, cloud.home / "images-src" / "minicloud-tiny.qcow2")
+    forget(ec2, copy)
+    words = ["ec2", "import-image", "--description", "there and back", "--disk-containers",
+             f"Format=vmdk,UserBucket={{S3Bucket=disks,S3Key={path.name}}}", "--client-token", "once", "--encrypted"]
+    task = cloud.aws(*words)["ImportTaskId"]
+    assert cloud.aws(*words)["ImportTaskId"] == task
+    done = ended(ec2.describe_import_image_tasks, "ImportImageTasks", ImportTaskIds=[task])
+    assert done["Status"] == "completed", done
+    image = wait_image(ec2, done["ImageId"])
+    root = image["BlockDeviceMappings"][0]["Ebs"]
+    assert image["Name"] == task and root["VolumeSize"] == 1 and root["Encrypted"]
+    key = cloud.client("kms").describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]["Arn"]
+    assert done["Encrypted"] and done["KmsKeyId"] == key
+    assert ec2.describe_snapshots(SnapshotIds=[root["SnapshotId"]])["Snapshots"][0]["KmsKeyId"] == key
+    guest = launch_one(cloud, key_file, image["ImageId"], open_group)
+    try:
+        cloud.wait_state(guest.id, "running")
+        guest.wait_ssh()
+    finally:
+        ec2.terminate_instances(InstanceIds=[guest.id])
+    cloud.wait_state(guest.id, "terminated")
+    forget(ec2, image["ImageId"])
+
+
+@contextlib.contextmanager
+def at_rest(pid):
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_imports_that_end_early(cloud, ec2, bucket):
+    """A hostile file, one that is not there, and one that is cancelled: a message, and nothing left."""
+    before = {s["SnapshotId"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
+    run("qemu-img", "create", "-q", "-u", "-f", "qcow2", "-b", "/etc/hostname", "-F", "raw", bucket / "bad.qcow2", "64M")
+    (bucket / "bad.qcow2").chmod(0o644)
+    with open(bucket / "large.raw", "wb") as f:
+        f.write(os.urandom(1 << 20) * 20)
+    (bucket / "large.raw").chmod(0o644)
+
+    def begin(name):
+        return ec2.import_snapshot(DiskContainer={"Url": f"file://{bucket}/{name}"})["ImportTaskId"]
+    for name, word in (("bad.qcow2", "backing file"), ("absent.raw", "there is no")):
+        done = ended(ec2.describe_import_snapshot_tasks, "ImportSnapshotTasks", "SnapshotTaskDetail", ImportTaskIds=[begin(name)])
+        detail = done["SnapshotTaskDetail"]
+        assert detail["Status"] == "deleted" and word in detail["StatusMessage"], detail
+        assert detail["StatusMessage"].startswith("ClientError: ")
+    with at_rest(cloud.pid("storaged")):  # or it might be done first
+        task = begin("large.raw")
+        assert cloud.aws("ec2", "cancel-import-task", "--import-task-id", task)["PreviousState"] == "active"
+    done = ended(ec2.describe_import_snapshot_tasks, "ImportSnapshotTasks", "SnapshotTaskDetail", ImportTaskIds=[task])
+    assert done["SnapshotTaskDetail"]["Status"] == "deleted"
+    assert error_of(ec2.cancel_import_task, ImportTaskId=task)[0] == "IncorrectState"
+    wait_until("no snapshot is left", lambda: before == {
+        s["SnapshotId"] for s in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}, SHORT_S)
+    done = begin("large.raw")
+    detail = ended(ec2.describe_import_snapshot_tasks, "ImportSnapshotTasks", "SnapshotTaskDetail", ImportTaskIds=[done])["SnapshotTaskDetail"]
+    assert detail["Status"] == "completed" and detail["Progress"] == "100", detail
+    assert ec2.describe_snapshots(SnapshotIds=[detail["SnapshotId"]])["Snapshots"][0]["State"] == "completed"
+    ec2.delete_snapshot(SnapshotId=detail["SnapshotId"])
