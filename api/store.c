@@ -7,8 +7,11 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/crash.h"
+#include "common/db.h"
 #include "common/fs.h"
 #include "common/json.h"
+
+#define LOG_BYTES (8 << 20) /* twice a thousand pages */
 
 /* --- life --------------------------------------------------------------- */
 
@@ -33,7 +36,8 @@ struct store *store_open(const char *path, mc_err **err)
 	s->facts = json_object();
 	s->keys = json_object();
 	s->next_seq = 1;
-	if (store_db_open(s, path, err) < 0 || store_db_load(s, err) < 0) {
+	s->db = store_db_open(path, err);
+	if (!s->db || store_db_load(s, err) < 0) {
 		store_close(s);
 		return NULL;
 	}
@@ -49,10 +53,16 @@ void store_close(struct store *s)
 	json_decref(s->keys);
 	free(s->default_key);
 	sqlite3_close(s->db);
-	free(s->ballast);
 	pthread_rwlock_destroy(&s->lock);
 	pthread_mutex_destroy(&s->writer);
 	free(s);
+}
+
+void store_keep_room(struct store *s)
+{
+	pthread_mutex_lock(&s->writer);
+	mc_db_keep_room(s->db, LOG_BYTES);
+	pthread_mutex_unlock(&s->writer);
 }
 
 void store_on_change(struct store *s, store_changed_fn *fn, void *ctx)

@@ -21,7 +21,7 @@ struct store_tx;
 
 /* Open (and create, upgrade, load) the database. NULL and *err on failure. */
 struct store *store_open(const char *path, mc_err **err);
-/* From now on keep room on its disk for deleting things when that is full, in DATABASE.ballast. */
+/* Have room for commits when the disk is full, so that things can be deleted then (common/db.h). */
 void store_keep_room(struct store *s);
 void store_close(struct store *store);
 

@@ -1,15 +1,12 @@
 /* The database of record: schema, load at start, one SQL transaction per commit. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "api/billing/credit.h"
 #include "api/billing/schema.h"
 #include "api/burst.h"
 #include "api/state.h"
 #include "api/store_internal.h"
-#include "common/ballast.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/db.h"
@@ -47,38 +44,9 @@ static const struct mc_db_upgrade upgrades[] = {
 
 #define DEFAULT_ACCOUNT "123456789012"
 
-#define BALLAST_BYTES (8 << 20) /* twice what SQLite lets its log grow to before it begins it anew */
-
-static void take_ballast(struct store *s)
+sqlite3 *store_db_open(const char *path, mc_err **err)
 {
-	mc_ballast_take(s->ballast, BALLAST_BYTES);
-	s->ballast_given = access(s->ballast, F_OK) < 0;
-}
-
-/* Enough for it, and for who waits for room. */
-static bool has_room(const struct store *s)
-{
-	struct statvfs v;
-
-	return statvfs(sqlite3_db_filename(s->db, "main"), &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize > 4 * (uint64_t)BALLAST_BYTES;
-}
-
-int store_db_open(struct store *s, const char *path, mc_err **err)
-{
-	s->ballast = mc_strf("%s.ballast", path);
-	s->db = mc_db_open(path, upgrades, err);
-	if (!s->db && mc_ballast_give(s->ballast)) {
-		mc_err_clear(err);
-		s->db = mc_db_open(path, upgrades, err);
-	}
-	return s->db ? 0 : -1;
-}
-
-void store_keep_room(struct store *s)
-{
-	pthread_mutex_lock(&s->writer);
-	take_ballast(s);
-	pthread_mutex_unlock(&s->writer);
+	return mc_db_open(path, upgrades, err);
 }
 
 /* --- loading ------------------------------------------------------------ */
@@ -243,23 +211,14 @@ static bool empty(const struct store_tx *tx)
 	return !tx->n_edited && !tx->n_inserted && !tx->tokens && json_object_size(tx->facts) == 0;
 }
 
-static int transact(sqlite3 *db, store_sql_fn *fn, void *ctx, bool *ret_full, mc_err **err)
-{
-	int r = mc_db_exec(db, "BEGIN IMMEDIATE", err);
-
-	if (r == 0 && fn(ctx, db, err) == 0 && mc_db_exec(db, "COMMIT", err) == 0)
-		return 0;
-	*ret_full = (sqlite3_errcode(db) & 0xff) == SQLITE_FULL;
-	if (r == 0)
-		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	return -1;
-}
-
 int store_db_transact(sqlite3 *db, store_sql_fn *fn, void *ctx, mc_err **err)
 {
-	bool full;
-
-	return transact(db, fn, ctx, &full, err);
+	if (mc_db_exec(db, "BEGIN IMMEDIATE", err) < 0)
+		return -1;
+	if (fn(ctx, db, err) == 0 && mc_db_exec(db, "COMMIT", err) == 0)
+		return 0;
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return -1;
 }
 
 /* Let the hook write what follows from the changes. */
@@ -289,19 +248,7 @@ static int write_all(void *ctx, sqlite3 *db, mc_err **err)
 
 int store_db_write(struct store_tx *tx, mc_err **err)
 {
-	struct store *s = tx->store;
-	bool full = false;
-	int r = empty(tx) ? 0 : transact(s->db, write_all, tx, &full, err);
-
-	if (r < 0 && full && mc_ballast_give(s->ballast)) {
-		mc_log(MC_LOG_WARNING, "store", "the disk is full: what is left is for deleting", "database", sqlite3_db_filename(s->db, "main"), NULL);
-		mc_err_clear(err);
-		s->ballast_given = true;
-		r = transact(s->db, write_all, tx, &full, err);
-	} else if (r == 0 && s->ballast_given && has_room(s)) {
-		take_ballast(s);
-	}
-	return r;
+	return empty(tx) ? 0 : store_db_transact(tx->store->db, write_all, tx, err);
 }
 
 /* --- client tokens ------------------------------------------------------ */

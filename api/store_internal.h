@@ -34,8 +34,6 @@ struct token {
 
 struct store {
 	sqlite3 *db;
-	char *ballast;           /* a file to give up when the disk is full (common/ballast.h) */
-	bool ballast_given;
 	pthread_rwlock_t lock;   /* the memory; held for writing only while a commit is published */
 	pthread_mutex_t writer;  /* one write transaction at a time, and the database */
 	struct row *by_id;
@@ -77,8 +75,7 @@ struct store_tx {
 struct resource *store_inserted_by_id(const struct store_tx *tx, const char *id);
 
 /* store_db.c */
-/* Fills in the store's database and ballast. 0, or -1 and *err. */
-int store_db_open(struct store *s, const char *path, mc_err **err);
+sqlite3 *store_db_open(const char *path, mc_err **err);
 int store_db_load(struct store *s, mc_err **err);
 int store_db_write(struct store_tx *tx, mc_err **err);
 /* fn between BEGIN and COMMIT, or ROLLBACK where it fails. */

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/crash.h"
 
@@ -136,6 +137,23 @@ sqlite3 *mc_db_open(const char *path, const struct mc_db_upgrade *upgrades, mc_e
 		return NULL;
 	}
 	return db;
+}
+
+void mc_db_keep_room(sqlite3 *db, int64_t bytes)
+{
+	const char *log = sqlite3_filename_wal(sqlite3_db_filename(db, "main"));
+	int persist = 1;
+	struct stat st;
+
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+	if (!log || !*log || (stat(log, &st) == 0 && st.st_size >= bytes))
+		return;
+	/* Written, since it does not fit into the cache, and taken back: the log keeps its length. */
+	if (mc_db_exec(db, "PRAGMA cache_size=10; BEGIN IMMEDIATE; CREATE TABLE room (x)", NULL) == 0)
+		mc_db_run(db, NULL, NULL, NULL, "INSERT INTO room VALUES (zeroblob(?))", "i", bytes);
+	if (!sqlite3_get_autocommit(db))
+		mc_db_exec(db, "ROLLBACK", NULL);
+	mc_db_exec(db, "PRAGMA cache_size=-2000", NULL);
 }
 
 void mc_db_close(sqlite3 *db)

@@ -3,6 +3,7 @@
 #define MC_COMMON_DB_H
 
 #include <sqlite3.h>
+#include <stdint.h>
 
 #include "common/error.h"
 
@@ -24,6 +25,11 @@ int mc_db_exec(sqlite3 *db, const char *sql, mc_err **err);
  * 0 or -1 and *err. Example: mc_db_run(db, NULL, NULL, err, "DELETE FROM t WHERE id=?", "s", id). */
 int mc_db_run(sqlite3 *db, int (*row)(sqlite3_stmt *stmt, void *ctx), void *ctx, mc_err **err,
 	      const char *sql, const char *types, ...);
+
+/* Have the log beside the database take so many bytes of the disk from now on, closed or not: SQLite
+ * writes its log from the beginning again after each thousand pages, so that transactions which do not make the database larger
+ * succeed on a full disk, too. Where there is no room for it now it stays as it is. */
+void mc_db_keep_room(sqlite3 *db, int64_t bytes);
 
 void mc_db_close(sqlite3 *db);
 

@@ -363,6 +363,75 @@ static void test_attributes(void **state)
 	assert_int_equal(json_array_size(fixture_list(f, "Volumes")), 1);
 }
 
+static size_t found(struct fixture *f, const char *operation, const char *list, const char *name, const char *value)
+{
+	mc_autofree char *in = mc_strf("{'Filters': [{'Name': '%s', 'Values': ['%s']}]}", name, value);
+
+	fixture_ok(f, operation, in);
+	return json_array_size(fixture_list(f, list));
+}
+
+/* Of a root volume and a data volume that is free: each filter finds one of them. */
+static void test_filters(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *inst = instance(f, "t3.nano", "[]", INSTANCE_RUNNING);
+	mc_autofree char *tagged = NULL;
+	const char *free_one;
+	json_t *root;
+
+	fixture_ok(f, "CreateVolume", "{'AvailabilityZone': 'us-east-1c', 'Size': 9, 'VolumeType': 'io1', 'Iops': 100, 'MultiAttachEnabled': true,"
+		   " 'TagSpecifications': [{'ResourceType': 'volume', 'Tags': [{'Key': 'Name', 'Value': 'data'}]}]}");
+	free_one = mc_json_str(f->call.out, "VolumeId", "");
+	tagged = mc_strdup(free_one);
+	fixture_ok(f, "DescribeVolumes", "{'Filters': [{'Name': 'attachment.instance-id', 'Values': ['*']}]}");
+	root = json_deep_copy(json_array_get(fixture_list(f, "Volumes"), 0));
+	{
+		const json_t *at = json_array_get(mc_json_arr(root, "Attachments"), 0);
+		const struct { const char *name, *value; } rows[] = {
+			{ "attachment.attach-time", mc_json_str(at, "AttachTime", "") }, { "attachment.delete-on-termination", "true" },
+			{ "attachment.device", "/dev/xvda" }, { "attachment.instance-id", inst }, { "attachment.status", "attached" },
+			{ "availability-zone", "us-east-1c" }, { "create-time", mc_json_str(root, "CreateTime", "") },
+			{ "multi-attach-enabled", "true" }, { "size", "9" }, { "status", "in-use" }, { "status", "creating" },
+			{ "tag:Name", "data" }, { "tag-key", "Name" }, { "volume-id", tagged }, { "volume-type", "io1" },
+		};
+
+		for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++)
+			if (found(f, "DescribeVolumes", "Volumes", rows[i].name, rows[i].value) != 1)
+				fail_msg("%s=%s: %zu", rows[i].name, rows[i].value, json_array_size(fixture_list(f, "Volumes")));
+	}
+	json_decref(root);
+	assert_int_equal(found(f, "DescribeVolumes", "Volumes", "encrypted", "true"), 0);
+	assert_int_equal(found(f, "DescribeVolumes", "Volumes", "snapshot-id", "snap-0123456789abcdef0"), 0);
+	assert_int_equal(found(f, "DescribeVolumes", "Volumes", "fast-restored", "true"), 0);
+	fixture_fails(f, "DescribeVolumes", "{'Filters': [{'Name': 'nonsense', 'Values': ['1']}]}", "InvalidParameterValue");
+	assert_int_equal(found(f, "DescribeVolumeStatus", "VolumeStatuses", "availability-zone", "us-east-1c"), 1);
+	assert_int_equal(found(f, "DescribeVolumeStatus", "VolumeStatuses", "volume-status.status", "ok"), 1);
+	assert_int_equal(found(f, "DescribeVolumeStatus", "VolumeStatuses", "volume-status.status", "insufficient-data"), 1);
+	assert_int_equal(found(f, "DescribeVolumeStatus", "VolumeStatuses", "volume-status.details-name", "io-enabled"), 2);
+	assert_int_equal(found(f, "DescribeVolumeStatus", "VolumeStatuses", "volume-status.details-status", "insufficient-data"), 1);
+}
+
+/* A guest that has been asked for more than a moment. */
+static void test_busy(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *inst = instance(f, "t3.nano", "[{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 1}}]", INSTANCE_RUNNING);
+	mc_autofree char *quoted = entry_member(f, inst, "/dev/sdf", "id");
+	mc_autofree char *in = mc_strf("{'VolumeId': %s}", quoted);
+	struct store_tx *tx;
+
+	fixture_ok(f, "DetachVolume", in);
+	assert_int_equal(found(f, "DescribeVolumes", "Volumes", "attachment.status", "detaching"), 1);
+	tx = store_write(f->api.store);
+	json_object_set_new(attachment_by_device(store_edit(tx, inst), "/dev/sdf"), "since", json_integer(mc_clock_wall() - 21 * MC_SECOND));
+	assert_int_equal(store_commit(tx, NULL), 0);
+	assert_int_equal(found(f, "DescribeVolumes", "Volumes", "attachment.status", "busy"), 1);
+	fixture_ok(f, "DetachVolume", in); /* asked again, it stays so */
+	assert_string_equal(mc_json_str(f->call.out, "State", ""), "busy");
+	fixture_fails(f, "DeleteVolume", in, "VolumeInUse");
+}
+
 /* --- modifying --------------------------------------------------------------- */
 
 static void modify_fails(struct fixture *f, const char *vol, const char *members, const char *code)
@@ -397,6 +466,17 @@ static void test_modify(void **state)
 	modify_fails(f, vol, ", 'Size': 20", "IncorrectModificationState");
 	fixture_ok(f, "DescribeVolumesModifications", "{'Filters': [{'Name': 'target-size', 'Values': ['10']}]}");
 	assert_int_equal(json_array_size(fixture_list(f, "VolumesModifications")), 1);
+	{
+		const struct { const char *name, *value; } rows[] = {
+			{ "modification-state", "modifying" }, { "original-iops", "100" }, { "original-size", "1" }, { "original-volume-type", "gp2" },
+			{ "originalMultiAttachEnabled", "false" }, { "target-iops", "3000" }, { "target-size", "10" },
+			{ "target-volume-type", "io2" }, { "targetMultiAttachEnabled", "false" }, { "volume-id", vol }, { "start-time", "20*" },
+		};
+
+		for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++)
+			if (found(f, "DescribeVolumesModifications", "VolumesModifications", rows[i].name, rows[i].value) != 1)
+				fail_msg("%s=%s", rows[i].name, rows[i].value);
+	}
 	fixture_ok(f, "DescribeVolumesModifications", "{'Filters': [{'Name': 'modification-state', 'Values': ['completed']}]}");
 	assert_int_equal(json_array_size(fixture_list(f, "VolumesModifications")), 0);
 }
@@ -444,7 +524,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_limits), T(test_defaults), T(test_what_bites), T(test_devices), T(test_attach), T(test_root_stays), T(test_mappings),
-		T(test_bad_mappings), T(test_delete_on_termination), T(test_attributes), T(test_modify), T(test_modification_rate),
+		T(test_bad_mappings), T(test_delete_on_termination), T(test_attributes), T(test_filters), T(test_busy), T(test_modify), T(test_modification_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
