@@ -95,6 +95,7 @@ const struct action *action_at(size_t i);
 	X(interface) \
 	X(interface_attach) \
 	X(nat_gateway) \
+	X(nat_gateway_address) \
 	X(flow_log) \
 	X(insights) \
 	X(address) \

@@ -16,22 +16,6 @@
 
 /* --- shown ---------------------------------------------------------------- */
 
-/* Its addresses as long as it has them; afterwards those it had. */
-static json_t *addresses_view(struct call *call, const struct resource *r)
-{
-	const struct resource *eni = store_get(call->tx, mc_json_str(r->spec, "eni", NULL));
-	const struct resource *eip;
-	json_t *kept = mc_json_arr(r->spec, "addresses");
-
-	if (!eni)
-		return kept ? json_incref(kept) : json_array();
-	eip = store_get(call->tx, mc_json_str(eni->spec, "allocation", NULL));
-	return json_pack("[{s:s, s:s, s:s*, s:s*, s:s*, s:b, s:s}]", "NetworkInterfaceId", eni->id, "PrivateIp",
-			 mc_json_str(eni->spec, "ip", ""), "PublicIp", mc_json_str(eni->spec, "public_ip", NULL), "AllocationId",
-			 eip ? eip->id : NULL, "AssociationId", eip ? mc_json_str(eip->spec, "association", NULL) : NULL, "IsPrimary", 1,
-			 "Status", "succeeded");
-}
-
 static json_t *nat_view(struct call *call, const struct resource *r)
 {
 	static const struct { const char *member, *spec; } texts[] = {
@@ -42,7 +26,7 @@ static json_t *nat_view(struct call *call, const struct resource *r)
 
 	mc_clock_iso8601(r->created, created);
 	json_object_update_new(v, json_pack("{s:s, s:s, s:s, s:o}", "VpcId", r->parent, "CreateTime", created, "State", state_name(r),
-					    "NatGatewayAddresses", addresses_view(call, r)));
+					    "NatGatewayAddresses", nat_gateway_addresses(call->tx, r)));
 	for (size_t i = 0; i < MC_ARRAY_SIZE(texts); i++)
 		if (json_object_get(r->spec, texts[i].spec))
 			json_object_set(v, texts[i].member, json_object_get(r->spec, texts[i].spec));
@@ -151,6 +135,9 @@ static int insert_nat(struct call *call, const struct resource *subnet, const st
 	state_init(nat, NAT_GATEWAY_PENDING);
 	if (eip)
 		lead(call, nat, eip, eni);
+	eni = store_edit(call->tx, eni->id);
+	if (nat_gateway_add_secondary(call, nat, eni))
+		return 1;
 	json_object_set_new(nat->spec, "generation", json_integer(interface_touch(call->tx, eni)));
 	/* It comes up while its owner looks on. */
 	json_decref(call->waits);
@@ -181,7 +168,7 @@ static void take_down(struct call *call, struct resource *nat)
 {
 	int64_t generation;
 
-	json_object_set_new(nat->spec, "addresses", addresses_view(call, nat));
+	json_object_set_new(nat->spec, "addresses", nat_gateway_addresses(call->tx, nat));
 	interface_delete(call->tx, mc_json_str(nat->spec, "eni", ""));
 	json_object_del(nat->spec, "eni");
 	generation = vpc_touch(call->tx, nat->parent);

@@ -17,7 +17,7 @@ struct api_config {
 	char *hypervisor, *netd, *netd_fd, *storaged, *storaged_fd, *hypervisor_fd; /* their sockets */
 	char *instance_types;         /* file of the instance types */
 	char *ami_aliases;            /* file of the public parameters that name images */
-	long quota_instances, quota_groups, quota_rules, quota_addresses, quota_nat_gateways, stop_timeout, terminate_timeout, workers;
+	long quota_instances, quota_groups, quota_rules, quota_addresses, quota_nat_gateways, quota_nat_addresses, stop_timeout, terminate_timeout, workers;
 	long quota_vpcs, quota_vpc_cidrs, quota_subnets, quota_route_tables, quota_routes, quota_acls, quota_acl_entries;
 	long quota_prefix_lists, quota_peerings, quota_peering_requests, quota_endpoints, quota_gateway_endpoints;
 	long counters_interval;

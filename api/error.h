@@ -49,6 +49,7 @@
 	X(GROUPS_PER_INTERFACE_LIMIT, 400, "SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached.") \
 	X(ADDRESS_IN_USE, 400, "InvalidIPAddress.InUse", "Address %s is in use.") \
 	X(ADDRESSES_PER_INTERFACE_LIMIT, 400, "PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.") \
+	X(OPERATION_IN_PROGRESS, 400, "OperationInProgress", "%s") \
 	X(ADDRESS_LIMIT, 400, "AddressLimitExceeded", "The maximum number of addresses has been reached.") \
 	X(ADDRESS_ASSOCIATED, 400, "Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s") \
 	X(NO_GATEWAY, 400, "Gateway.NotAttached", "Network %s is not attached to any internet gateway") \

@@ -68,6 +68,7 @@ static const struct mc_option options[] = {
 	{ "api", "quota_route_tables", MC_OPT_INT, AT(quota_route_tables), "200", 1, 100000, "route tables per VPC" },
 	{ "api", "quota_routes", MC_OPT_INT, AT(quota_routes), "50", 1, 100000, "routes per route table" },
 	{ "api", "quota_nat_gateways", MC_OPT_INT, AT(quota_nat_gateways), "5", 1, 100000, "NAT gateways per Availability Zone" },
+	{ "api", "quota_nat_addresses", MC_OPT_INT, AT(quota_nat_addresses), "2", 1, 8, "elastic addresses per NAT gateway" },
 	{ "api", "quota_addresses", MC_OPT_INT, AT(quota_addresses), "5", 1, 1000000, "elastic addresses per account and region" },
 	{ "api", "quota_prefix_lists", MC_OPT_INT, AT(quota_prefix_lists), "100", 1, 100000, "managed prefix lists per account and region" },
 	{ "api", "quota_peerings", MC_OPT_INT, AT(quota_peerings), "50", 1, 100000, "active peering connections per VPC" },

@@ -74,6 +74,7 @@ static inline int fixture_setup(void **state)
 	f->api.config.quota_groups = 500;
 	f->api.config.quota_addresses = 5;
 	f->api.config.quota_nat_gateways = 5;
+	f->api.config.quota_nat_addresses = 2;
 	f->api.config.flow_log_dir = "/var/lib/minicloud/flow-logs";
 	f->api.config.public_pool = "203.0.113.0/24";
 	f->api.config.storaged = "/nonexistent/storaged.sock";

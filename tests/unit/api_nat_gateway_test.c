@@ -2,6 +2,7 @@
 #include "tests/unit/api_vpc_fixture.h"
 
 #include "api/reconciler.h"
+#include "common/clock.h"
 
 struct net {
 	struct fixture *f;
@@ -168,11 +169,128 @@ static void refused(void **state)
 	}
 }
 
+/* --- secondary addresses ------------------------------------------------------------- */
+
+/* The i-th address as the API shows it after the workers had it: {…}. Borrowed. */
+static const json_t *address_of(struct net *n, const char *id, size_t i)
+{
+	return json_array_get(mc_json_arr(look(n, id), "NatGatewayAddresses"), i);
+}
+
+static void expect_status(struct net *n, size_t i, const char *status)
+{
+	const json_t *one = json_array_get(mc_json_arr(n->f->call.out, "NatGatewayAddresses"), i);
+
+	assert_string_equal(mc_json_str(one, "Status", ""), status);
+}
+
+static void elastic(void **state)
+{
+	struct net *n = *state;
+	mc_autofree char *igw = create_gateway(n->f, n->vpc), *id = create_public(n), *more = NULL, *third = NULL, *in = NULL, *by = NULL;
+	mc_autofree char *too_many = NULL, *primary = NULL, *release = NULL, *private = NULL;
+	mc_auto_json json_t *document = NULL;
+
+	fixture_ok(n->f, "AllocateAddress", "{}");
+	more = answered(n->f, NULL, "AllocationId");
+	fixture_ok(n->f, "AllocateAddress", "{}");
+	third = answered(n->f, NULL, "AllocationId");
+	in = mc_strf("{'NatGatewayId': '%s', 'AllocationIds': ['%s'], 'PrivateIpAddresses': ['10.0.1.99']}", id, more);
+	assert_non_null(igw);
+	fixture_fails(n->f, "AssociateNatGatewayAddress", in, "IncorrectState");
+	assert_string_equal(mc_json_str(look(n, id), "State", ""), "available");
+	fixture_ok(n->f, "AssociateNatGatewayAddress", in);
+	assert_null(n->f->call.waits);
+	expect_status(n, 0, "succeeded");
+	expect_status(n, 1, "associating");
+	fixture_ok(n->f, "AssociateNatGatewayAddress", in); /* repeated */
+	too_many = mc_strf("{'NatGatewayId': '%s', 'AllocationIds': ['%s']}", id, third);
+	fixture_fails(n->f, "AssociateNatGatewayAddress", too_many, "OperationInProgress");
+	assert_string_equal(mc_json_str(address_of(n, id, 1), "Status", ""), "succeeded");
+	assert_string_equal(mc_json_str(address_of(n, id, 1), "PrivateIp", ""), "10.0.1.99");
+	fixture_fails(n->f, "AssociateNatGatewayAddress", too_many, "AddressLimitExceeded");
+	private = mc_strf("{'NatGatewayId': '%s', 'PrivateIpAddressCount': 1}", id);
+	fixture_fails(n->f, "AssignPrivateNatGatewayAddress", private, "InvalidParameterValue");
+	document = told(n);
+	assert_int_equal(json_array_size(mc_json_arr(json_array_get(document, 0), "secondary")), 1);
+
+	primary = mc_strf("{'NatGatewayId': '%s', 'AssociationIds': ['%s']}", id, mc_json_str(address_of(n, id, 0), "AssociationId", ""));
+	fixture_fails(n->f, "DisassociateNatGatewayAddress", primary, "InvalidParameterValue");
+	by = mc_strf("{'NatGatewayId': '%s', 'AssociationIds': ['%s'], 'MaxDrainDurationSeconds': 60}", id,
+		     mc_json_str(address_of(n, id, 1), "AssociationId", ""));
+	fixture_ok(n->f, "DisassociateNatGatewayAddress", by);
+	expect_status(n, 1, "disassociating");
+	fixture_ok(n->f, "DisassociateNatGatewayAddress", by); /* repeated */
+	fixture_fails(n->f, "AssociateNatGatewayAddress", in, "OperationInProgress");
+	json_decref(document);
+	document = told(n);
+	assert_true(mc_json_bool(json_array_get(mc_json_arr(json_array_get(document, 0), "secondary"), 0), "draining", false));
+	release = mc_strf("{'AllocationId': '%s'}", more);
+	fixture_fails(n->f, "ReleaseAddress", release, "InvalidIPAddress.InUse");
+	assert_string_equal(mc_json_str(address_of(n, id, 1), "Status", ""), "disassociating");
+	mc_clock_step(61 * MC_SECOND, 61 * MC_SECOND); /* netd is not there to say how many connections there are */
+	assert_null(address_of(n, id, 1));
+	fixture_ok(n->f, "ReleaseAddress", release);
+}
+
+static void assigned(void **state)
+{
+	struct net *n = *state;
+	mc_autofree char *id = create(n, ", 'ConnectivityType': 'private', 'SecondaryPrivateIpAddressCount': 2"), *one = NULL, *seven = NULL;
+	mc_autofree char *primary = NULL, *away = NULL, *strange = NULL, *both = NULL;
+
+	assert_int_equal(json_array_size(mc_json_arr(look(n, id), "NatGatewayAddresses")), 3);
+	one = mc_strf("{'NatGatewayId': '%s', 'PrivateIpAddresses': ['10.0.1.50']}", id);
+	fixture_ok(n->f, "AssignPrivateNatGatewayAddress", one);
+	expect_status(n, 3, "assigning");
+	assert_string_equal(mc_json_str(address_of(n, id, 3), "Status", ""), "succeeded");
+	seven = mc_strf("{'NatGatewayId': '%s', 'PrivateIpAddressCount': 5}", id);
+	fixture_fails(n->f, "AssignPrivateNatGatewayAddress", seven, "PrivateIpAddressLimitExceeded");
+	both = mc_strf("{'NatGatewayId': '%s', 'PrivateIpAddressCount': 1, 'PrivateIpAddresses': ['10.0.1.51']}", id);
+	fixture_fails(n->f, "AssignPrivateNatGatewayAddress", both, "InvalidParameterCombination");
+	primary = mc_strf("{'NatGatewayId': '%s', 'PrivateIpAddresses': ['%s']}", id, mc_json_str(address_of(n, id, 0), "PrivateIp", ""));
+	fixture_fails(n->f, "UnassignPrivateNatGatewayAddress", primary, "InvalidParameterValue");
+	strange = mc_strf("{'NatGatewayId': '%s', 'PrivateIpAddresses': ['10.0.1.200']}", id);
+	fixture_fails(n->f, "UnassignPrivateNatGatewayAddress", strange, "InvalidParameterValue");
+	away = mc_strf("{'NatGatewayId': '%s', 'PrivateIpAddresses': ['10.0.1.50']}", id);
+	fixture_ok(n->f, "UnassignPrivateNatGatewayAddress", away);
+	expect_status(n, 3, "unassigning");
+	mc_clock_step(351 * MC_SECOND, 351 * MC_SECOND);
+	assert_null(address_of(n, id, 3));
+	assert_non_null(address_of(n, id, 2));
+}
+
+static void made_with_several(void **state)
+{
+	struct net *n = *state;
+	mc_autofree char *igw = create_gateway(n->f, n->vpc), *more = NULL, *rest = NULL, *id = NULL;
+	static const struct { const char *rest, *code; } rows[] = {
+		{ "'ConnectivityType': 'private', 'SecondaryAllocationIds': ['eipalloc-12345678']", "InvalidParameterCombination" },
+		{ "'ConnectivityType': 'private', 'SecondaryPrivateIpAddressCount': 8", "PrivateIpAddressLimitExceeded" },
+		{ "'ConnectivityType': 'private', 'SecondaryPrivateIpAddresses': ['10.0.1.60', '10.0.1.60']", "InvalidIPAddress.InUse" },
+	};
+
+	assert_non_null(igw);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *in = mc_strf("{'SubnetId': '%s', %s}", n->subnet, rows[i].rest);
+
+		fixture_fails(n->f, "CreateNatGateway", in, rows[i].code);
+	}
+	fixture_ok(n->f, "AllocateAddress", "{}");
+	more = answered(n->f, NULL, "AllocationId");
+	rest = mc_strf(", 'AllocationId': '%s', 'SecondaryAllocationIds': ['%s']", n->eip, more);
+	id = create(n, rest);
+	assert_string_equal(mc_json_str(look(n, id), "State", ""), "available");
+	assert_string_equal(mc_json_str(address_of(n, id, 1), "AllocationId", ""), more);
+	assert_string_equal(mc_json_str(address_of(n, id, 1), "Status", ""), "succeeded");
+}
+
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { WITH(life), WITH(failures), WITH(private), WITH(refused) };
+	const struct CMUnitTest tests[] = { WITH(life), WITH(failures), WITH(private), WITH(refused), WITH(elastic), WITH(assigned),
+		WITH(made_with_several) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
