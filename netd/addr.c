@@ -58,6 +58,11 @@ bool cidr_has(const struct cidr *cidr, uint32_t addr)
 	return (addr & cidr_mask(cidr->len)) == cidr->addr;
 }
 
+bool cidr_same(const struct cidr *a, const struct cidr *b)
+{
+	return a->addr == b->addr && a->len == b->len;
+}
+
 bool cidr_contains(const struct cidr *outer, const struct cidr *inner)
 {
 	return inner->len >= outer->len && cidr_has(outer, inner->addr);

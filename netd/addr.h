@@ -30,6 +30,7 @@ void cidr_format(const struct cidr *cidr, char out[CIDR_TEXT_LEN]);
 uint32_t cidr_mask(unsigned len);
 bool cidr_has(const struct cidr *cidr, uint32_t addr);
 /* Is inner wholly inside outer? */
+bool cidr_same(const struct cidr *a, const struct cidr *b);
 bool cidr_contains(const struct cidr *outer, const struct cidr *inner);
 bool cidr_overlaps(const struct cidr *a, const struct cidr *b);
 

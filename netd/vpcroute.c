@@ -14,11 +14,13 @@
 #include "netd/route.h"
 
 #define PREF_INSIDE 50    /* a subnet's routes to other subnets by way of a router */
+#define PREF_EDGE 60      /* the internet gateway's, likewise */
 #define PREF_MAIN 100     /* else connected routes first, or traffic inside the VPC dies */
 #define PREF_SUBNET 1000  /* then the route table of the subnet a packet came from */
 #define PREF_LAST 2000    /* without a route: silence, no ICMP */
 #define TABLE_BASE 10000u /* a subnet's table: this plus its bridge's index */
 #define TABLE_INSIDE_BASE 1000000u
+#define TABLE_EDGE 9999u
 
 /* Devices of the namespace by what they are for; 0: not there. */
 struct devices {
@@ -130,8 +132,17 @@ static struct route resolve(const struct wanted *w, const struct devices *d,
 
 /* --- all routes ------------------------------------------------------------------------ */
 
+/* The whole of one of the VPC's networks: what else is local. */
+static bool is_network(const struct wanted *w, const struct cidr *c)
+{
+	for (size_t i = 0; i < w->n_cidrs; i++)
+		if (cidr_same(&w->cidrs[i], c))
+			return true;
+	return false;
+}
+
 /* Where a subnet's route stands: 0 for nowhere. Of those inside the VPC the ones to (a part
- * of) another subnet come before what is connected. */
+ * of) another subnet, or to a whole network, come before what is connected. */
 static uint32_t table_of(const struct wanted *w, const struct devices *d, size_t subnet,
 			 const struct wanted_route *r)
 {
@@ -142,16 +153,43 @@ static uint32_t table_of(const struct wanted *w, const struct devices *d, size_t
 		return 0;
 	if (!wanted_has_addr(w, r->destination.addr) || r->destination.len < 16)
 		return TABLE_BASE + bridge;
+	if (is_network(w, &r->destination))
+		return TABLE_INSIDE_BASE + bridge;
 	if (!to || to == &w->subnets[subnet] || !cidr_contains(&to->cidr, &r->destination))
 		return 0;
 	return TABLE_INSIDE_BASE + bridge;
+}
+
+/* A subnet's; its own neighbours are nobody's to route. */
+static size_t subnet_routes(const struct wanted *w, const struct devices *d, size_t subnet, struct route *rows)
+{
+	const struct wanted_subnet *s = &w->subnets[subnet];
+	uint32_t inside = TABLE_INSIDE_BASE + (uint32_t)d->bridges[subnet];
+	bool whole = false;
+	size_t k = 0;
+
+	for (size_t i = 0; i < s->n_routes; i++) {
+		uint32_t table = table_of(w, d, subnet, &s->routes[i]);
+
+		if (table)
+			rows[k++] = resolve(w, d, &s->routes[i], table);
+		whole = whole || (table == inside && is_network(w, &s->routes[i].destination));
+	}
+	if (whole)
+		rows[k++] = (struct route){ .table = inside, .dst = s->cidr, .type = RTN_THROW };
+	return k;
+}
+
+static bool has_edge(const struct wanted *w, const struct devices *d)
+{
+	return d->igw && w->n_igw_routes > 0;
 }
 
 static int sync_routes(struct nl_sock *sk, const struct wanted *w, const struct devices *d,
 		       mc_err **err)
 {
 	mc_autofree struct route *rows = NULL;
-	size_t n = w->n_cidrs, k = 0;
+	size_t n = w->n_cidrs + w->n_igw_routes + w->n_subnets, k = 0;
 
 	for (size_t i = 0; i < w->n_subnets; i++)
 		n += w->subnets[i].n_routes;
@@ -160,13 +198,10 @@ static int sync_routes(struct nl_sock *sk, const struct wanted *w, const struct 
 		rows[k++] = (struct route){ .table = RT_TABLE_MAIN, .dst = w->cidrs[i],
 					    .type = RTN_BLACKHOLE };
 	for (size_t i = 0; i < w->n_subnets; i++)
-		for (size_t j = 0; j < w->subnets[i].n_routes; j++) {
-			const struct wanted_route *r = &w->subnets[i].routes[j];
-			uint32_t table = table_of(w, d, i, r);
-
-			if (table)
-				rows[k++] = resolve(w, d, r, table);
-		}
+		k += subnet_routes(w, d, i, &rows[k]);
+	for (size_t i = 0; has_edge(w, d) && i < w->n_igw_routes; i++)
+		if (w->igw_routes[i].target != WANTED_TARGET_LOCAL)
+			rows[k++] = resolve(w, d, &w->igw_routes[i], TABLE_EDGE);
 	return route_sync(sk, rows, k, err);
 }
 
@@ -183,12 +218,15 @@ static bool has_inside(const struct wanted *w, const struct devices *d, size_t s
 static int sync_rules(struct nl_sock *sk, const struct wanted *w, const struct devices *d,
 		      mc_err **err)
 {
-	mc_autofree struct rule *rows = mc_alloc((2 * w->n_subnets + 2) * sizeof(*rows));
+	mc_autofree struct rule *rows = mc_alloc((2 * w->n_subnets + 3) * sizeof(*rows));
 	size_t k = 0;
 
 	rows[k++] = (struct rule){ .pref = PREF_MAIN, .action = FR_ACT_TO_TBL,
 				   .table = RT_TABLE_MAIN };
 	rows[k++] = (struct rule){ .pref = PREF_LAST, .action = FR_ACT_BLACKHOLE };
+	if (has_edge(w, d))
+		rows[k++] = (struct rule){ .pref = PREF_EDGE, .iif = HOST_IGW, .action = FR_ACT_TO_TBL,
+					   .table = TABLE_EDGE };
 	for (size_t i = 0; i < w->n_subnets; i++) {
 		struct rule r = { .pref = PREF_SUBNET, .action = FR_ACT_TO_TBL,
 				  .table = TABLE_BASE + (uint32_t)d->bridges[i] };

@@ -187,6 +187,16 @@ static void add_paths(struct ruleset *rs, const struct wanted *w)
 	add_drop(rs, w, WANTED_EGRESS);
 }
 
+/* What goes through a router on its way from or to the internet is seen twice: conntrack, which
+ * translates a connection once, does not. Addresses are then exchanged before and after it. */
+static void add_bare_translation(struct ruleset *rs)
+{
+	ruleset_add_chain(rs, "base_bare_pre", "type filter hook prerouting priority -290;",
+			  "iifgroup 1 ip daddr set ip daddr map @eip_in\n");
+	ruleset_add_chain(rs, "base_bare_post", "type filter hook postrouting priority 150;",
+			  "oifgroup 1 ip saddr set ip saddr map @eip_out\n");
+}
+
 /* Connections of a VPC without public addresses do not pay for translation. */
 static void add_translation(struct ruleset *rs, const struct wanted *w)
 {
@@ -197,6 +207,10 @@ static void add_translation(struct ruleset *rs, const struct wanted *w)
 			any = any || w->enis[i].addrs[j].public_ip;
 	if (!w->igw || !any)
 		return;
+	if (w->n_igw_routes) {
+		add_bare_translation(rs);
+		return;
+	}
 	ruleset_add_chain(rs, "base_nat_pre", "type nat hook prerouting priority dstnat;",
 			  "iifgroup 1 dnat to ip daddr map @eip_in\n");
 	ruleset_add_chain(rs, "base_nat_post", "type nat hook postrouting priority srcnat;",

@@ -41,6 +41,7 @@ struct wanted *wanted_parse(const char *vpc_id, const json_t *doc, const struct 
 	if (wanted_parse_cidrs(w, mc_json_arr(doc, "cidrs"), err) < 0 ||
 	    wanted_parse_acls(w, mc_json_arr(doc, "acls"), err) < 0 ||
 	    wanted_parse_subnets(w, mc_json_arr(doc, "subnets"), err) < 0 ||
+	    wanted_parse_igw_routes(w, mc_json_arr(doc, "igw_routes"), err) < 0 ||
 	    wanted_parse_groups(w, mc_json_arr(doc, "security_groups"), err) < 0 ||
 	    wanted_parse_foreign(w, mc_json_arr(doc, "foreign_groups"), err) < 0 ||
 	    wanted_parse_enis(w, doc, pool, err) < 0 ||
@@ -95,6 +96,7 @@ void wanted_free(struct wanted *w)
 	free(w->foreign);
 	free(w->enis);
 	free(w->places);
+	free(w->igw_routes);
 	free(w->nats);
 	free(w->peerings);
 	free(w->endpoints);

@@ -176,6 +176,8 @@ struct wanted {
 	size_t n_acls;
 	struct wanted_subnet *subnets;
 	size_t n_subnets;
+	struct wanted_route *igw_routes; /* of what comes in by the internet gateway: to interfaces */
+	size_t n_igw_routes;
 	struct wanted_group *groups;
 	size_t n_groups;
 	struct wanted_foreign *foreign;

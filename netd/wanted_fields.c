@@ -318,6 +318,7 @@ const struct mc_field wanted_fields[] = {
 	{ "igw", MC_FIELD_BOOLEAN, false, 0, 0, NULL, NULL },
 	{ "acls", MC_FIELD_OBJECTS, false, 0, 200, NULL, acl_fields },
 	{ "subnets", MC_FIELD_OBJECTS, false, 0, 200, NULL, subnet_fields },
+	{ "igw_routes", MC_FIELD_OBJECTS, false, 0, 1000, NULL, route_fields },
 	{ "security_groups", MC_FIELD_OBJECTS, false, 0, 2500, NULL, group_fields },
 	{ "foreign_groups", MC_FIELD_OBJECTS, false, 0, 2500, NULL, foreign_fields },
 	{ "enis", MC_FIELD_OBJECTS, false, 0, MAX_ENIS, NULL, eni_fields },

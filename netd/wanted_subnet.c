@@ -28,26 +28,31 @@ int wanted_parse_cidrs(struct wanted *w, const json_t *arr, mc_err **err)
 	return 0;
 }
 
-static int parse_routes(struct wanted_subnet *s, const json_t *arr, mc_err **err)
+/* whose: for messages. */
+static int parse_routes(const char *whose, const json_t *arr, struct wanted_route *routes, mc_err **err)
 {
-	s->n_routes = json_array_size(arr);
-	s->routes = wanted_rows(s->n_routes, sizeof(*s->routes));
-	for (size_t i = 0; i < s->n_routes; i++) {
+	for (size_t i = 0; i < json_array_size(arr); i++) {
 		const json_t *doc = json_array_get(arr, i);
 		const char *target = mc_json_str(doc, "target", "");
-		struct wanted_route *r = &s->routes[i];
+		struct wanted_route *r = &routes[i];
 
 		if (!cidr_parse(mc_json_str(doc, "destination", ""), &r->destination))
-			return mc_err_set(err, 0, "%s: routes[%zu] has no destination", s->id, i);
+			return mc_err_set(err, 0, "%s: routes[%zu] has no destination", whose, i);
 		r->target = wanted_target(target);
 		if (strchr(target, '-'))
 			wanted_copy(r->id, sizeof(r->id), target);
 		for (size_t j = 0; j < i; j++)
-			if (s->routes[j].destination.addr == r->destination.addr &&
-			    s->routes[j].destination.len == r->destination.len)
-				return mc_err_set(err, 0, "%s: two routes to one destination", s->id);
+			if (cidr_same(&routes[j].destination, &r->destination))
+				return mc_err_set(err, 0, "%s: two routes to one destination", whose);
 	}
 	return 0;
+}
+
+int wanted_parse_igw_routes(struct wanted *w, const json_t *arr, mc_err **err)
+{
+	w->n_igw_routes = json_array_size(arr);
+	w->igw_routes = wanted_rows(w->n_igw_routes, sizeof(*w->igw_routes));
+	return parse_routes("igw_routes", arr, w->igw_routes, err);
 }
 
 static bool inside_vpc(const struct wanted *w, const struct cidr *c)
@@ -94,7 +99,9 @@ static int parse_subnet(struct wanted *w, size_t i, const json_t *doc, mc_err **
 			return mc_err_set(err, 0, "%s overlaps %s", s->id, w->subnets[j].id);
 	if (find_acl(w, s, mc_json_str(doc, "acl", NULL), err) < 0)
 		return -1;
-	return parse_routes(s, mc_json_arr(doc, "routes"), err);
+	s->n_routes = json_array_size(mc_json_arr(doc, "routes"));
+	s->routes = wanted_rows(s->n_routes, sizeof(*s->routes));
+	return parse_routes(s->id, mc_json_arr(doc, "routes"), s->routes, err);
 }
 
 int wanted_parse_subnets(struct wanted *w, const json_t *arr, mc_err **err)

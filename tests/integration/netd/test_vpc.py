@@ -4,7 +4,7 @@ import os
 import socket
 
 import netlab
-from netlab import ANY, Vpc, all_, connected, icmp, ping, talks, tcp, udp, wait_for
+from netlab import ANY, Vpc, all_, connected, dns, icmp, ping, talks, tcp, udp, wait_for
 
 SOON = 0.2  # for what is not to arrive
 
@@ -123,6 +123,75 @@ def test_a_route_to_a_subnet_by_way_of_a_router(world):
     vpc.put()
     assert not a.ping(b.ip, SOON)
     finish(vpc, guests=(a, b, c))
+
+
+def test_a_whole_network_by_way_of_a_router(world):
+    """The local route with another target: all but the subnet's own neighbours."""
+    vpc, group, (left, right), (a, b) = two_subnets(world)
+    near = vpc.guest(put_eni(vpc, left, "10.0.0.11", group))
+    middle = vpc.add_subnet("10.0.2.0/24")
+    c = vpc.guest(put_eni(vpc, middle, "10.0.2.10", group, source_dest_check=False))
+    c.sysctl("net.ipv4.ip_forward", "1")
+    seen = c.packet()
+    left["routes"] = [{"destination": "10.0.0.0/16", "target": c.eni["id"]}]
+    vpc.put()
+    assert a.ping(b.ip) and passed(seen, a.ip, b.ip)
+    assert a.ping(near.ip) and not passed(seen, a.ip, near.ip), "neighbours meet as before"
+    assert a.ping("10.0.0.1") and dns(a, "ip-10-0-0-10.ec2.internal", "10.0.0.2") == [a.ip]
+    right["routes"] = list(left["routes"])
+    vpc.put()
+    assert talks(*connected(a, b, 443)) and a.ping(b.ip) and passed(seen, b.ip, a.ip), "there and back"
+    left["routes"] = right["routes"] = []
+    vpc.put()
+    assert a.ping(b.ip) and not passed(seen, a.ip, b.ip)
+    finish(vpc, guests=(a, b, c, near))
+
+
+def test_what_comes_from_the_internet_by_way_of_a_router(world):
+    """The route table of an internet gateway: in and out through an appliance, which sees the server's own address."""
+    vpc, group, (left, right), (a, c) = two_subnets(world, public_ip="203.0.113.7")
+    c.eni["source_dest_check"] = False
+    c.sysctl("net.ipv4.ip_forward", "1")
+    left["routes"] = [{"destination": ANY, "target": c.eni["id"]}]
+    right["routes"] = [{"destination": ANY, "target": "igw"}]
+    vpc.doc["igw_routes"] = [{"destination": left["cidr"], "target": c.eni["id"]}]
+    vpc.put()
+    other = Vpc(world)
+    far = other.guest(put_eni(other, other.doc["subnets"][0], "172.31.0.10", other.group([all_()]), public_ip="203.0.113.20"))
+    seen = c.packet()
+    assert far.ping("203.0.113.7") and passed(seen, "203.0.113.20", a.ip)
+    server = a.listen(443)
+    client = far.connect("203.0.113.7", 443)
+    peer_end, source = server.accept()
+    peer_end.settimeout(1)
+    assert source[0] == "203.0.113.20" and source[1] == client.getsockname()[1] and talks(client, peer_end)
+    assert a.ping("203.0.113.20") and passed(seen, a.ip, "203.0.113.20"), "out by the same way"
+    back = far.listen(444)
+    out = a.connect("203.0.113.20", 444)
+    in_end, source = back.accept()
+    in_end.settimeout(1)
+    assert source[0] == "203.0.113.7" and talks(out, in_end)
+    c.sysctl("net.ipv4.ip_forward", "0")
+    assert not far.ping("203.0.113.7", SOON), "the appliance decides"
+    c.sysctl("net.ipv4.ip_forward", "1")
+    c.eni["groups"] = [vpc.group()["id"]]
+    vpc.put()
+    assert not far.ping("203.0.113.7", SOON), "its own group does, too"
+    c.eni["groups"] = a.eni["groups"]
+    a.eni["groups"] = [vpc.group()["id"]]
+    vpc.put()
+    assert not far.ping("203.0.113.7", SOON), "and the server's"
+    a.eni["groups"] = c.eni["groups"]
+    del a.eni["public_ip"]
+    vpc.put()
+    assert not far.ping("203.0.113.7", SOON) and not a.ping("203.0.113.20", SOON)
+    a.eni["public_ip"] = "203.0.113.7"
+    vpc.doc["igw_routes"] = []
+    left["routes"] = [{"destination": ANY, "target": "igw"}]
+    vpc.put()
+    frames(seen)
+    assert far.ping("203.0.113.7") and not passed(seen, "203.0.113.20", a.ip)
+    finish(vpc, other, guests=(a, c, far))
 
 
 def passed(seen, source, target):
