@@ -4,6 +4,7 @@
 #include "api/action.h"
 #include "api/describe.h"
 #include "api/pending.h"
+#include "api/route_table.h"
 #include "api/view.h"
 #include "api/vpc.h"
 #include "common/cleanup.h"
@@ -86,8 +87,12 @@ static int read_pair(struct call *call, const struct resource **ret_igw, const s
 
 static void note(struct call *call, const struct resource *igw, const char *vpc, const char *what)
 {
+	const struct resource *table = route_table_of_gateway(call->tx, igw);
 	struct resource *edited = store_edit(call->tx, igw->id);
 
+	if (table) /* it goes with the attachment */
+		json_array_remove(mc_json_arr(store_edit(call->tx, table->id)->doc, "Associations"),
+				  (size_t)route_table_gateway_place(table, igw->id));
 	internet_gateway_attach(edited, strcmp(what, "attach") == 0 ? vpc : NULL);
 	pending_note(call, edited, vpc, what, vpc_change(call, vpc));
 }

@@ -72,16 +72,10 @@ static int read_destination(struct call *call, struct destination *ret)
 /* The place of the route in the table's own routes, -1: there is none. */
 static int place_of(const struct resource *table, const struct destination *d)
 {
-	size_t i;
-	json_t *route;
-
-	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
-		if (strcmp(mc_json_str(route, d->member, ""), d->value) == 0)
-			return (int)i;
-	return -1;
+	return route_table_place(table, d->member, d->value);
 }
 
-/* Is it one of the local routes, which nobody may touch? */
+/* Is it one of the local routes, which come and go with the VPC's blocks? */
 static bool is_local(struct call *call, const struct resource *table, const struct destination *d)
 {
 	const struct resource *vpc = store_get(call->tx, table->parent);
@@ -225,7 +219,19 @@ static const struct target *target_of_request(struct call *call)
 	return found;
 }
 
-/* {MEMBER: id} of the route's target, checked: 0 and *ret (new reference), or action_fail. */
+/* A table that a gateway is associated with takes what goes for gateways alone. */
+static int check_gateway(struct call *call, const struct resource *table, const struct destination *d, const json_t *target)
+{
+	mc_auto_json json_t *route = json_pack("{s:s}", d->member, d->value);
+
+	json_object_update(route, (json_t *)target);
+	if (route_table_gateway_place(table, NULL) < 0 || route_table_fits_gateway(call->tx, table, route))
+		return 0;
+	return action_invalid(call, "Route table %s is associated with a gateway: its routes can target only network interfaces, and their "
+			      "destination must be the whole CIDR block of the VPC or of one of its subnets.", table->id);
+}
+
+/* {MEMBER: id} of the route's target, checked: 0 and *ret (new reference, of a failure too), or action_fail. */
 static int read_target(struct call *call, const struct resource *table, const struct destination *d, json_t **ret)
 {
 	const struct resource *vpc = store_get(call->tx, table->parent), *resource;
@@ -245,7 +251,7 @@ static int read_target(struct call *call, const struct resource *table, const st
 		return action_invalid(call, "The destination CIDR block %s is equal to or more specific than one of this VPC's CIDR blocks. "
 				      "This route can target only an interface or an instance.", d->value);
 	*ret = json_pack("{s:s}", t->member, resource->id);
-	return 0;
+	return check_gateway(call, table, d, *ret);
 }
 
 /* --- actions -------------------------------------------------------------------- */
@@ -298,15 +304,26 @@ static int create(struct call *call, const struct resource *table, const struct 
 	return put_route(call, table, d, target, -1);
 }
 
+/* A whole block of the VPC by way of something inside it, or as it was. Without a place the route is local. */
+static int replace_local(struct call *call, const struct resource *table, const struct destination *d, int place)
+{
+	mc_auto_json json_t *target = NULL;
+
+	if (!mc_json_bool(call->in, "LocalTarget", false))
+		return read_target(call, table, d, &target) || put_route(call, table, d, target, place);
+	if (place >= 0)
+		json_array_remove(mc_json_arr(store_edit(call->tx, table->id)->doc, "Routes"), (size_t)place);
+	vpc_change(call, table->parent);
+	return 0;
+}
+
 static int replace(struct call *call, const struct resource *table, const struct destination *d)
 {
 	int place = place_of(table, d);
 	mc_auto_json json_t *target = NULL;
 
 	if (is_local(call, table, d))
-		return mc_json_bool(call->in, "LocalTarget", false)
-			       ? 0
-			       : action_fail(call, API_UNSUPPORTED, "Another target for a local route is not supported by this cloud yet");
+		return replace_local(call, table, d, place);
 	if (place < 0)
 		return action_invalid(call, "There is no route defined for '%s' in the route table. Use CreateRoute instead.", d->value);
 	if (mc_json_bool(call->in, "LocalTarget", false))

@@ -94,7 +94,7 @@ static int delete_route_table(struct call *call)
 
 /* --- associations ------------------------------------------------------------- */
 
-static const char *const gateway_members[] = { "GatewayId", "PublicIpv4Pool", NULL };
+static const char *const unbuilt_members[] = { "PublicIpv4Pool", NULL };
 
 /* The caller's table with this association, and its place in it; NULL after action_fail. */
 static const struct resource *table_of_association(struct call *call, const char *id, size_t *ret_place)
@@ -144,12 +144,58 @@ static int already_associated(struct call *call, const struct resource *table, c
 	return action_fail(call, API_ALREADY_ASSOCIATED, text);
 }
 
+/* The internet gateway has a table already: the one asked for, or another one. */
+static int gateway_has(struct call *call, const struct resource *table, const struct resource *igw, const struct resource *has)
+{
+	int place = route_table_gateway_place(has, igw->id);
+	mc_autofree char *text = NULL;
+
+	if (strcmp(has->id, table->id) == 0)
+		return answer(call, table->parent, "AssociationId", mc_json_str(json_array_get(mc_json_arr(has->doc, "Associations"),
+			      (size_t)place), "RouteTableAssociationId", ""));
+	text = mc_strf("the specified association for route table %s conflicts with an existing association", table->id);
+	return action_fail(call, API_ALREADY_ASSOCIATED, text);
+}
+
+/* May the table be a gateway's as it is? */
+static int check_routes(struct call *call, const struct resource *table)
+{
+	size_t i;
+	json_t *route;
+
+	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
+		if (!route_table_fits_gateway(call->tx, table, route))
+			return action_invalid(call, "Route table %s has routes that a gateway's route table cannot have: they can target only network "
+					      "interfaces, and their destination must be the whole CIDR block of the VPC or of one of its subnets.",
+					      table->id);
+	return 0;
+}
+
+static int associate_gateway(struct call *call, const struct resource *table)
+{
+	const struct resource *igw = action_resource(call, KIND_INTERNET_GATEWAY, action_text(call, "GatewayId")), *has;
+
+	if (!igw)
+		return 1;
+	if (action_text(call, "SubnetId"))
+		return action_fail(call, API_PARAMETER_COMBINATION, "The parameters subnetId and gatewayId cannot be used together");
+	if (!igw->parent || strcmp(igw->parent, table->parent) != 0)
+		return action_invalid(call, "Route table %s and gateway %s belong to different networks", table->id, igw->id);
+	has = route_table_of_gateway(call->tx, igw);
+	if (has)
+		return gateway_has(call, table, igw, has);
+	return check_routes(call, table) ||
+	       answer(call, table->parent, "AssociationId", route_table_associate(store_edit(call->tx, table->id), igw->id));
+}
+
 static int associate_route_table(struct call *call)
 {
 	const struct resource *table = action_resource(call, KIND_ROUTE_TABLE, mc_json_str(call->in, "RouteTableId", NULL)), *subnet;
 
-	if (!table || action_refuse_members(call, gateway_members, "route tables of gateways are not built yet"))
+	if (!table || action_refuse_members(call, unbuilt_members, "it has no such pools"))
 		return 1;
+	if (action_text(call, "GatewayId"))
+		return associate_gateway(call, table);
 	if (!action_text(call, "SubnetId"))
 		return action_fail(call, API_MISSING_PARAMETER, "subnetId");
 	subnet = action_resource(call, KIND_SUBNET, action_text(call, "SubnetId"));
@@ -181,7 +227,8 @@ static int replace_route_table_association(struct call *call)
 {
 	size_t place = 0;
 	const struct resource *from = table_of_association(call, mc_json_str(call->in, "AssociationId", ""), &place), *to;
-	mc_autofree char *subnet = NULL;
+	mc_autofree char *of = NULL;
+	const json_t *association;
 
 	if (!from)
 		return 1;
@@ -190,9 +237,12 @@ static int replace_route_table_association(struct call *call)
 		return 1;
 	if (strcmp(from->parent, to->parent) != 0)
 		return action_invalid(call, "Route table %s and network %s belong to different networks", to->id, from->parent);
-	subnet = mc_strdup(mc_json_str(json_array_get(mc_json_arr(from->doc, "Associations"), place), "SubnetId", NULL));
+	association = json_array_get(mc_json_arr(from->doc, "Associations"), place);
+	if (mc_json_str(association, "GatewayId", NULL) && check_routes(call, to))
+		return 1;
+	of = mc_strdup(mc_json_str(association, "GatewayId", mc_json_str(association, "SubnetId", NULL)));
 	json_array_remove(mc_json_arr(store_edit(call->tx, from->id)->doc, "Associations"), place);
-	return answer(call, to->parent, "NewAssociationId", route_table_associate(store_edit(call->tx, to->id), subnet));
+	return answer(call, to->parent, "NewAssociationId", route_table_associate(store_edit(call->tx, to->id), of));
 }
 
 const struct action actions_route_table[] = {

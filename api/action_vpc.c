@@ -332,6 +332,7 @@ static int disassociate_vpc_cidr_block(struct call *call)
 	if (has_subnet_in(call, vpc, block))
 		return action_fail(call, API_VPC_CIDR_IN_USE, vpc->id, block);
 	json_array_remove(mc_json_arr(store_edit(call->tx, vpc->id)->doc, "CidrBlockAssociationSet"), place);
+	route_table_forget_block(call->tx, vpc, block);
 	vpc_change_blocks(call, vpc->id);
 	json_object_set_new(mc_json_obj(view, "CidrBlockState"), "State", json_string("disassociating"));
 	call->out = json_pack("{s:O, s:s}", "CidrBlockAssociation", view, "VpcId", vpc->id);

@@ -11,6 +11,7 @@
 #include "api/peering.h"
 #include "api/reach_rule.h"
 #include "api/reach_step.h"
+#include "api/route_table.h"
 #include "api/state.h"
 #include "api/vpc.h"
 #include "common/cleanup.h"
@@ -123,7 +124,14 @@ static void check_acl(struct walk *w, const struct resource *subnet, bool egress
 
 /* --- arriving ------------------------------------------------------------------- */
 
+struct route {
+	const struct resource *from, *subnet, *table; /* the interface it leaves, and its own (NULL: it comes from outside) */
+	const json_t *doc;
+	const struct resource *target;
+};
+
 static bool send(struct walk *w, struct place *at, struct reach_header *h);
+static bool follow(struct walk *w, struct place *at, struct route *r, struct reach_header *h);
 
 /* Nobody new comes in by a NAT gateway; the answers to those it has hidden do. */
 static bool arrive_at_nat(struct walk *w, struct place *at, const struct resource *eni, struct reach_header *h)
@@ -168,6 +176,18 @@ static bool arrive_in_vpc(struct walk *w, struct place *at, const struct resourc
 	return reach_explain_text(&w->steps, "Address", text);
 }
 
+/* Before it arrives at eni: by way of a router, where the gateway has a route table that says so. */
+static bool enter_by_table(struct walk *w, struct place *at, const struct resource *igw, const struct resource *eni, struct reach_header *h)
+{
+	struct route r = { .from = eni, .subnet = NULL, .table = route_table_of_gateway(w->tx, igw) };
+	mc_auto_json json_t *doc = r.table ? reach_route(w->tx, r.table, h->dst) : NULL;
+
+	r.doc = doc;
+	if (!doc || strcmp(mc_json_str(doc, "GatewayId", ""), "local") == 0)
+		return arrive(w, at, NULL, eni, h);
+	return follow(w, at, &r, h);
+}
+
 /* From the internet: the gateway knows the public addresses of its VPC. */
 static bool enter(struct walk *w, struct place *at, struct reach_header *h)
 {
@@ -183,16 +203,10 @@ static bool enter(struct walk *w, struct place *at, struct reach_header *h)
 	}
 	reach_step(&w->steps, igw, h);
 	h->dst = reach_private_of(eni, h->dst);
-	return arrive(w, at, NULL, eni, h);
+	return enter_by_table(w, at, igw, eni, h);
 }
 
 /* --- where a route leads ---------------------------------------------------------- */
-
-struct route {
-	const struct resource *from, *subnet, *table; /* the interface it leaves, and its own */
-	const json_t *doc;
-	const struct resource *target;
-};
 
 static bool to_internet(struct walk *w, struct place *at, const struct route *r, struct reach_header *h)
 {

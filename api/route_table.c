@@ -7,6 +7,7 @@
 #include "api/prefix_list.h"
 #include "api/state.h"
 #include "api/vpc.h"
+#include "api/vpc_part.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
@@ -35,16 +36,86 @@ const struct resource *route_table_main(struct store_tx *tx, const struct resour
 	return t;
 }
 
-const char *route_table_associate(struct resource *table, const char *subnet)
+const char *route_table_associate(struct resource *table, const char *of)
 {
+	const char *member = of && mc_id_valid("igw", of) ? "GatewayId" : "SubnetId";
 	json_t *association;
 	char id[MC_ID_LEN];
 
 	mc_id_new("rtbassoc", id);
-	association = json_pack("{s:b, s:s, s:s, s:s*, s:{s:s}}", "Main", !subnet, "RouteTableAssociationId", id, "RouteTableId",
-				table->id, "SubnetId", subnet, "AssociationState", "State", "associated");
+	association = json_pack("{s:b, s:s, s:s, s:s*, s:{s:s}}", "Main", !of, "RouteTableAssociationId", id, "RouteTableId",
+				table->id, member, of, "AssociationState", "State", "associated");
 	json_array_append_new(mc_json_arr(table->doc, "Associations"), association);
 	return mc_json_str(association, "RouteTableAssociationId", "");
+}
+
+int route_table_gateway_place(const struct resource *table, const char *gateway)
+{
+	size_t i;
+	json_t *a;
+
+	json_array_foreach(mc_json_arr(table->doc, "Associations"), i, a) {
+		const char *id = mc_json_str(a, "GatewayId", NULL);
+
+		if (id && (!gateway || strcmp(id, gateway) == 0))
+			return (int)i;
+	}
+	return -1;
+}
+
+const struct resource *route_table_of_gateway(struct store_tx *tx, const struct resource *igw)
+{
+	struct store_iter it = store_iter(tx, KIND_ROUTE_TABLE, igw->account, igw->region);
+	const struct resource *t = NULL;
+
+	while (igw->parent && (t = store_next_of(&it, igw->parent)) && route_table_gateway_place(t, igw->id) < 0)
+		;
+	return t;
+}
+
+/* It leads to an interface, and to one of the VPC's networks or subnets as a whole (VPC User Guide, "Gateway
+ * route tables"). */
+bool route_table_fits_gateway(struct store_tx *tx, const struct resource *table, const json_t *route)
+{
+	const struct resource *vpc = store_get(tx, table->parent), *subnet;
+	const char *cidr = mc_json_str(route, "DestinationCidrBlock", "");
+	mc_auto_json json_t *cidrs = vpc ? vpc_cidrs(vpc) : NULL;
+	struct store_iter it = store_iter(tx, KIND_SUBNET, table->account, table->region);
+
+	if (!mc_json_str(route, "NetworkInterfaceId", NULL))
+		return false;
+	if (mc_json_has_str(cidrs, cidr))
+		return true;
+	while ((subnet = store_next_of(&it, table->parent)))
+		if (strcmp(mc_json_str(subnet->doc, "CidrBlock", ""), cidr) == 0)
+			return true;
+	return false;
+}
+
+/* --- local routes with another target ------------------------------------------ */
+
+int route_table_place(const struct resource *table, const char *member, const char *destination)
+{
+	size_t i;
+	json_t *route;
+
+	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
+		if (strcmp(mc_json_str(route, member, ""), destination) == 0)
+			return (int)i;
+	return -1;
+}
+
+void route_table_forget_block(struct store_tx *tx, const struct resource *vpc, const char *cidr)
+{
+	struct store_iter it = store_iter(tx, KIND_ROUTE_TABLE, vpc->account, vpc->region);
+	const struct resource *t;
+
+	while ((t = store_next_of(&it, vpc->id))) {
+		int place = route_table_place(t, "DestinationCidrBlock", cidr);
+
+		if (place >= 0)
+			json_array_remove(mc_json_arr(store_edit(tx, t->id)->doc, "Routes"), (size_t)place);
+	}
 }
 
 int route_table_main_place(const struct resource *table)
@@ -146,14 +217,15 @@ int64_t route_table_weight(struct store_tx *tx, const struct resource *table)
 
 /* --- shown -------------------------------------------------------------------- */
 
-static void add_local(const struct resource *vpc, json_t *list)
+static void add_local(const struct resource *vpc, const struct resource *table, json_t *list)
 {
 	mc_auto_json json_t *cidrs = vpc_cidrs(vpc);
 	size_t i;
 	json_t *cidr;
 
 	json_array_foreach(cidrs, i, cidr)
-		json_array_append_new(list, json_pack("{s:O, s:s, s:s, s:s}", "DestinationCidrBlock", cidr, "GatewayId", "local",
+		if (route_table_place(table, "DestinationCidrBlock", json_string_value(cidr)) < 0)
+			json_array_append_new(list, json_pack("{s:O, s:s, s:s, s:s}", "DestinationCidrBlock", cidr, "GatewayId", "local",
 						      "Origin", "CreateRouteTable", "State", "active"));
 }
 
@@ -190,7 +262,7 @@ json_t *route_table_routes(struct store_tx *tx, const struct resource *table)
 	size_t i;
 
 	if (vpc)
-		add_local(vpc, list);
+		add_local(vpc, table, list);
 	json_array_foreach(mc_json_arr(table->doc, "Routes"), i, route)
 		if (!is_local(route))
 			json_array_append_new(list, route_view(tx, table, route));
@@ -279,5 +351,16 @@ json_t *route_table_document(struct store_tx *tx, const struct resource *subnet)
 	add_routes(tx, table, false, list);
 	add_routes(tx, table, true, list);
 	add_gateways(tx, table, list);
+	return list;
+}
+
+json_t *vpc_part_igw_routes(struct store_tx *tx, const struct resource *vpc)
+{
+	struct store_iter it = store_iter(tx, KIND_INTERNET_GATEWAY, vpc->account, vpc->region);
+	const struct resource *igw = store_next_of(&it, vpc->id), *table = igw ? route_table_of_gateway(tx, igw) : NULL;
+	json_t *list = json_array();
+
+	if (table)
+		add_routes(tx, table, false, list);
 	return list;
 }

@@ -148,6 +148,7 @@ static const struct {
 	{ "dhcp", vpc_part_dhcp },
 	{ "acls", vpc_part_acls },
 	{ "subnets", subnets_of },
+	{ "igw_routes", vpc_part_igw_routes },
 	{ "security_groups", vpc_part_groups },
 	{ "enis", vpc_part_interfaces },
 	{ "peerings", vpc_part_peerings },

@@ -17,6 +17,9 @@ json_t *vpc_part_dns(struct store_tx *tx, const struct resource *vpc);
 /* `security_groups`: every group of the VPC with its rules. */
 json_t *vpc_part_groups(struct store_tx *tx, const struct resource *vpc);
 
+/* `igw_routes`: those of the route table of its internet gateway. */
+json_t *vpc_part_igw_routes(struct store_tx *tx, const struct resource *vpc);
+
 /* `enis`: every interface that is attached to something, and not cut off. */
 json_t *vpc_part_interfaces(struct store_tx *tx, const struct resource *vpc);
 /* `peerings`: the active ones; `foreign_groups`: those of peered VPCs that rules here name. */

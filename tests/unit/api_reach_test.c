@@ -125,6 +125,7 @@ static void make_first(struct world *w)
 	call(w, "AttachInternetGateway", "{'InternetGatewayId': '$igw', 'VpcId': '$a'}");
 	make(w, "pub_rtb", "CreateRouteTable", "{'VpcId': '$a'}", "RouteTable", "RouteTableId");
 	make(w, "priv_rtb", "CreateRouteTable", "{'VpcId': '$a'}", "RouteTable", "RouteTableId");
+	make(w, "gw_rtb", "CreateRouteTable", "{'VpcId': '$a'}", "RouteTable", "RouteTableId");
 	call(w, "AssociateRouteTable", "{'RouteTableId': '$pub_rtb', 'SubnetId': '$a_pub'}");
 	call(w, "AssociateRouteTable", "{'RouteTableId': '$priv_rtb', 'SubnetId': '$a_priv'}");
 	call(w, "CreateRoute", "{'RouteTableId': '$pub_rtb', 'DestinationCidrBlock': '0.0.0.0/0', 'GatewayId': '$igw'}");
@@ -326,6 +327,20 @@ static const struct row {
 	{ "no transit by the peer",
 	  { { "CreateRoute", "{'RouteTableId': '$b_rtb', 'DestinationCidrBlock': '0.0.0.0/0', 'VpcPeeringConnectionId': '$pcx'}" } },
 	  "peer", "8.8.8.8", 443, "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR" },
+	{ "a local route by way of an instance, checked", { { "ReplaceRoute", "{'RouteTableId': '$priv_rtb', 'DestinationCidrBlock': '10.0.0.0/16', 'NetworkInterfaceId': '$app_eni'}" } },
+	  "db", "web", 22, "ENI_SOURCE_DEST_CHECK_RESTRICTION" },
+	{ "a local route by way of an instance",
+	  { { "ReplaceRoute", "{'RouteTableId': '$priv_rtb', 'DestinationCidrBlock': '10.0.0.0/16', 'NetworkInterfaceId': '$app_eni'}" },
+	    { "ModifyNetworkInterfaceAttribute", "{'NetworkInterfaceId': '$app_eni', 'SourceDestCheck': {'Value': false}}" } }, "db", "web", 22, "" },
+	{ "in by the gateway's route table",
+	  { { "AssociateRouteTable", "{'RouteTableId': '$gw_rtb', 'GatewayId': '$igw'}" },
+	    { "CreateRoute", "{'RouteTableId': '$gw_rtb', 'DestinationCidrBlock': '10.0.1.0/24', 'NetworkInterfaceId': '$db_eni'}" },
+	    { "ModifyNetworkInterfaceAttribute", "{'NetworkInterfaceId': '$db_eni', 'SourceDestCheck': {'Value': false}}" } }, "", "web", 22, "" },
+	{ "in by the gateway's route table, to a closed appliance",
+	  { { "AssociateRouteTable", "{'RouteTableId': '$gw_rtb', 'GatewayId': '$igw'}" },
+	    { "CreateRoute", "{'RouteTableId': '$gw_rtb', 'DestinationCidrBlock': '10.0.1.0/24', 'NetworkInterfaceId': '$db_eni'}" },
+	    { "ModifyNetworkInterfaceAttribute", "{'NetworkInterfaceId': '$db_eni', 'SourceDestCheck': {'Value': false}}" },
+	    SG("Revoke", "Ingress", "dbsg", "tcp", 22, 22, "0.0.0.0/0") }, "", "web", 22, "SG_HAS_NO_RULES" },
 	{ "an instance as the router, checked",
 	  { { "ReplaceRoute", "{'RouteTableId': '$priv_rtb', 'DestinationCidrBlock': '0.0.0.0/0', 'NetworkInterfaceId': '$web_eni'}" },
 	    SG("Authorize", "Ingress", "asg", "-1", -1, -1, "10.0.0.0/16") },

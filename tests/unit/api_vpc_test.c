@@ -341,7 +341,7 @@ static void routes(void **state)
 		{ "CreateRoute", "169.254.169.254/32", to_igw, "InvalidParameterValue" },
 		{ "CreateRoute", "x", to_igw, "InvalidParameterValue" },
 		{ "ReplaceRoute", "0.0.0.0/0", to_igw, "InvalidParameterValue" },
-		{ "ReplaceRoute", "10.0.0.0/16", to_igw, "UnsupportedOperation" },
+		{ "ReplaceRoute", "10.0.0.0/16", to_igw, "InvalidParameterValue" },
 		{ "DeleteRoute", "0.0.0.0/0", NULL, "InvalidRoute.NotFound" },
 		{ "DeleteRoute", "10.0.0.0/16", NULL, "InvalidParameterValue" },
 		{ "CreateRoute", "1.2.3.4/8", to_igw, NULL },
@@ -428,6 +428,88 @@ static void route_to_instance(void **state)
 	assert_string_equal(mc_json_str(route, "target", ""), eni);
 }
 
+/* The local route with another target, and as it was. */
+static void local_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16"), *subnet = create_subnet(f, vpc, "10.0.1.0/24"), *table = main_table(f, vpc);
+	mc_autofree char *instance = NULL, *eni = NULL, *there = NULL, *by_eni = NULL, *back = NULL, *gone = NULL;
+	mc_auto_json json_t *doc = NULL, *after = NULL;
+	const json_t *route;
+
+	add_instance(f, vpc, subnet, &instance, &eni);
+	by_eni = mc_strf("'NetworkInterfaceId': '%s'", eni);
+	there = route_in(table, "10.0.0.0/16", by_eni);
+	back = route_in(table, "10.0.0.0/16", "'LocalTarget': true");
+	gone = route_in(table, "10.0.0.0/16", NULL);
+	fixture_fails(f, "CreateRoute", there, "RouteAlreadyExists");
+	fixture_ok(f, "ReplaceRoute", there);
+	fixture_ok(f, "ReplaceRoute", there);
+	assert_string_equal(route_state(f, table, "10.0.0.0/16"), "active");
+	fixture_fails(f, "DeleteRoute", gone, "InvalidParameterValue");
+	doc = wanted_vpc(f, vpc);
+	route = json_array_get(mc_json_arr(json_array_get(mc_json_arr(doc, "subnets"), 0), "routes"), 0);
+	assert_string_equal(mc_json_str(route, "destination", ""), "10.0.0.0/16");
+	assert_string_equal(mc_json_str(route, "target", ""), eni);
+	fixture_set_state(f, instance, INSTANCE_STOPPING);
+	assert_string_equal(route_state(f, table, "10.0.0.0/16"), "blackhole");
+	fixture_ok(f, "ReplaceRoute", back);
+	fixture_ok(f, "ReplaceRoute", back);
+	assert_string_equal(route_state(f, table, "10.0.0.0/16"), "active");
+	after = wanted_vpc(f, vpc);
+	assert_int_equal(json_array_size(mc_json_arr(json_array_get(mc_json_arr(after, "subnets"), 0), "routes")), 0);
+}
+
+static size_t gateway_routes(struct fixture *f, const char *vpc)
+{
+	mc_auto_json json_t *doc = wanted_vpc(f, vpc);
+
+	return json_array_size(mc_json_arr(doc, "igw_routes"));
+}
+
+/* The route table of an internet gateway. */
+static void gateway_table(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16"), *subnet = create_subnet(f, vpc, "10.0.1.0/24"), *table = create_table(f, vpc);
+	mc_autofree char *igw = create_gateway(f, vpc), *loose = create_gateway(f, NULL), *other = create_table(f, vpc), *instance = NULL, *eni = NULL;
+	mc_autofree char *first = NULL, *id = NULL, *by_eni = NULL, *in = NULL, *half = NULL, *out = NULL, *by_igw = NULL, *both = NULL, *move = NULL;
+
+	add_instance(f, vpc, subnet, &instance, &eni);
+	by_eni = mc_strf("'NetworkInterfaceId': '%s'", eni);
+	by_igw = mc_strf("'GatewayId': '%s'", igw);
+	in = route_in(table, "10.0.1.0/24", by_eni);
+	half = route_in(table, "10.0.1.0/25", by_eni);
+	out = route_in(table, "0.0.0.0/0", by_igw);
+	both = mc_strf("{'RouteTableId': '%s', 'GatewayId': '%s', 'SubnetId': '%s'}", table, igw, subnet);
+	fixture_fails(f, "AssociateRouteTable", both, "InvalidParameterCombination");
+	assert_int_not_equal(call2(f, "AssociateRouteTable", "RouteTableId", table, "GatewayId", loose), 0);
+	fixture_ok(f, "CreateRoute", out);
+	assert_int_not_equal(call2(f, "AssociateRouteTable", "RouteTableId", table, "GatewayId", igw), 0);
+	assert_string_equal(f->call.error_code, "InvalidParameterValue");
+	fixture_ok(f, "DeleteRoute", out);
+	ok2(f, "AssociateRouteTable", "RouteTableId", table, "GatewayId", igw);
+	first = answered(f, NULL, "AssociationId");
+	ok2(f, "AssociateRouteTable", "RouteTableId", table, "GatewayId", igw); /* repeated */
+	id = answered(f, NULL, "AssociationId");
+	assert_string_equal(id, first);
+	assert_int_not_equal(call2(f, "AssociateRouteTable", "RouteTableId", other, "GatewayId", igw), 0);
+	assert_string_equal(f->call.error_code, "Resource.AlreadyAssociated");
+	fixture_fails(f, "CreateRoute", out, "InvalidParameterValue");
+	fixture_fails(f, "CreateRoute", half, "InvalidParameterValue");
+	fixture_ok(f, "CreateRoute", in);
+	assert_int_equal(gateway_routes(f, vpc), 1);
+	assert_int_not_equal(call2(f, "DeleteRouteTable", "RouteTableId", table, "RouteTableId", table), 0);
+	move = mc_strf("{'AssociationId': '%s', 'RouteTableId': '%s'}", id, other);
+	fixture_ok(f, "ReplaceRouteTableAssociation", move);
+	assert_int_equal(gateway_routes(f, vpc), 0);
+	fixture_ok(f, "DescribeRouteTables", "{'Filters': [{'Name': 'association.gateway-id', 'Values': ['igw-*']}]}");
+	assert_string_equal(mc_json_str(json_array_get(fixture_list(f, "RouteTables"), 0), "RouteTableId", ""), other);
+	ok2(f, "DetachInternetGateway", "InternetGatewayId", igw, "VpcId", vpc);
+	fixture_ok(f, "DescribeRouteTables", "{'Filters': [{'Name': 'association.gateway-id', 'Values': ['igw-*']}]}");
+	assert_int_equal(json_array_size(fixture_list(f, "RouteTables")), 0);
+}
+
 /* What netd gets for the subnet: how many routes. */
 static size_t wanted_routes(struct fixture *f, const char *vpc)
 {
@@ -456,7 +538,7 @@ static void associations(void **state)
 	fixture_ok(f, "CreateRoute", in);
 	assert_int_equal(wanted_routes(f, vpc), 0);
 	fails2(f, "AssociateRouteTable", "RouteTableId", foreign, "SubnetId", subnet, "InvalidParameterValue");
-	fails2(f, "AssociateRouteTable", "RouteTableId", table, "GatewayId", igw, "UnsupportedOperation");
+	fails2(f, "AssociateRouteTable", "RouteTableId", table, "GatewayId", igw, "InvalidParameterValue");
 	fails1(f, "AssociateRouteTable", "RouteTableId", table, "MissingParameter");
 	ok2(f, "AssociateRouteTable", "RouteTableId", table, "SubnetId", subnet);
 	id = answered(f, NULL, "AssociationId");
@@ -513,7 +595,7 @@ int main(void)
 		cmocka_unit_test(blocks),
 #define T(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 		T(born_with), T(bad_vpcs), T(vpc_attributes), T(further_blocks), T(subnets), T(subnet_attributes), T(defaults),
-		T(gateways), T(retries_join), T(routes), T(route_to_instance), T(associations), T(deletion),
+		T(gateways), T(retries_join), T(routes), T(route_to_instance), T(local_elsewhere), T(gateway_table), T(associations), T(deletion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
