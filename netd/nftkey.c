@@ -20,7 +20,10 @@ struct type {
 	size_t len;
 };
 
+#define INTEGER 4 /* of 48 bits where we use it: a MAC in a part of a packet that nft has no name for */
+
 static const struct type types[] = {
+	{ "integer", INTEGER, 6 },
 	{ "ipv4_addr", 7, 4 },
 	{ "ether_addr", 9, 6 },
 	{ "inet_proto", 12, 1 },
@@ -111,10 +114,25 @@ static bool encode_number(const char *text, size_t len, unsigned char *out)
 	return true;
 }
 
+/* "0x060000000001". */
+static bool encode_integer(const char *text, unsigned char out[6])
+{
+	char *end;
+	unsigned long long n = strtoull(text, &end, 16);
+
+	if (*end || strlen(text) != 14 || strncmp(text, "0x", 2) != 0)
+		return false;
+	for (int i = 0; i < 6; i++)
+		out[i] = (unsigned char)(n >> (40 - 8 * i));
+	return true;
+}
+
 static bool encode_part(const struct type *t, const char *text, unsigned char *out)
 {
 	uint32_t addr;
 
+	if (t->number == INTEGER)
+		return encode_integer(text, out);
 	switch (t->len) {
 	case 4:
 		if (!addr_parse(text, &addr))
@@ -157,6 +175,10 @@ bool nftkey_encode(uint32_t type, const char *text, unsigned char out[NFTKEY_MAX
 
 static void decode_part(const struct type *t, const unsigned char *d, char out[PART_TEXT])
 {
+	if (t->number == INTEGER) {
+		snprintf(out, PART_TEXT, "0x%02x%02x%02x%02x%02x%02x", d[0], d[1], d[2], d[3], d[4], d[5]);
+		return;
+	}
 	switch (t->len) {
 	case 1:
 		snprintf(out, PART_TEXT, "%u", d[0]);

@@ -11,7 +11,8 @@
  * sender's MAC, since a router sends in others' names), and enter for what goes inside (by the
  * next hop, since a router receives for others). An interface's chain returns with the mark set
  * or drops. All ends in account, which alone accepts. Nothing here is reached by more than one
- * way: the kernel walks all ways at every change of a chain. Device groups: 1 the internet
+ * way: the kernel walks all ways at every change of a chain. Who asks DHCP asks for itself: @th,288,48
+ * is chaddr (RFC 2131). Device groups: 1 the internet
  * gateway, 2 peerings, 3 gateway endpoints, 0 the subnets. */
 const char skeleton_vpc[] =
 	"table inet vpc\n"
@@ -36,6 +37,7 @@ const char skeleton_vpc[] =
 	"}\n"
 	"table ip vpc {\n"
 	"  set dns_addr { type ipv4_addr\n  }\n"
+	"  set dhcp_from { typeof ether saddr . @th,288,48\n  }\n"
 	"  map eip_in   { type ipv4_addr : ipv4_addr\n  }\n"
 	"  map eip_out  { type ipv4_addr : ipv4_addr\n  }\n"
 	"  map eni_out  { type ether_addr : verdict\n  }\n"
@@ -76,7 +78,7 @@ const char skeleton_vpc[] =
 	"    iifname \"lo\" accept\n"
 	"    iifgroup != 0 ct state established,related accept\n"
 	"    iifgroup != 0 drop\n"
-	"    udp sport 68 udp dport 67 accept\n"
+	"    udp sport 68 udp dport 67 ether saddr . @th,288,48 @dhcp_from accept\n"
 	"    ip daddr @dns_addr meta l4proto { tcp, udp } th dport 53 accept\n"
 	"    ip daddr 169.254.169.254 tcp dport 80 accept\n"
 	"    ct state established,related accept\n"

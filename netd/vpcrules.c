@@ -123,9 +123,23 @@ static void add_addr(struct ruleset *rs, const struct wanted *w, const struct wa
 	ruleset_add_element(rs, VPCRULES_HOME " eip_out", ip, public_ip, NULL);
 }
 
+/* Or it could decline or give back a neighbour's address, which dnsmasq then gives to nobody for a while. */
+static void add_dhcp(struct ruleset *rs, const struct wanted_eni *e)
+{
+	unsigned char m[ADDR_MAC_LEN];
+	mc_autofree char *key = NULL;
+
+	if (e->kind != WANTED_INSTANCE)
+		return;
+	mac_parse(e->mac, m);
+	key = mc_strf("%s . 0x%02x%02x%02x%02x%02x%02x", e->mac, m[0], m[1], m[2], m[3], m[4], m[5]);
+	ruleset_add_element(rs, VPCRULES_HOME " dhcp_from", key, NULL, NULL);
+}
+
 static void add_eni(struct ruleset *rs, const struct wanted *w, const struct wanted_eni *e)
 {
 	add_guard(rs, e);
+	add_dhcp(rs, e);
 	for (int d = 0; d < WANTED_DIRECTION_MAX; d++)
 		add_eni_chain(rs, w, e, (enum wanted_direction)d);
 	for (size_t i = 0; i < e->n_addrs; i++)

@@ -185,6 +185,29 @@ def test_spoofed_frames_are_dropped(world):
     finish(vpc, (a, b))
 
 
+def dhcp_frame(sender, mac, kind, ip):
+    """To the server, by the sender's own frame, about the interface with that MAC."""
+    options = bytes([50, 4]) + socket.inet_aton(ip) + bytes([54, 4]) + socket.inet_aton(sender.gateway)
+    return udp_frame(sender.mac, "ff:ff:ff:ff:ff:ff", "0.0.0.0", "255.255.255.255", 68, 67,
+                     netlab.dhcp_message(mac, kind, 7, options))
+
+
+def test_nobody_speaks_dhcp_for_another(world):
+    """A neighbour's address is neither asked for, declined nor given back: dnsmasq would give it to nobody for minutes."""
+    vpc, _, (a, b) = lab(world, {"protocol": "all", "cidr": ANY})
+    assert dhcp(b)[0] == b.ip
+    with a.packet() as raw:
+        raw.settimeout(0.1)
+        assert netlab.dhcp_exchange(raw, a.mac, 1, b"", 2), "its own request is answered"
+        for kind in (1, 3, 4, 7):  # DISCOVER, REQUEST, DECLINE, RELEASE
+            raw.send(dhcp_frame(a, b.mac, kind, b.ip))
+    assert dhcp(a)[0] == a.ip, "what was sent before has been read"
+    with open("%s/netd/%s/leases" % (world.run, vpc.id)) as f:
+        assert b.mac in f.read()
+    assert dhcp(b)[0] == b.ip
+    finish(vpc, (a, b))
+
+
 def neighbour(guest, ip):
     import subprocess
     out = subprocess.run(["nsenter", "--net=" + guest.path, "ip", "neigh", "show", ip],
