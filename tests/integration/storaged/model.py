@@ -10,11 +10,15 @@ namespaces.
 """
 
 import argparse
+import array
 import hashlib
 import http.client
+import json
+import os
 import pathlib
 import random
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,11 +27,13 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from qcow2_reader import CLUSTER, Chain  # noqa: E402  (the path above)
+from qcow2_reader import CLUSTER, SECTOR, Chain  # noqa: E402  (the path above)
 from storaged_daemon import Storaged  # noqa: E402
 
 BLOCKS = 96       # clusters that are written to, of the 16,384 of a GiB
 OPENER = "i-0123456789abcdef0"
+KMS_KEYS = ("01234567-89ab-4cde-8123-456789abcdef", "fedcba98-7654-4321-8fed-cba987654321")
+ALL_SECTORS = range(CLUSTER // SECTOR)
 PATIENCE_S = 60
 
 
@@ -41,9 +47,14 @@ class Object:
 
     def __init__(self, number, size, data=None):
         self.number, self.size, self.data = number, size, dict(data or {})
+        self.kms = self.secret = None  # of an encrypted one: its KMS key, and the passphrase of its files
         self.open = False
         self.prepared = None  # of a volume: its snapshot that waits for the QEMU's switch
         self.path = None      # of an open volume: what its QEMU writes to
+
+    def encrypted_as(self, other):
+        self.kms, self.secret = other.kms, other.secret
+        return self
 
     def digest(self):
         return hashlib.sha256(repr(sorted((k, v) for k, v in self.data.items() if v)).encode()).hexdigest()
@@ -102,20 +113,66 @@ class Property:
         found = sorted((x for x in things.values() if where(x)), key=lambda x: x.number)
         return self.chance.choice(found) if found else None
 
+    def key_of(self, volume):
+        """Of an open, encrypted volume: its passphrase, over the descriptor socket."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.storaged.run_dir / "storaged-fd.sock"))
+            connection.sendall(json.dumps({"op": "key", "volume": self.vol(volume)}).encode() + b"\n")
+            line, control, *_ = connection.recvmsg(4096, socket.CMSG_SPACE(4))
+        assert control, line
+        fd = array.array("i", control[0][2])[0]
+        try:
+            return os.pread(fd, 200, 0)
+        finally:
+            os.close(fd)
+
+    def learn(self, volume):
+        """The passphrase of one that nobody has open."""
+        self.insist("POST", f"volumes/{self.vol(volume)}/open", {"opener": OPENER})
+        secret = self.key_of(volume)
+        self.insist("POST", f"volumes/{self.vol(volume)}/close", {"opener": OPENER})
+        return secret
+
     @staticmethod
-    def tool(*words):
-        done = subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False)
+    def name(path, secret):
+        """What a QEMU is told of a chain, and its options: the path, or all files each with its key."""
+        if not secret:
+            return path, ["-f", "qcow2"]
+        top = None
+        with Chain(path, secret) as chain:
+            for layer in reversed(chain.layers):
+                node = {"driver": "qcow2", "file": {"driver": "file", "filename": str(layer.path)},
+                        "encrypt": {"format": "luks", "key-secret": "k"}, "backing": top}
+                top = node if top else {k: v for k, v in node.items() if k != "backing"}
+        return "json:" + json.dumps(top), []
+
+    @staticmethod
+    def tool(*words, secret=None):
+        """words: the program and its verb's options; {secret} where the object is to be named."""
+        read = -1
+        if secret:
+            read, write = os.pipe()
+            os.write(write, secret)
+            os.close(write)
+            at = 2 if str(words[0]) == "qemu-img" else 1
+            words = [*words[:at], "--object", f"secret,id=k,file=/dev/fd/{read}", *words[at:]]
+        try:
+            done = subprocess.run([str(w) for w in words], capture_output=True, text=True, check=False, pass_fds=[read] if secret else [])
+        finally:
+            if secret:
+                os.close(read)
         if "No such file" in done.stderr:
             raise FileNotFoundError(done.stderr)  # merged away between its being found and opened
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 
-    def qemu_io(self, path, commands, *options):
+    def qemu_io(self, path, commands, *options, secret=None):
         words = [w for c in commands for w in ("-c", c)]
-        out = self.tool("qemu-io", *options, "-f", "qcow2", *words, path)
+        name, driver = self.name(path, secret)
+        out = self.tool("qemu-io", *options, *driver, *words, name, secret=secret)
         assert "failed" not in out, (commands, out)
 
-    # --- operations; each returns False where there is nothing to do it to
+    # --- operations; each returns what it was, or False where there is nothing to do it to
 
     def create(self, killed):
         if len(self.volumes) >= 4:
@@ -126,9 +183,16 @@ class Property:
         body = {"size_gib": size}
         if source:
             body["snapshot"] = self.snap(source.number)
+        kms = self.chance.choice([None, None, *KMS_KEYS])
+        if kms:
+            body["kms_key"] = kms
         self.insist("PUT", f"volumes/{self.vol(self.number)}", body, killed)
-        self.volumes[self.number] = Object(self.number, size, source and source.data)
-        return True
+        made = self.volumes[self.number] = Object(self.number, size, source and source.data)
+        if source:
+            made.encrypted_as(source)
+        if kms and kms != made.kms:
+            made.kms, made.secret = kms, self.learn(self.number)
+        return "create encrypted" if made.secret else "create"
 
     def open(self, killed):
         volume = self.pick(self.volumes, lambda v: not v.open)
@@ -173,7 +237,7 @@ class Property:
             at = f"{block * CLUSTER} {CLUSTER}"
             commands.append(f"write -z {at}" if value == 0 else f"write -P {value} {at}")
             volume.data[block] = value
-        self.qemu_io(volume.path, commands)
+        self.qemu_io(volume.path, commands, secret=volume.secret)
         if not was_open:
             self.insist("POST", f"volumes/{self.vol(volume.number)}/close", {"opener": OPENER})
             volume.path = None
@@ -184,7 +248,7 @@ class Property:
         if not volume or len(self.snapshots) >= 24:
             return False
         self.number += 1
-        snapshot = Object(self.number, volume.size, volume.data)
+        snapshot = Object(self.number, volume.size, volume.data).encrypted_as(volume)
         answer = self.insist("PUT", f"snapshots/{self.snap(self.number)}", {"volume": self.vol(volume.number)}, killed)
         if answer["state"] == "available":
             assert not volume.open
@@ -198,7 +262,7 @@ class Property:
 
     def write_to(self, volume, snapshot):
         block, value = self.chance.randrange(BLOCKS), self.chance.randrange(1, 256)
-        self.qemu_io(volume.path, [f"write -P {value} {block * CLUSTER} {CLUSTER}"])
+        self.qemu_io(volume.path, [f"write -P {value} {block * CLUSTER} {CLUSTER}"], secret=volume.secret)
         volume.data[block] = snapshot.data[block] = value
 
     def take(self, killed):
@@ -215,9 +279,22 @@ class Property:
         if not source or len(self.snapshots) >= 24:
             return False
         self.number += 1
-        self.insist("PUT", f"snapshots/{self.snap(self.number)}", {"copy": self.snap(source.number)}, killed)
-        self.snapshots[self.number] = Object(self.number, source.size, source.data)
-        return True
+        kms = self.chance.choice([None, *KMS_KEYS])
+        body = {"copy": self.snap(source.number), **({"kms_key": kms} if kms else {})}
+        self.insist("PUT", f"snapshots/{self.snap(self.number)}", body, killed)
+        made = self.snapshots[self.number] = Object(self.number, source.size, source.data).encrypted_as(source)
+        if kms and kms != source.kms:
+            made.kms, made.secret = kms, self.learn_of_snapshot(made)
+        return "copy re-encrypted" if kms and kms != source.kms else "copy"
+
+    def learn_of_snapshot(self, snapshot):
+        """By a volume of it."""
+        self.number += 1
+        volume = f"volumes/{self.vol(self.number)}"
+        self.insist("PUT", volume, {"size_gib": snapshot.size, "snapshot": self.snap(snapshot.number)})
+        secret = self.learn(self.number)
+        self.insist("DELETE", volume)
+        return secret
 
     def delete_snapshot(self, killed):
         snapshot = self.pick(self.snapshots)
@@ -242,7 +319,8 @@ class Property:
         path, body = f"volumes/{self.vol(volume.number)}/grow", {"size_gib": volume.size + 1}
         answer = self.insist("POST", path, body, killed)
         if volume.open and "growing_gib" in answer:
-            self.tool("qemu-img", "resize", "-q", "-f", "qcow2", volume.path, f"{volume.size + 1}G")
+            name, driver = self.name(volume.path, volume.secret)
+            self.tool("qemu-img", "resize", "-q", *driver, name, f"{volume.size + 1}G", secret=volume.secret)
             answer = self.insist("POST", path, body, killed)
         assert "growing_gib" not in answer
         volume.size += 1
@@ -256,22 +334,35 @@ class Property:
         path = f"volumes/{self.vol(volume.number)}/merge"
         merge = self.insist("POST", path, {}, killed)
         if merge["state"] == "none":
-            return True
+            return "merge nothing"
         done = not merge["unwanted"] and self.chance.random() < 0.8
         if done:
             self.play(volume, merge)
         answer = self.insist("POST", path + "/settle", {"done": done}, killed)
         assert answer["state"] in (("done", "none") if done else ("given up", "none")), (merge, answer)
-        return True
+        return f"{merge['kind']}{' encrypted' if volume.secret else ''}{'' if done else ' given up'}"
 
     def play(self, volume, merge):
         if merge["kind"] == "pull":
-            self.tool("qemu-img", "rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", merge["base"], volume.path)
+            name, driver = self.name(volume.path, volume.secret)
+            base, _ = self.name(merge["base"], volume.secret)
+            self.tool("qemu-img", "rebase", "-q", *driver, "-F", "qcow2", "-b", base, name, secret=volume.secret)
+            if volume.secret:  # a header takes what the base was opened by
+                self.rename(volume.path, merge["base"], volume.secret)
             return
         chain = [volume.path, *self.storaged.call("GET", f"volumes/{self.vol(volume.number)}")[1]["backing"]]
         above = chain[chain.index(merge["top"]) - 1]
-        self.tool("qemu-img", "commit", "-q", "-d", "-f", "qcow2", merge["top"])
-        self.tool("qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", merge["base"], above)
+        name, driver = self.name(merge["top"], volume.secret)
+        self.tool("qemu-img", "commit", "-q", "-d", *driver, name, secret=volume.secret)
+        self.rename(above, merge["base"], volume.secret)
+
+    def rename(self, path, base, secret):
+        driver = ["-f", "qcow2"]
+        name = path
+        if secret:
+            driver, name = [], "json:" + json.dumps({"driver": "qcow2", "file": {"driver": "file", "filename": str(path)},
+                                                     "encrypt": {"format": "luks", "key-secret": "k"}})
+        self.tool("qemu-img", "rebase", "-q", "-u", *driver, "-F", "qcow2", "-b", base, name, secret=secret)
 
     def kill(self, _):
         self.storaged.kill()
@@ -308,12 +399,14 @@ class Property:
             yield snapshot, str(store / (layers[self.snap(number)]["layer"] + ".qcow2"))
 
     def look(self, thing, path):
-        with Chain(path) as chain:
+        with Chain(path, thing.secret) as chain:
             assert chain.layers[0].size == thing.size << 30 or thing.number in self.snapshots, (thing.number, thing.size)
             assert len(chain.layers) <= 16, len(chain.layers)
             for block in {*thing.data, *(self.chance.randrange(BLOCKS) for _ in range(4))}:
                 value = thing.data.get(block, 0)
-                assert chain.read(block) == content(value), (thing.number, block, value, chain.read(block)[:1])
+                sectors = self.chance.sample(ALL_SECTORS, 2) if thing.secret else ALL_SECTORS  # by_qemu: all of them
+                data = chain.read(block, sectors)
+                assert data == content(value)[:len(data)], (thing.number, block, value, data[:1])
 
     def verify(self, by_qemu):
         """A chain that is being merged changes its files while it is read: then it is read again."""
@@ -324,7 +417,7 @@ class Property:
                     self.look(thing, path)
                     if by_qemu:
                         commands = [f"read -P {v} {b * CLUSTER} {CLUSTER}" for b, v in thing.data.items()]
-                        self.qemu_io(path, commands or ["read -P 0 0 64k"], "-r", "-U")
+                        self.qemu_io(path, commands or ["read -P 0 0 64k"], "-r", "-U", secret=thing.secret)
                 return
             except FileNotFoundError as e:
                 if time.monotonic() > end:
@@ -335,9 +428,10 @@ class Property:
         while True:
             operation = self.chance.choices(*zip(*self.OPERATIONS))[0]
             killed = self.chance.random() < 0.03
-            if operation(self, killed):
+            what = operation(self, killed)
+            if what:
                 break
-        name = operation.__name__ + (" killed" if killed and operation not in (Property.write, Property.kill, Property.check) else "")
+        name = (what if isinstance(what, str) else operation.__name__) + (" killed" if killed and operation not in (Property.write, Property.kill, Property.check) else "")
         self.done[name] = self.done.get(name, 0) + 1
         return name
 
