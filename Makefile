@@ -161,6 +161,10 @@ FIRST ?= 1
 property: all
 	$(Q)tests/integration/storaged/model.py --operations $(OPERATIONS) --seeds $(SEEDS) --first $(FIRST)
 
+# Encrypted volumes of several instances: all their zeros are written, some minutes on a slow disk.
+shared-volumes: all
+	$(Q)MINICLOUD_LONG=1 tests/run integration -- tests/integration/storaged/test_shared.py tests/integration/test_3_shared.py
+
 # The daemons with the crash points of common/crash.h in them, for the kill matrix.
 crash-build:
 	$(Q)$(MAKE) --no-print-directory B=build-crash CRASH_POINTS=1 $(BINS:$(B)/%=build-crash/%) $(TOOLS:$(B)/%=build-crash/%)
@@ -211,5 +215,5 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: bench property crash-sweep fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
+.PHONY: bench property shared-volumes crash-sweep fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:

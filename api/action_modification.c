@@ -44,6 +44,7 @@ static struct volume_shape target_of(const struct call *call, const struct resou
 	target.gib = mc_json_int(call->in, "Size", now.gib);
 	target.iops = mc_json_int(call->in, "Iops", volume_type_kept_iops(&now, target.type));
 	target.throughput = mc_json_int(call->in, "Throughput", other ? 0 : now.throughput);
+	target.multi_attach = mc_json_bool(call->in, "MultiAttachEnabled", now.multi_attach);
 	return target;
 }
 
@@ -117,16 +118,35 @@ static void add_shape(json_t *doc, const char *prefix, const struct volume_shape
 static json_t *modification_of(const struct resource *vol, const struct volume_shape *target)
 {
 	struct volume_shape now = volume_type_shape(vol->doc);
-	bool multi = mc_json_bool(vol->doc, "MultiAttachEnabled", false);
 	char started[MC_ISO8601_LEN];
 	json_t *doc;
 
 	mc_clock_iso8601(mc_clock_wall(), started);
 	doc = json_pack("{s:s, s:s, s:i, s:s, s:b, s:b}", "VolumeId", vol->id, "ModificationState", "modifying", "Progress", 0,
-			"StartTime", started, "TargetMultiAttachEnabled", multi, "OriginalMultiAttachEnabled", multi);
+			"StartTime", started, "TargetMultiAttachEnabled", target->multi_attach, "OriginalMultiAttachEnabled", now.multi_attach);
 	add_shape(doc, "Target", target);
 	add_shape(doc, "Original", &now);
 	return doc;
+}
+
+/* EBS User Guide, "Attach an EBS volume to multiple EC2 instances using Multi-Attach": what may be modified afterwards. */
+static int check_multi_attach(struct call *call, const struct resource *vol, const struct volume_shape *target)
+{
+	struct volume_shape now = volume_type_shape(vol->doc);
+	bool switched = now.multi_attach != target->multi_attach, io1 = strcmp(now.type, "io1") == 0;
+
+	if (!switched && !now.multi_attach)
+		return 0;
+	if (switched && (io1 || strcmp(target->type, "io1") == 0))
+		return action_fail(call, API_UNSUPPORTED, "Multi-Attach can't be enabled or disabled for an io1 volume after it is created.");
+	if (io1)
+		return action_fail(call, API_UNSUPPORTED, "An io1 volume that is enabled for Multi-Attach can't be modified.");
+	if (strcmp(now.type, target->type) != 0 && now.multi_attach)
+		return action_fail(call, API_UNSUPPORTED, "The type of a volume that is enabled for Multi-Attach can't be modified.");
+	if (switched && json_array_size(mc_json_arr(vol->spec, "instances")) > 0)
+		return action_refuse(call, "IncorrectState", "Multi-Attach can't be enabled or disabled while volume '%s' is attached to an "
+				     "instance.", vol->id);
+	return 0;
 }
 
 static int modify_volume(struct call *call)
@@ -141,9 +161,7 @@ static int modify_volume(struct call *call)
 	target = target_of(call, vol);
 	if (target.gib < mc_json_int(vol->doc, "Size", 1))
 		return action_refuse(call, "InvalidParameterValue", "New size cannot be smaller than existing size");
-	if (mc_json_bool(call->in, "MultiAttachEnabled", target.multi_attach) != target.multi_attach)
-		return action_fail(call, API_UNSUPPORTED, "Multi-Attach cannot be changed after a volume is made.");
-	if (volume_type_check(call, &target) || check_rate(call, vol))
+	if (volume_type_check(call, &target) || check_multi_attach(call, vol, &target) || check_rate(call, vol))
 		return 1;
 	edited = store_edit(call->tx, vol->id);
 	count_in(call, edited);

@@ -73,11 +73,7 @@ static int find_source(struct call *call, struct volume_shape *shape, struct vol
 		return action_refuse(call, "InvalidParameterValue", "Volume of size %lldGB is smaller than snapshot '%s', expect size >= "
 				     "%lldGB", (long long)shape->gib, id, (long long)least);
 	ret->snapshot = id;
-	if (encryption_choose(call, call->in, snapshot, ret_kms_key))
-		return 1;
-	if (*ret_kms_key && shape->multi_attach)
-		return action_fail(call, API_UNSUPPORTED, "Volumes for more than one instance cannot be encrypted on this cloud.");
-	return 0;
+	return encryption_choose(call, call->in, snapshot, ret_kms_key) ? 1 : 0;
 }
 
 static int create_volume(struct call *call)

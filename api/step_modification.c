@@ -1,5 +1,5 @@
-/* A volume's modification: grown first (storaged told, its QEMU, storaged again), then recorded,
- * then its limits set in the guests that have it. Every step can be repeated. */
+/* A volume's modification: made one that several instances may have or one alone, grown (storaged told, its QEMU,
+ * storaged again), then recorded, then its limits set in the guests that have it. Every step can be repeated. */
 #include "api/modification.h"
 
 #include <string.h>
@@ -58,6 +58,7 @@ static int record_grown(struct api *api, const struct resource *vol, mc_err **er
 		return STEP_AGAIN;
 	target = modification_target(r);
 	volume_type_show(&target, r->doc);
+	json_object_set_new(r->doc, "MultiAttachEnabled", json_boolean(target.multi_attach));
 	set_progress(r, "optimizing", 99);
 	return store_commit(tx, err) < 0 ? -1 : STEP_AGAIN;
 }
@@ -129,17 +130,27 @@ static int grow(struct api *api, const struct resource *vol, int64_t gib, bool *
 	return o == MC_IPC_OK ? tell_storaged(api, vol->id, gib, ret_growing, err) : o;
 }
 
+/* storaged copies it into the other kind of file. */
+static int share(struct api *api, const struct resource *vol, bool shared, mc_err **err)
+{
+	mc_auto_json json_t *body = json_pack("{s:b}", "shared", shared);
+
+	return backend_call(api, BACKEND_STORAGED, "POST", body, NULL, err, "/v1/volumes/%s/share", vol->id);
+}
+
 static int step_modifying(struct api *api, const struct resource *vol, int64_t *ret_delay, mc_err **err)
 {
 	struct volume_shape target = modification_target(vol);
 	bool growing = false;
 	int o = MC_IPC_OK;
 
-	if (target.gib > mc_json_int(vol->doc, "Size", 1))
+	if (target.multi_attach != mc_json_bool(vol->doc, "MultiAttachEnabled", false))
+		o = share(api, vol, target.multi_attach, err);
+	if (o == MC_IPC_OK && target.gib > mc_json_int(vol->doc, "Size", 1))
 		o = grow(api, vol, target.gib, &growing, err);
 	if (o == MC_IPC_OK && !growing)
 		return record_grown(api, vol, err);
-	if (o == MC_IPC_BAD_REQUEST || o == MC_IPC_NO_CAPACITY || o == MC_IPC_NOT_FOUND)
+	if (o == MC_IPC_BAD_REQUEST || o == MC_IPC_NO_CAPACITY || o == MC_IPC_NOT_FOUND || o == MC_IPC_IN_USE)
 		return record_failed(api, vol, err);
 	if (o != MC_IPC_OK && !backend_transient(o))
 		return -1;

@@ -86,6 +86,10 @@ int graph_layer_release(struct graph *graph, const char *id, struct layer *ret_l
  * merge may have changed since it was read ("": nothing). */
 int graph_layer_forget(struct graph *graph, const char *id, char ret_parent[MC_ID_LEN], mc_err **err);
 
+/* The file of volume->layer, in state creating, is whole: it takes the place of the volume's layer, which is *ret_layer, the
+ * caller's to delete (1: others have it). */
+int graph_volume_move(struct graph *graph, const struct volume *volume, struct layer *ret_layer, mc_err **err);
+
 /* Record size_gib and layer.virtual_bytes, which the file and its header have, and growing_gib. */
 int graph_volume_resize(struct graph *graph, const struct volume *volume, mc_err **err);
 

@@ -85,6 +85,31 @@ int graph_volume_remove(struct graph *graph, const char *id, struct layer *ret_l
 	return graph_named_remove(graph, &sql, id, ret_layer, err);
 }
 
+struct moving {
+	const struct volume *volume;
+	struct layer *ret;
+};
+
+static int move_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	const struct moving *m = arg;
+	const struct volume *v = m->volume;
+	char before[MC_ID_LEN] = "";
+
+	if (graph_layer_move(graph, v->layer.id, LAYER_CREATING, LAYER_READY, err) < 0 ||
+	    mc_db_run(graph->db, graph_first_id, before, err, "SELECT layer FROM volumes WHERE id = ?", "s", v->id) < 0 ||
+	    mc_db_run(graph->db, NULL, NULL, err, "UPDATE volumes SET layer = ? WHERE id = ?", "ss", v->layer.id, v->id) < 0)
+		return -1;
+	return graph_layer_drop(graph, before, m->ret, err);
+}
+
+int graph_volume_move(struct graph *graph, const struct volume *volume, struct layer *ret_layer, mc_err **err)
+{
+	struct moving m = {volume, ret_layer};
+
+	return graph_change(graph, move_steps, &m, err);
+}
+
 static int resize_steps(struct graph *graph, void *arg, mc_err **err)
 {
 	const struct volume *v = arg;

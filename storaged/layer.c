@@ -29,15 +29,43 @@ static int make_header(struct storage *storage, const char *key, uint8_t *luks, 
 	return r;
 }
 
-/* A file that several QEMUs write to: as large as its disk, but empty. It cannot be encrypted: what was never
- * written of a raw LUKS file does not read as zeros. */
-static int make_raw(const struct layer *layer, const char *part, mc_err **err)
+static int make_file(const char *part, int64_t bytes, const uint8_t *luks, mc_err **err)
 {
 	mc_auto_fd int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (fd < 0 || ftruncate(fd, layer->virtual_bytes) < 0)
+	if (fd < 0 || ftruncate(fd, bytes) < 0 || (luks && pwrite(fd, luks, LUKS_BYTES, 0) != LUKS_BYTES))
 		return mc_err_set(err, errno, "cannot make %s", part);
 	return 0;
+}
+
+/* The bytes from..to of the guest's; path: of the layer's file or its part file. */
+static int fill(struct storage *storage, const char *path, const char *key, int64_t from, int64_t to, mc_err **err)
+{
+	mc_autofree char *name = mc_strf("json:{\"driver\":\"raw\",\"offset\":%lld,\"size\":%lld,\"file\":{\"driver\":\"luks\","
+					 "\"key-secret\":\"" QEMU_IMG_TARGET_KEY "\",\"file\":{\"driver\":\"file\",\"locking\":\"off\","
+					 "\"filename\":\"%s\"}}}", (long long)from, (long long)(to - from), path);
+	auto_qemu_img_file file = {.name = MC_STEAL(name), .key_fd = -1};
+	int r = vault_data_key_fd(storage->vault, key, &file.key_fd, err);
+
+	return r == MC_IPC_OK ? qemu_img_zero(&storage->offspring, &file, (uint64_t)(to - from), err) : r;
+}
+
+/* A file that several QEMUs write to: as large as its disk, but empty. What was never written of a raw LUKS file does
+ * not read as zeros: there they are written, all of them. */
+static int make_raw(struct storage *storage, const struct layer *layer, const char *key, const char *part, mc_err **err)
+{
+	mc_autofree uint8_t *luks = NULL;
+	int r;
+
+	if (!key[0])
+		return make_file(part, layer->virtual_bytes, NULL, err);
+	luks = mc_alloc(LUKS_BYTES);
+	r = make_header(storage, key, luks, err);
+	if (r != MC_IPC_OK)
+		return r;
+	if (make_file(part, LUKS_ROOM + layer->virtual_bytes, luks, err) < 0)
+		return -1;
+	return fill(storage, part, key, 0, layer->virtual_bytes, err);
 }
 
 static int make_encrypted(struct storage *storage, const struct layer *layer, const char *key, const char *part, const char *backing,
@@ -67,7 +95,7 @@ static int make_part(struct storage *storage, const struct layer *layer, mc_err 
 	if (vault_layer_key(storage->vault, layer->id, key, err) < 0)
 		return -1;
 	if (store_is_raw(layer->id))
-		return make_raw(layer, part, err);
+		return make_raw(storage, layer, key, part, err);
 	if (key[0])
 		return make_encrypted(storage, layer, key, part, backing, err);
 	return qemu_img_create(&storage->offspring, part, backing, (uint64_t)layer->virtual_bytes, err);
@@ -88,8 +116,10 @@ struct naming {
 	json_t *top, *last; /* the nodes, from the top down */
 };
 
-static json_t *node(const char *path, const char *secret)
+static json_t *node(const char *layer, const char *path, const char *secret)
 {
+	if (store_is_raw(layer))
+		return json_pack("{s:s, s:s, s:{s:s, s:s}}", "driver", "luks", "key-secret", secret, "file", "driver", "file", "filename", path);
 	return json_pack("{s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "driver", "qcow2", "file", "driver", "file", "filename", path, "encrypt",
 			 "format", "luks", "key-secret", secret);
 }
@@ -98,7 +128,7 @@ static int add_node(void *ctx, const struct layer *layer)
 {
 	struct naming *n = ctx;
 	mc_autofree char *path = store_path(&n->storage->store, layer->id);
-	json_t *one = node(path, n->secret);
+	json_t *one = node(layer->id, path, n->secret);
 
 	if (n->last)
 		json_object_set_new(n->last, "backing", one);
@@ -108,9 +138,9 @@ static int add_node(void *ctx, const struct layer *layer)
 	return 0;
 }
 
-static const char *format_of(const char *layer)
+static const char *format_of(const char *layer, const char *key)
 {
-	return store_is_raw(layer) ? "raw" : "qcow2";
+	return !store_is_raw(layer) ? "qcow2" : key[0] ? "luks" : "raw";
 }
 
 static char *json_name(const json_t *doc)
@@ -152,7 +182,7 @@ int layer_open(struct storage *storage, const char *layer, bool chain, struct qe
 		file.name = store_path(&storage->store, layer);
 	else if (name_encrypted(storage, layer, chain, &file.name, err) < 0)
 		return -1;
-	file.format = format_of(layer);
+	file.format = format_of(layer, key);
 	*ret = file;
 	file = (struct qemu_img_file){.key_fd = -1};
 	return MC_IPC_OK;
@@ -172,8 +202,8 @@ static int open_part(struct storage *storage, const char *layer, struct qemu_img
 		r = vault_data_key_fd(storage->vault, key, &fd, err);
 	if (r != MC_IPC_OK)
 		return r;
-	doc = key[0] ? node(part, QEMU_IMG_TARGET_KEY) : NULL;
-	*ret = (struct qemu_img_file){doc ? json_name(doc) : MC_STEAL(part), fd, format_of(layer)};
+	doc = key[0] ? node(layer, part, QEMU_IMG_TARGET_KEY) : NULL;
+	*ret = (struct qemu_img_file){doc ? json_name(doc) : MC_STEAL(part), fd, format_of(layer, key)};
 	return MC_IPC_OK;
 }
 
@@ -235,6 +265,43 @@ int layer_copy(struct storage *storage, const char *from, const struct layer *to
 	r = layer_copy_own(storage, from, to, mode, watch, err);
 	merge_read_end(storage, from);
 	return r;
+}
+
+/* --- growing raw ones ------------------------------------------------------- */
+
+#define SECTOR 512
+
+int layer_is_sealed(struct storage *storage, const char *layer, mc_err **err)
+{
+	char key[MC_ID_LEN];
+
+	if (!store_is_raw(layer))
+		return 0;
+	return vault_layer_key(storage->vault, layer, key, err) < 0 ? -1 : key[0] != '\0';
+}
+
+int layer_cut(struct storage *storage, const char *layer, int64_t bytes, mc_err **err)
+{
+	mc_autofree char *path = store_path(&storage->store, layer);
+
+	if (MC_CRASH_AROUND(truncate(path, LUKS_ROOM + bytes)) < 0)
+		return mc_err_set(err, errno, "cannot set the size of %s", path);
+	return store_sync(&storage->store, layer, err);
+}
+
+int layer_extend(struct storage *storage, const struct layer *layer, int64_t bytes, mc_err **err)
+{
+	mc_autofree char *path = store_path(&storage->store, layer->id);
+	char key[MC_ID_LEN];
+	int r = storage_room(storage, (uint64_t)(bytes - layer->virtual_bytes), err);
+
+	if (r == MC_IPC_OK)
+		r = vault_layer_key(storage->vault, layer->id, key, err);
+	if (r == MC_IPC_OK)
+		r = layer_cut(storage, layer->id, bytes + SECTOR, err);
+	if (r == MC_IPC_OK)
+		r = fill(storage, path, key, layer->virtual_bytes, bytes, err);
+	return r == MC_IPC_OK ? store_sync(&storage->store, layer->id, err) : r;
 }
 
 int layer_owner(struct storage *storage, const char *layer, char ret_kms_key[MC_UUID_LEN], mc_err **err)

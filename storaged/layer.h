@@ -15,6 +15,15 @@
  * cannot be had), or -1 and *err. */
 int layer_make(struct storage *storage, const struct layer *layer, mc_err **err);
 
+/* Make room in an encrypted raw layer, which QEMUs may have open, for what is to be of `bytes`: what is new reads as zeros. Until
+ * the file is cut to that size (by a QEMU that grows its disk, or layer_cut()) it has a sector more, which tells that it is not
+ * done. Repeating it writes all zeros again. Returns as layer_make(), or MC_IPC_NO_CAPACITY. */
+int layer_extend(struct storage *storage, const struct layer *layer, int64_t bytes, mc_err **err);
+int layer_cut(struct storage *storage, const char *layer, int64_t bytes, mc_err **err);
+
+/* Is it raw and encrypted? 1, 0, or -1 and *err. */
+int layer_is_sealed(struct storage *storage, const char *layer, mc_err **err);
+
 /* What qemu-img is told to open it, with what it stands on or without. Returns as layer_make(); *ret is to be deinitialized. */
 int layer_open(struct storage *storage, const char *layer, bool chain, struct qemu_img_file *ret, mc_err **err);
 
@@ -24,7 +33,7 @@ int layer_open(struct storage *storage, const char *layer, bool chain, struct qe
 int layer_copy(struct storage *storage, const char *from, const struct layer *to, mode_t mode, const struct qemu_img_watch *watch,
 	       mc_err **err);
 
-/* The same of a layer that is nobody else's meanwhile: a raw one that nobody has open, one in state creating. */
+/* The same of a layer that is nobody else's meanwhile: a top that nobody has open or merges, one in state creating. */
 int layer_copy_own(struct storage *storage, const char *from, const struct layer *to, mode_t mode, const struct qemu_img_watch *watch,
 		   mc_err **err);
 

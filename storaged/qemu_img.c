@@ -162,6 +162,21 @@ int qemu_img_resize(const struct offspring *offspring, const struct qemu_img_fil
 	return run_arguments(offspring, &a, err);
 }
 
+int qemu_img_zero(const struct offspring *offspring, const struct qemu_img_file *file, uint64_t bytes, mc_err **err)
+{
+	mc_autofree char *source = mc_strf("json:{\"driver\":\"null-co\",\"read-zeroes\":true,\"size\":%llu}", (unsigned long long)bytes);
+	auto_qemu_arguments a = qemu_arguments(QEMU_IMG, "convert");
+	struct qemu_child child = {.offspring = offspring, .arguments = &a, .humble = true};
+
+	qemu_add_key(&a, QEMU_IMG_TARGET_KEY, file->key_fd);
+	qemu_add(&a, "-n");
+	qemu_add(&a, "-O");
+	qemu_add(&a, "raw");
+	qemu_add(&a, source);
+	qemu_add(&a, file->name);
+	return run_long(&child, a.v, 0, -1, err);
+}
+
 /* --- long ones that are watched --------------------------------------------- */
 
 /* It writes "    (12.34/100%)" and a carriage return, again and again. */

@@ -34,6 +34,10 @@ int qemu_img_mend(const struct offspring *offspring, const struct qemu_img_file 
 /* Make the guest's size of a qcow2 that nobody has open larger. 0 or -1 and *err. */
 int qemu_img_resize(const struct offspring *offspring, const struct qemu_img_file *file, uint64_t virtual_bytes, mc_err **err);
 
+/* Write zeros, as its key has them, over these bytes of the guest's of an encrypted raw file, which QEMUs may have open; no
+ * hole reads as zeros there. `file` is a name of these bytes alone (a raw node with offset and size). 0 or -1 and *err. Not yet durable. */
+int qemu_img_zero(const struct offspring *offspring, const struct qemu_img_file *file, uint64_t bytes, mc_err **err);
+
 enum qemu_img_outcome {
 	QEMU_IMG_OK,
 	QEMU_IMG_BAD_SOURCE, /* the source cannot be converted: *err says why */

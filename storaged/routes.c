@@ -82,6 +82,11 @@ static const struct mc_field grow_fields[] = {
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
 };
 
+static const struct mc_field share_fields[] = {
+	{"shared", MC_FIELD_BOOLEAN, true, 0, 0, NULL, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
 static const struct mc_field opener_fields[] = {
 	{"opener", MC_FIELD_STRING, true, 0, 0, check_opener, NULL},
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
@@ -171,6 +176,11 @@ static int list_volumes(void *ctx, const struct mc_ipc_request *req, json_t **re
 {
 	(void)req;
 	return volume_list(ctx, ret_body, err);
+}
+
+static int share_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return volume_share(ctx, req->vars[0], mc_json_bool(req->body, "shared", false), ret_body, err);
 }
 
 static int grow_volume(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
@@ -412,6 +422,7 @@ const struct mc_ipc_route storaged_routes[] = {
 	{"GET", "/v1/volumes/{}", {"vol"}, NULL, get_volume, NULL, "one volume"},
 	{"DELETE", "/v1/volumes/{}", {"vol"}, NULL, delete_volume, NULL, "remove a volume"},
 	{"POST", "/v1/volumes/{}/grow", {"vol"}, grow_fields, grow_volume, NULL, "make a volume larger"},
+	{"POST", "/v1/volumes/{}/share", {"vol"}, share_fields, share_volume, NULL, "let several QEMUs have a volume open, or one alone"},
 	{"POST", "/v1/volumes/{}/open", {"vol"}, opener_fields, open_volume, NULL, "an instance will write to it"},
 	{"POST", "/v1/volumes/{}/close", {"vol"}, opener_fields, close_volume, NULL, "it writes no more"},
 	{"POST", "/v1/volumes/{}/merge", {"vol"}, no_fields, merge_volume, NULL, "what its QEMU should merge"},

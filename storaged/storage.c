@@ -13,6 +13,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "storaged/list.h"
+#include "storaged/luks.h"
 #include "storaged/merge.h"
 #include "storaged/owners.h"
 #include "storaged/qcow2.h"
@@ -127,14 +128,21 @@ int storage_room(const struct storage *storage, uint64_t bytes, mc_err **err)
 	return MC_IPC_NO_CAPACITY;
 }
 
-/* What there is to know of a raw file. */
-static int raw_header(const char *layer_id, int fd, struct qcow2_header *ret, mc_err **err)
+/* What there is to know of a raw file; whether it is encrypted, the vault knows: a guest may write what it likes into it. */
+static int raw_header(const struct storage *storage, const char *layer_id, int fd, struct qcow2_header *ret, mc_err **err)
 {
+	char key[MC_ID_LEN];
 	struct stat st;
+	off_t room;
 
+	if (vault_layer_key(storage->vault, layer_id, key, err) < 0)
+		return -1;
+	room = key[0] ? LUKS_ROOM : 0;
 	if (fstat(fd, &st) < 0)
 		return mc_err_set(err, errno, "cannot measure %s", layer_id);
-	*ret = (struct qcow2_header){.virtual_bytes = (uint64_t)st.st_size};
+	if (st.st_size < room)
+		return mc_err_set(err, 0, "%s is cut off", layer_id);
+	*ret = (struct qcow2_header){.virtual_bytes = (uint64_t)(st.st_size - room), .encrypted = key[0]};
 	return 0;
 }
 
@@ -146,7 +154,7 @@ int storage_header(const struct storage *storage, const char *layer_id, struct q
 	if (fd < 0)
 		return mc_err_set(err, errno, "cannot open %s", path);
 	if (store_is_raw(layer_id))
-		return raw_header(layer_id, fd, ret, err);
+		return raw_header(storage, layer_id, fd, ret, err);
 	return qcow2_header_read(fd, ret, NULL, err) < 0 ? mc_err_wrap(err, "%s", path) : 0;
 }
 

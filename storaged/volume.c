@@ -194,8 +194,8 @@ struct making {
 	char kms_key[MC_UUID_LEN]; /* of a layer that stands on nothing; "": none */
 };
 
-/* What is to be encrypted otherwise than what it comes from is copied; so is a raw one, since it stands on nothing. An
- * outcome. */
+/* What is to be encrypted otherwise than what it comes from is copied; so is a raw one, since it stands on nothing. 0 or
+ * -1 and *err. */
 static int plan(struct storage *storage, struct volume *v, const struct volume_wanted *wanted, struct making *ret, mc_err **err)
 {
 	char owner[MC_UUID_LEN] = "";
@@ -204,10 +204,6 @@ static int plan(struct storage *storage, struct volume *v, const struct volume_w
 		return -1;
 	*ret = (struct making){.from = ""};
 	snprintf(ret->kms_key, sizeof(ret->kms_key), "%s", wanted->kms_key ? wanted->kms_key : owner);
-	if (wanted->shared && ret->kms_key[0]) {
-		mc_err_set(err, 0, "a volume that several QEMUs share cannot be encrypted");
-		return MC_IPC_UNSUPPORTED;
-	}
 	if (v->layer.parent[0] && (wanted->shared || strcmp(owner, ret->kms_key) != 0)) {
 		memcpy(ret->from, v->layer.parent, sizeof(ret->from));
 		v->layer.parent[0] = '\0';
@@ -243,6 +239,8 @@ static int create(struct storage *storage, struct volume *v, const struct volume
 	struct making making;
 	int r = plan(storage, v, wanted, &making, err);
 
+	if (r == 0 && wanted->shared && making.kms_key[0])
+		r = storage_room(storage, (uint64_t)v->layer.virtual_bytes, err);
 	if (r == 0)
 		r = begin(storage, v, wanted->shared, err);
 	if (r != MC_IPC_OK)
@@ -415,36 +413,59 @@ static int check_unprepared(struct storage *storage, const char *id, mc_err **er
 }
 
 
+/* One that is encrypted and raw has all that it needs before a QEMU is told. */
+static int grow_sealed(struct storage *storage, const struct volume *v, int64_t bytes, bool open, mc_err **err)
+{
+	int r = layer_extend(storage, &v->layer, bytes, err);
+
+	return r == MC_IPC_OK && !open ? layer_cut(storage, v->layer.id, bytes, err) : r;
+}
+
+static int grow_closed(struct storage *storage, const struct volume *v, int64_t bytes, mc_err **err)
+{
+	auto_qemu_img_file file = {.key_fd = -1};
+	int r = layer_open(storage, v->layer.id, true, &file, err);
+
+	return r == MC_IPC_OK ? qemu_img_resize(&storage->offspring, &file, (uint64_t)bytes, err) : r;
+}
+
 /* Make the file of a closed volume large enough; see whether the QEMU of an open one has done so. */
 static int grow_file(struct storage *storage, const struct volume *v, int64_t bytes, bool *ret_done, mc_err **err)
 {
-	auto_qemu_img_file file = {.key_fd = -1};
 	struct qcow2_header header;
-	int open;
+	int open, sealed;
 
 	if (storage_header(storage, v->layer.id, &header, err) < 0)
 		return -1;
-	*ret_done = (int64_t)header.virtual_bytes >= bytes;
+	*ret_done = (int64_t)header.virtual_bytes >= bytes && header.virtual_bytes % GIB == 0;
 	open = *ret_done ? 1 : volume_is_open(storage, v->id, err);
-	if (open != 0)
-		return open < 0 ? -1 : 0;
-	*ret_done = true;
-	if (layer_open(storage, v->layer.id, true, &file, err) != MC_IPC_OK)
+	sealed = *ret_done ? 0 : layer_is_sealed(storage, v->layer.id, err);
+	if (open < 0 || sealed < 0)
 		return -1;
-	return qemu_img_resize(&storage->offspring, &file, (uint64_t)bytes, err);
+	if (sealed && !*ret_done) {
+		*ret_done = !open;
+		return grow_sealed(storage, v, bytes, open, err);
+	}
+	if (open)
+		return MC_IPC_OK;
+	*ret_done = true;
+	return grow_closed(storage, v, bytes, err);
 }
 
 /* Until its QEMU has grown an open volume, only the intention is recorded. */
 static int grow(struct storage *storage, struct volume *v, int64_t size_gib, mc_err **err)
 {
 	bool done = true;
+	int r = MC_IPC_OK;
 
 	if (size_gib < v->size_gib) {
 		mc_err_set(err, 0, "size_gib: volume %s has %lld GiB already and never shrinks", v->id, (long long)v->size_gib);
 		return MC_IPC_BAD_REQUEST;
 	}
-	if (size_gib > v->size_gib && grow_file(storage, v, size_gib * GIB, &done, err) < 0)
-		return -1;
+	if (size_gib > v->size_gib)
+		r = grow_file(storage, v, size_gib * GIB, &done, err);
+	if (r != MC_IPC_OK)
+		return r;
 	MC_CRASH_POINT();
 	v->growing_gib = done ? 0 : size_gib;
 	if (done) {
@@ -479,6 +500,78 @@ int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_
 		r = volume_find(storage, id, &v, err);
 	if (r == MC_IPC_OK)
 		r = grow_unmerged(storage, &v, size_gib, err);
+	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
+}
+
+/* --- another kind --------------------------------------------------------- */
+
+/* Into a layer that has begun; with the same data key. */
+static int copy_into(struct storage *storage, const char *from, const struct layer *to, mc_err **err)
+{
+	int r = vault_layer_same_key(storage->vault, to->id, from, err);
+
+	return r == MC_IPC_OK ? layer_copy_own(storage, from, to, STORE_MODE_TOP, NULL, err) : r;
+}
+
+/* Its old layer goes when no document names it any more. */
+static int move_to(struct storage *storage, struct volume *v, mc_err **err)
+{
+	struct layer before;
+	int r;
+
+	MC_CRASH_POINT();
+	r = graph_volume_move(storage->graph, v, &before, err);
+	if (r != 0)
+		return r < 0 ? -1 : MC_IPC_OK;
+	return owners_write(storage->owners, err) < 0 || storage_collect(storage, &before, err) < 0 ? -1 : MC_IPC_OK;
+}
+
+/* Nobody has it open, and the janitor rests. */
+static int change_kind(struct storage *storage, struct volume *v, bool shared, mc_err **err)
+{
+	struct layer other = {.virtual_bytes = v->layer.virtual_bytes};
+	int r = shared ? storage_room(storage, (uint64_t)other.virtual_bytes, err) : MC_IPC_OK;
+
+	if (r != MC_IPC_OK)
+		return r;
+	mc_id_new(shared ? STORE_RAW : "lay", other.id);
+	if (graph_layer_begin(storage->graph, &other, err) < 0)
+		return -1;
+	r = copy_into(storage, v->layer.id, &other, err);
+	if (r != MC_IPC_OK) {
+		storage_abandon(storage, other.id);
+		return r;
+	}
+	v->layer = other;
+	r = move_to(storage, v, err);
+	mc_log(MC_LOG_INFO, AREA, shared ? "to be shared" : "to be shared no longer", "volume", v->id, "layer", other.id, NULL);
+	return r;
+}
+
+int volume_share(struct storage *storage, const char *id, bool shared, json_t **ret, mc_err **err)
+{
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
+	struct volume v;
+	int r = volume_find(storage, id, &v, err);
+
+	if (r == MC_IPC_OK && store_is_raw(v.layer.id) == shared)
+		return answer(storage, &v, ret, err);
+	if (r == MC_IPC_OK)
+		r = check_closed(storage, id, err);
+	if (r == MC_IPC_OK && snapshot_settle(storage, id, err) < 0)
+		r = -1;
+	if (r != MC_IPC_OK)
+		return r;
+	r = volume_find(storage, id, &v, err);
+	if (r == MC_IPC_OK)
+		r = merge_hold(storage, v.layer.id, NULL, err);
+	else
+		return r;
+	if (r == MC_IPC_OK)
+		r = change_kind(storage, &v, shared, err);
+	merge_release(storage);
+	if (r == MC_IPC_OK)
+		r = volume_find(storage, id, &v, err);
 	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
 }
 

@@ -29,6 +29,10 @@ int volume_delete(struct storage *storage, const char *id, mc_err **err);
  * the first the document has growing_gib, and no snapshot begins until the second. */
 int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_t **ret, mc_err **err);
 
+/* Make it one that several QEMUs may have open, or that one alone may: its data is copied into a layer of the other kind, whose
+ * chain is that alone. An open one is MC_IPC_IN_USE. Idempotent. */
+int volume_share(struct storage *storage, const char *id, bool shared, json_t **ret, mc_err **err);
+
 /* From now on, or no longer, this instance's QEMU may write to the volume. What needs a
  * quiet volume is refused in between. Both idempotent; closing an absent volume is fine.
  * What is closed says {unused_key} when no open volume has its data key any more. */

@@ -100,6 +100,7 @@ class Disk:
                 self.learn()  # the data disk among the arguments, since it was there at the start
             self.stop()
             theirs.append(self.theirs())
+            print(f"bench: turn {turn + 1}: {ours[-1]} against {theirs[-1]}", flush=True)
         self.ec2.start_instances(InstanceIds=[self.guest.id])
         return [Row(f"{what} (median of {repeats})", statistics.median(o), statistics.median(t), "operations/s",
                     "bare QEMU, same disk", 0.97, more_is_better=True)

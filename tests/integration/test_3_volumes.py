@@ -17,8 +17,8 @@ def volume_of(ec2, volume):
     return ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]
 
 
-def wait_volume(ec2, volume, state):
-    wait_until(f"{volume} is {state}", lambda: volume_of(ec2, volume)["State"] == state, SHORT_S)
+def wait_volume(ec2, volume, state, seconds=SHORT_S):
+    wait_until(f"{volume} is {state}", lambda: volume_of(ec2, volume)["State"] == state, seconds)
 
 
 def wait_gone(ec2, volume):

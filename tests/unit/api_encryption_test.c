@@ -48,8 +48,9 @@ static void test_asked(void **state)
 	fixture_fails(f, "CreateVolume", alone, "InvalidParameterDependency");
 	fixture_fails(f, "CreateVolume", far_arn, "InvalidKMSKey.NotFound");
 	fixture_fails(f, "CreateVolume", "{" ZONE ", 'Encrypted': true, 'KmsKeyId': 'alias/bad'}", "InvalidKMSKey.InvalidState");
-	fixture_fails(f, "CreateVolume", "{" ZONE ", 'Encrypted': true, 'VolumeType': 'io1', 'Iops': 100, 'MultiAttachEnabled': true}",
-		      "UnsupportedOperation");
+	fixture_ok(f, "CreateVolume", "{'AvailabilityZone': 'us-east-1a', 'Size': 4, 'Encrypted': true, 'VolumeType': 'io1', 'Iops': 100,"
+		   " 'MultiAttachEnabled': true}");
+	assert_true(mc_json_bool(f->call.out, "Encrypted", false) && mc_json_bool(f->call.out, "MultiAttachEnabled", false));
 }
 
 static void test_default(void **state)

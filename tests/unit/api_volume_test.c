@@ -441,6 +441,47 @@ static void modify_fails(struct fixture *f, const char *vol, const char *members
 	fixture_fails(f, "ModifyVolume", in, code);
 }
 
+/* A fresh, available volume of this type that several instances may have, or not. */
+static char *provisioned(struct fixture *f, const char *type, bool multi)
+{
+	mc_autofree char *in = mc_strf("{'AvailabilityZone': 'us-east-1a', 'Size': 4, 'VolumeType': '%s', 'Iops': 100, 'MultiAttachEnabled': %s}",
+				       type, multi ? "true" : "false");
+
+	return fixture_volume(f, in);
+}
+
+static void set_instances(struct fixture *f, const char *volume, json_t *ids)
+{
+	struct store_tx *tx = store_write(f->api.store);
+
+	json_object_set_new(store_edit(tx, volume)->spec, "instances", ids);
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+static void test_modify_multi_attach(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *io1 = provisioned(f, "io1", true), *alone = provisioned(f, "io1", false);
+	mc_autofree char *io2 = provisioned(f, "io2", true), *other = provisioned(f, "io2", false);
+	mc_autofree char *off = mc_strf("{'VolumeId': '%s', 'MultiAttachEnabled': false}", io2);
+	mc_autofree char *on = mc_strf("{'VolumeId': '%s', 'MultiAttachEnabled': true, 'Size': 5}", other);
+
+	modify_fails(f, io1, ", 'Size': 5", "UnsupportedOperation");
+	modify_fails(f, io1, ", 'MultiAttachEnabled': false", "UnsupportedOperation");
+	modify_fails(f, alone, ", 'MultiAttachEnabled': true", "UnsupportedOperation");
+	modify_fails(f, alone, ", 'VolumeType': 'gp3', 'MultiAttachEnabled': true", "InvalidParameterCombination");
+	modify_fails(f, io2, ", 'VolumeType': 'io1', 'Iops': 100", "UnsupportedOperation");
+	modify_fails(f, io2, ", 'VolumeType': 'gp3'", "InvalidParameterCombination");
+	set_instances(f, io2, json_pack("[s]", "i-0123456789abcdef0"));
+	fixture_fails(f, "ModifyVolume", off, "IncorrectState");
+	set_instances(f, io2, json_array());
+	fixture_ok(f, "ModifyVolume", off);
+	assert_true(json_is_true(json_object_get(mc_json_obj(f->call.out, "VolumeModification"), "OriginalMultiAttachEnabled")));
+	assert_true(json_is_false(json_object_get(mc_json_obj(f->call.out, "VolumeModification"), "TargetMultiAttachEnabled")));
+	fixture_ok(f, "ModifyVolume", on);
+	assert_true(json_is_true(json_object_get(mc_json_obj(f->call.out, "VolumeModification"), "TargetMultiAttachEnabled")));
+}
+
 static void test_modify(void **state)
 {
 	struct fixture *f = *state;
@@ -525,6 +566,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_limits), T(test_defaults), T(test_what_bites), T(test_devices), T(test_attach), T(test_root_stays), T(test_mappings),
 		T(test_bad_mappings), T(test_delete_on_termination), T(test_attributes), T(test_filters), T(test_busy), T(test_modify), T(test_modification_rate),
+		T(test_modify_multi_attach),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
