@@ -117,6 +117,7 @@ const struct action *action_at(size_t i);
 	X(kms) \
 	X(kms_alias) \
 	X(kms_grant) \
+	X(kms_rotation) \
 	X(kms_crypto) \
 	X(ce) \
 	X(budgets) \

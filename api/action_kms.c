@@ -248,21 +248,6 @@ static int cancel_key_deletion(struct call *call)
 	return 0;
 }
 
-/* Material is never rotated by itself. */
-static int get_key_rotation_status(struct call *call)
-{
-	if (!kms_key_named(call, "KeyId", false, KMS_ANY))
-		return 1;
-	call->out = json_pack("{s:b}", "KeyRotationEnabled", 0);
-	return 0;
-}
-
-/* What is not rotated need not be told to stop. */
-static int disable_key_rotation(struct call *call)
-{
-	return kms_key_named(call, "KeyId", false, KMS_CHANGED) ? 0 : 1;
-}
-
 const struct action actions_kms[] = {
 	{ .service = "kms", .name = "CreateKey", .fn = create_key, .flags = ACTION_WRITE },
 	{ .service = "kms", .name = "DescribeKey", .fn = describe_key, .flags = ACTION_WRITE },
@@ -275,8 +260,6 @@ const struct action actions_kms[] = {
 	{ .service = "kms", .name = "GetKeyPolicy", .fn = get_key_policy },
 	{ .service = "kms", .name = "PutKeyPolicy", .fn = put_key_policy, .flags = ACTION_WRITE },
 	{ .service = "kms", .name = "ListKeyPolicies", .fn = list_key_policies },
-	{ .service = "kms", .name = "GetKeyRotationStatus", .fn = get_key_rotation_status },
-	{ .service = "kms", .name = "DisableKeyRotation", .fn = disable_key_rotation },
 	{ .service = "kms", .name = "TagResource", .fn = tag_resource, .flags = ACTION_WRITE },
 	{ .service = "kms", .name = "UntagResource", .fn = untag_resource, .flags = ACTION_WRITE },
 	{ .service = "kms", .name = "ListResourceTags", .fn = list_resource_tags },

@@ -288,6 +288,22 @@ static int destroy_key(void *ctx, const struct mc_ipc_request *req, json_t **ret
 	return with_key(ctx, req, destroy, ret_body, err);
 }
 
+static const struct mc_field rotate_fields[] = {
+	{"times", MC_FIELD_INTEGER, true, 1, 100000, NULL, NULL},
+	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
+};
+
+static int rotate(struct vault *vault, const char *key, json_t *body, json_t **ret_body, mc_err **err)
+{
+	(void)ret_body;
+	return vault_rotate(vault, key, mc_json_int(body, "times", 0), err);
+}
+
+static int rotate_key(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return with_key(ctx, req, rotate, ret_body, err);
+}
+
 #define BLOCKS_MAX 10000
 
 /* A number of at most 12 digits, def where it is absent, -1 where it is none. */
@@ -437,6 +453,7 @@ const struct mc_ipc_route storaged_routes[] = {
 	{"POST", "/v1/keys/{}/decrypt", {NULL}, decrypt_fields, decrypt, NULL, "decrypt them"},
 	{"POST", "/v1/keys/{}/generate", {NULL}, generate_fields, generate, NULL, "random bytes, encrypted"},
 	{"POST", "/v1/keys/{}/reencrypt", {NULL}, reencrypt_fields, reencrypt, NULL, "from one key to another"},
+	{"POST", "/v1/keys/{}/rotate", {NULL}, rotate_fields, rotate_key, NULL, "see that its material has been replaced so many times"},
 	{"DELETE", "/v1/keys/{}", {NULL}, NULL, destroy_key, NULL, "destroy a key for ever"},
 	{"GET", "/v1/snapshots/{}/blocks", {"snap"}, NULL, list_blocks, NULL, "which blocks of 512 KiB have data, or differ"},
 	{MC_IPC_UPGRADE, "/v1/snapshots/{}/blocks/{}", {"snap", NULL}, NULL, read_block, NULL, "one block's bytes"},

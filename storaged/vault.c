@@ -34,6 +34,11 @@ static const struct mc_db_upgrade upgrades[] = {
 	    " sealed TEXT NOT NULL, created INTEGER NOT NULL);"},
 	{2, "CREATE TABLE layer_keys (layer TEXT PRIMARY KEY, data_key TEXT NOT NULL REFERENCES data_keys(id));"
 	    "CREATE INDEX layer_keys_data_key ON layer_keys(data_key);"},
+	/* What a key's material was before it was rotated. */
+	{3, "CREATE TABLE old_keys (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, sealed TEXT NOT NULL, created INTEGER NOT NULL);"
+	    "CREATE INDEX old_keys_id ON old_keys(id);"
+	    "CREATE TRIGGER kms_keys_rotated BEFORE UPDATE OF sealed ON kms_keys WHEN OLD.sealed <> '' AND NEW.sealed <> '' BEGIN"
+	    " INSERT INTO old_keys (id, sealed, created) VALUES (OLD.id, OLD.sealed, OLD.created); END;"},
 	{0, NULL},
 };
 
@@ -286,6 +291,91 @@ static int material(struct vault *vault, const char *id, bool make, uint8_t key[
 	return r;
 }
 
+/* --- what they were before: nothing new is sealed with that ------------------------- */
+
+static int take_count(sqlite3_stmt *stmt, void *ctx)
+{
+	*(int64_t *)ctx = sqlite3_column_int64(stmt, 0);
+	return 0;
+}
+
+/* In one statement: a trigger keeps what it was. */
+static int replace_material(struct vault *vault, const char *id, mc_err **err)
+{
+	uint8_t key[SEAL_KEY], sealed[SEALED_KEY];
+	char hex[2 * SEALED_KEY + 1];
+	int r;
+
+	mc_random_bytes(key, sizeof(key));
+	r = seal_close(vault->master, id, strlen(id), key, sizeof(key), sealed);
+	OPENSSL_cleanse(key, sizeof(key));
+	if (r < 0)
+		return mc_err_set(err, 0, "libcrypto cannot encrypt");
+	to_hex(sealed, sizeof(sealed), hex);
+	return mc_db_run(vault->db, NULL, NULL, err, "UPDATE kms_keys SET sealed = ?, created = ? WHERE id = ?", "sis", hex,
+			 mc_clock_wall(), id);
+}
+
+int vault_rotate(struct vault *vault, const char *key, int64_t times, mc_err **err)
+{
+	uint8_t bytes[SEAL_KEY];
+	int64_t done = 0;
+	int r = material(vault, key, true, bytes, err);
+
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+	if (r != MC_IPC_OK)
+		return r;
+	pthread_mutex_lock(&vault->lock);
+	r = mc_db_run(vault->db, take_count, &done, err, "SELECT count(*) FROM old_keys WHERE id = ?", "s", key);
+	if (r == 0 && done < times)
+		r = replace_material(vault, key, err);
+	pthread_mutex_unlock(&vault->lock);
+	return r < 0 ? -1 : MC_IPC_OK;
+}
+
+struct sealed_text {
+	struct vault *vault;
+	const char *key, *aad;
+	const uint8_t *bytes;
+	size_t n;
+	void *out;
+	bool opened;
+};
+
+static bool try_material(struct sealed_text *s, const uint8_t key[SEAL_KEY])
+{
+	s->opened = seal_open(key, s->aad, strlen(s->aad), s->bytes, s->n, s->out) == 0;
+	return s->opened;
+}
+
+static int try_old(sqlite3_stmt *stmt, void *ctx)
+{
+	struct sealed_text *s = ctx;
+	struct row row = {.there = true};
+	uint8_t bytes[SEAL_KEY];
+
+	if (s->opened)
+		return 0;
+	snprintf(row.sealed, sizeof(row.sealed), "%s", mc_db_text(stmt, 0));
+	if (open_material(s->vault, s->key, &row, bytes, NULL) == MC_IPC_OK)
+		try_material(s, bytes);
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+	return 0;
+}
+
+/* With the key's material of now, else with what it was. An outcome, with s->opened where it is OK. */
+static int open_sealed(struct sealed_text *s, mc_err **err)
+{
+	uint8_t bytes[SEAL_KEY];
+	int r = material(s->vault, s->key, false, bytes, err);
+	bool opened = r == MC_IPC_OK && try_material(s, bytes);
+
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+	if (r != MC_IPC_OK || opened)
+		return r;
+	return mc_db_run(s->vault->db, try_old, s, err, "SELECT sealed FROM old_keys WHERE id = ? ORDER BY seq DESC", "s", s->key);
+}
+
 int vault_destroy(struct vault *vault, const char *key, mc_err **err)
 {
 	int r;
@@ -294,6 +384,8 @@ int vault_destroy(struct vault *vault, const char *key, mc_err **err)
 	r = mc_db_run(vault->db, NULL, NULL, err,
 		      "INSERT INTO kms_keys (id, sealed, created) VALUES (?, '', ?) ON CONFLICT (id) DO UPDATE SET sealed = ''", "si",
 		      key, mc_clock_wall());
+	if (r == 0)
+		r = mc_db_run(vault->db, NULL, NULL, err, "DELETE FROM old_keys WHERE id = ?", "s", key);
 	/* The pages of the log that had it go with this. */
 	if (r == 0)
 		r = mc_db_exec(vault->db, "PRAGMA wal_checkpoint(TRUNCATE)", err);
@@ -320,14 +412,13 @@ int vault_decrypt(struct vault *vault, const char *key, const struct vault_text 
 {
 	mc_autofree char *aad = mc_strf("%s%s", key, sealed->context);
 	mc_autofree uint8_t *out = mc_alloc(sealed->n + 1);
-	uint8_t bytes[SEAL_KEY];
-	int r = material(vault, key, false, bytes, err);
+	struct sealed_text text = {.vault = vault, .key = key, .aad = aad, .bytes = sealed->bytes, .n = sealed->n, .out = out};
+	int r = open_sealed(&text, err);
 
-	if (r == MC_IPC_OK && seal_open(bytes, aad, strlen(aad), sealed->bytes, sealed->n, out) < 0) {
+	if (r == MC_IPC_OK && !text.opened) {
 		mc_err_set(err, 0, "this was not encrypted under the key %s with that context", key);
 		r = MC_IPC_BAD_REQUEST;
 	}
-	OPENSSL_cleanse(bytes, sizeof(bytes));
 	if (r == MC_IPC_OK)
 		*ret = MC_STEAL(out);
 	return r;
@@ -374,7 +465,8 @@ int vault_data_key_owner(struct vault *vault, const char *id, char ret_kms_key[M
 
 int vault_data_key_secret(struct vault *vault, const char *id, char ret[VAULT_SECRET], mc_err **err)
 {
-	uint8_t bytes[SEAL_KEY], sealed[SEALED_SECRET];
+	uint8_t sealed[SEALED_SECRET];
+	struct sealed_text text = {.vault = vault, .aad = id, .bytes = sealed, .n = sizeof(sealed), .out = ret};
 	struct row row;
 	int r = find_data(vault, id, &row, err);
 
@@ -382,11 +474,12 @@ int vault_data_key_secret(struct vault *vault, const char *id, char ret[VAULT_SE
 		return -1;
 	if (!row.there)
 		return gone("data key", id, err);
-	r = material(vault, row.owner, false, bytes, err);
-	if (r == MC_IPC_OK && (from_hex(row.sealed, sealed, sizeof(sealed)) < 0 ||
-			       seal_open(bytes, id, strlen(id), sealed, sizeof(sealed), ret) < 0))
+	text.key = row.owner;
+	if (from_hex(row.sealed, sealed, sizeof(sealed)) < 0)
+		return mc_err_set(err, 0, "the record of the data key %s is damaged", id);
+	r = open_sealed(&text, err);
+	if (r == MC_IPC_OK && !text.opened)
 		r = mc_err_set(err, 0, "the record of the data key %s is damaged", id);
-	OPENSSL_cleanse(bytes, sizeof(bytes));
 	return r;
 }
 

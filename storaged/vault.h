@@ -38,7 +38,10 @@ struct vault_text {
 int vault_encrypt(struct vault *vault, const char *key, const struct vault_text *plain, uint8_t **ret, mc_err **err);
 /* *ret: n - SEAL_OVERHEAD bytes, to be freed with vault_wipe(). MC_IPC_BAD_REQUEST: not of this key and context. */
 int vault_decrypt(struct vault *vault, const char *key, const struct vault_text *sealed, uint8_t **ret, mc_err **err);
-/* Destroy the material for ever. Idempotent. */
+/* See that the material has been replaced so many times: what it was opens what was sealed with it, and seals nothing new.
+ * Once at a time, idempotent. */
+int vault_rotate(struct vault *vault, const char *key, int64_t times, mc_err **err);
+/* Destroy the material, that of before too, for ever. Idempotent. */
 int vault_destroy(struct vault *vault, const char *key, mc_err **err);
 
 /* Wipe and free. NULL is fine. */

@@ -122,6 +122,36 @@ static void test_keys(void **state)
 	assert_false(vault_key_id("proof"));
 }
 
+/* What was sealed before opens, with any material that the key ever had; other keys' are their own. */
+static void test_rotated(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree uint8_t *first = encrypted(f, KEY1, ""), *other = encrypted(f, KEY2, "");
+	mc_autofree uint8_t *second = NULL, *third = NULL;
+	char id[MC_ID_LEN], secret[VAULT_SECRET], again[VAULT_SECRET];
+
+	assert_int_equal(vault_data_key_new(f->vault, KEY1, id, NULL), MC_IPC_OK);
+	assert_int_equal(vault_data_key_secret(f->vault, id, secret, NULL), MC_IPC_OK);
+	assert_int_equal(vault_rotate(f->vault, KEY1, 1, NULL), MC_IPC_OK);
+	second = encrypted(f, KEY1, "");
+	assert_int_equal(vault_rotate(f->vault, KEY1, 1, NULL), MC_IPC_OK); /* the same again */
+	assert_int_equal(vault_rotate(f->vault, KEY1, 2, NULL), MC_IPC_OK);
+	third = encrypted(f, KEY1, "context");
+	reopen(f);
+	assert_int_equal(decrypt(f, KEY1, first, ""), MC_IPC_OK);
+	assert_int_equal(decrypt(f, KEY1, second, ""), MC_IPC_OK);
+	assert_int_equal(decrypt(f, KEY1, third, "context"), MC_IPC_OK);
+	assert_int_equal(decrypt(f, KEY1, third, ""), MC_IPC_BAD_REQUEST);
+	assert_int_equal(decrypt(f, KEY1, other, ""), MC_IPC_BAD_REQUEST);
+	assert_int_equal(decrypt(f, KEY2, first, ""), MC_IPC_BAD_REQUEST);
+	assert_int_equal(vault_data_key_secret(f->vault, id, again, NULL), MC_IPC_OK);
+	assert_memory_equal(secret, again, sizeof(secret));
+	assert_int_equal(vault_destroy(f->vault, KEY1, NULL), MC_IPC_OK);
+	assert_int_equal(decrypt(f, KEY1, first, ""), MC_IPC_NOT_FOUND);
+	assert_int_equal(vault_rotate(f->vault, KEY1, 3, NULL), MC_IPC_NOT_FOUND);
+	assert_int_equal(vault_data_key_secret(f->vault, id, again, NULL), MC_IPC_NOT_FOUND);
+}
+
 static void test_destroyed(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_seal),
 		cmocka_unit_test_setup_teardown(test_keys, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rotated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_destroyed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_data_keys, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_layers, set_up, tear_down),
