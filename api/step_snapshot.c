@@ -357,22 +357,56 @@ static bool needed(struct api *api, const char *id)
 	return found;
 }
 
+/* Of a snapshot as storaged has it: it bears more than before when one before it went. Two that go at the same time may
+ * tell of it in either order, but what it bears only grows. */
+static void bear(struct store_tx *tx, const json_t *doc)
+{
+	const char *id = mc_json_str(doc, "id", "");
+	const struct resource *r = store_find(tx, KIND_SNAPSHOT, NULL, NULL, id);
+	int64_t bytes = mc_json_int(doc, "bytes", 0);
+
+	if (r && mc_json_int(doc, "inherited_bytes", 0) > 0 && mc_json_int(r->spec, "stored_bytes", 0) < bytes)
+		json_object_set_new(store_edit(tx, id)->spec, "stored_bytes", json_integer(bytes));
+}
+
+/* It goes, and what it leaves is borne by another from the same moment on. */
+static int record_deleted(struct api *api, const struct resource *r, const json_t *answer, mc_err **err)
+{
+	mc_auto_json json_t *all = NULL;
+	struct store_tx *tx;
+	json_t *one;
+	size_t i;
+
+	/* Deleted before, and nobody could write down who bears what: all are looked at. */
+	if (!mc_json_bool(answer, "deleted", false) &&
+	    backend_call(api, BACKEND_STORAGED, "GET", NULL, &all, err, "/v1/snapshots") != MC_IPC_OK)
+		return -1;
+	tx = store_write(api->store);
+	store_delete(tx, r->id);
+	bear(tx, mc_json_obj(answer, "heir"));
+	json_array_foreach(mc_json_arr(all, "snapshots"), i, one)
+		bear(tx, one);
+	return store_commit(tx, err);
+}
+
 static int step_deleting(struct api *api, const struct resource *r, int64_t *ret_delay, mc_err **err)
 {
-	struct store_tx *tx;
+	const char *volume = mc_json_str(r->spec, "volume", "");
+	mc_auto_json json_t *answer = NULL;
 	int o;
 
 	*ret_delay = SOON;
 	if (needed(api, r->id))
 		return STEP_NOT_YET;
-	o = backend_call(api, BACKEND_STORAGED, "DELETE", NULL, NULL, err, "/v1/snapshots/%s", r->id);
-	if (o != MC_IPC_OK)
+	o = backend_call(api, BACKEND_STORAGED, "DELETE", NULL, &answer, err, "/v1/snapshots/%s", r->id);
+	if (o == MC_IPC_UNAVAILABLE) {
+		mc_err_clear(err);
+		reconciler_wake(api->reconciler, volume, 0); /* a merge may be in the way, which its step stops */
+		return STEP_NOT_YET;
+	}
+	if (o != MC_IPC_OK || record_deleted(api, r, answer, err) < 0)
 		return -1;
-	tx = store_write(api->store);
-	store_delete(tx, r->id);
-	if (store_commit(tx, err) < 0)
-		return -1;
-	reconciler_wake(api->reconciler, mc_json_str(r->spec, "volume", ""), 0); /* there may be something to merge */
+	reconciler_wake(api->reconciler, volume, 0); /* there may be something to merge */
 	return STEP_DONE;
 }
 

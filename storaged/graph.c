@@ -48,6 +48,8 @@ static const struct mc_db_upgrade upgrades[] = {
 	    " SELECT id FROM snapshots;"},
 	/* Bytes of the clusters of a frozen layer; NULL: to be measured. */
 	{8, "ALTER TABLE layers ADD COLUMN allocated INTEGER;"},
+	/* What it bears of deleted ones below it, beside what was written since. */
+	{9, "ALTER TABLE snapshots ADD COLUMN inherited INTEGER NOT NULL DEFAULT 0;"},
 	{0, NULL},
 };
 

@@ -51,6 +51,7 @@ struct snapshot {
 	char volume[MC_ID_LEN];  /* it was taken of */
 	int64_t size_gib;
 	int64_t bytes;           /* what was written since the snapshot before it */
+	int64_t inherited;       /* what deleted ones before it left to it (storaged/remainder.h) */
 	struct layer layer;      /* what it keeps; while it is prepared, the volume's top */
 	char overlay[MC_ID_LEN]; /* prepared: the layer that is to be the volume's top; else "" */
 };
@@ -120,8 +121,21 @@ int graph_snapshot_abandon(struct graph *graph, const struct snapshot *snapshot,
 int graph_snapshot_add(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
 /* A further one of the same frozen layer; 1 where that has gone meanwhile. */
 int graph_snapshot_share(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
-/* As graph_volume_remove(), of one that was taken. */
-int graph_snapshot_remove(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err);
+/* What goes to another one with a snapshot: heir "" and 0 where there is nobody. */
+struct remainder {
+	char heir[MC_ID_LEN];
+	int64_t bytes;
+};
+/* As graph_volume_remove(), of one that was taken; the heir gets its remainder in the same step. 2 where there is no
+ * such heir any more, and nothing is done. */
+int graph_snapshot_remove(struct graph *graph, const char *id, const struct remainder *remainder, struct layer *ret_layer, mc_err **err);
+/* The first taken snapshot but `gone` that stands on the layer with no other snapshot or image between; 1 where there is
+ * none or another names the layer itself. */
+int graph_snapshot_heir(struct graph *graph, const char *layer, const char *gone, struct snapshot *ret, mc_err **err);
+/* Does a taken snapshot or an image name the layer: 0 or 1; is it or an ancestor that nobody names borne by a snapshot
+ * above it, or named: 0 or 1. -1 and *err. */
+int graph_layer_named(struct graph *graph, const char *layer, mc_err **err);
+int graph_layer_borne(struct graph *graph, const char *layer, mc_err **err);
 int graph_snapshot_find(struct graph *graph, const char *id, struct snapshot *ret, mc_err **err);
 /* The one in preparation of this volume; 1 where there is none. */
 int graph_snapshot_prepared(struct graph *graph, const char *volume, struct snapshot *ret, mc_err **err);

@@ -4,7 +4,7 @@
 
 #include "common/clock.h"
 
-#define SELECT_SNAPSHOTS "SELECT s.id, s.volume, s.size_gib, s.bytes, s.overlay, " LAYER_COLUMNS \
+#define SELECT_SNAPSHOTS "SELECT s.id, s.volume, s.size_gib, s.bytes, s.overlay, s.inherited, " LAYER_COLUMNS \
 	" FROM snapshots s JOIN layers l ON l.id = s.layer "
 
 struct each_snapshot { int (*fn)(void *ctx, const struct snapshot *snapshot); void *ctx; };
@@ -13,7 +13,7 @@ static int snapshot_row(sqlite3_stmt *row, void *arg)
 {
 	const struct each_snapshot *each = arg;
 	struct snapshot s = {.size_gib = sqlite3_column_int64(row, 2), .bytes = sqlite3_column_int64(row, 3),
-			     .layer = graph_layer_of_row(row, 5)};
+			     .inherited = sqlite3_column_int64(row, 5), .layer = graph_layer_of_row(row, 6)};
 
 	graph_copy_id(s.id, mc_db_text(row, 0));
 	graph_copy_id(s.volume, mc_db_text(row, 1));
@@ -87,8 +87,8 @@ static int take_steps(struct graph *graph, void *arg, mc_err **err)
 	    mc_db_run(graph->db, NULL, NULL, err, "UPDATE volumes SET layer = ? WHERE layer = ?", "ss", s->overlay,
 		      s->layer.id) < 0)
 		return -1;
-	return mc_db_run(graph->db, NULL, NULL, err, "UPDATE snapshots SET overlay = NULL, bytes = ? WHERE id = ?", "is",
-			 s->bytes, s->id);
+	return mc_db_run(graph->db, NULL, NULL, err, "UPDATE snapshots SET overlay = NULL, bytes = ?, inherited = ? WHERE id = ?",
+			 "iis", s->bytes, s->inherited, s->id);
 }
 
 int graph_snapshot_take(struct graph *graph, const struct snapshot *snapshot, mc_err **err)
@@ -105,12 +105,82 @@ int graph_snapshot_abandon(struct graph *graph, const struct snapshot *snapshot,
 	return graph_named_remove(graph, &sql, snapshot->id, ret_layer, err);
 }
 
-int graph_snapshot_remove(struct graph *graph, const char *id, struct layer *ret_layer, mc_err **err)
-{
-	static const struct graph_named_sql sql = {"SELECT layer FROM snapshots WHERE id = ?", DELETE};
+struct removal {
+	const char *id;
+	const struct remainder *remainder;
+	struct layer *ret;
+};
 
-	return graph_named_remove(graph, &sql, id, ret_layer, err);
+static int remove_steps(struct graph *graph, void *arg, mc_err **err)
+{
+	const struct removal *m = arg;
+	char layer[MC_ID_LEN] = "";
+
+	if (mc_db_run(graph->db, graph_first_id, layer, err, "SELECT layer FROM snapshots WHERE id = ?", "s", m->id) < 0 ||
+	    mc_db_run(graph->db, NULL, NULL, err, "UPDATE snapshots SET inherited = inherited + ? WHERE id = ?", "is", m->remainder->bytes,
+		      m->remainder->heir) < 0)
+		return -1;
+	if (m->remainder->heir[0] && sqlite3_changes(graph->db) == 0)
+		return 2;
+	if (mc_db_run(graph->db, NULL, NULL, err, DELETE, "s", m->id) < 0)
+		return -1;
+	return graph_layer_drop(graph, layer, m->ret, err);
 }
+
+int graph_snapshot_remove(struct graph *graph, const char *id, const struct remainder *remainder, struct layer *ret_layer, mc_err **err)
+{
+	struct removal m = {id, remainder, ret_layer};
+
+	return graph_change(graph, remove_steps, &m, err);
+}
+
+/* --- who bears what ------------------------------------------------------- */
+
+#define NAMED(layer) "(EXISTS (SELECT 1 FROM snapshots n WHERE n.layer = " layer " AND n.overlay IS NULL)" \
+	" OR EXISTS (SELECT 1 FROM images n WHERE n.layer = " layer "))"
+/* What stands on a layer by way of layers that nobody names, those with a name being the last. */
+#define ABOVE "WITH RECURSIVE above(id) AS (SELECT id FROM layers WHERE parent = ?1 UNION SELECT l.id FROM above" \
+	" JOIN layers l ON l.parent = above.id WHERE NOT " NAMED("above.id") ") "
+
+int graph_snapshot_heir(struct graph *graph, const char *layer, const char *gone, struct snapshot *ret, mc_err **err)
+{
+	struct snapshot found = {.id = ""};
+	struct each_snapshot each = {take_snapshot, &found};
+	int r = graph_query(graph, snapshot_row, &each, err,
+			    ABOVE SELECT_SNAPSHOTS "JOIN above ON above.id = s.layer WHERE s.overlay IS NULL AND s.id <> ?2"
+			    " AND NOT EXISTS (SELECT 1 FROM snapshots o WHERE o.layer = ?1 AND o.id <> ?2)"
+			    " AND NOT EXISTS (SELECT 1 FROM images o WHERE o.layer = ?1) ORDER BY s.created DESC, s.id DESC", "ss", layer, gone);
+
+	if (r < 0 || !found.id[0])
+		return r < 0 ? -1 : 1;
+	*ret = found;
+	return 0;
+}
+
+static int is_there(sqlite3_stmt *row, void *ctx)
+{
+	(void)row;
+	*(bool *)ctx = true;
+	return 0;
+}
+
+int graph_layer_named(struct graph *graph, const char *layer, mc_err **err)
+{
+	bool found = false;
+
+	return graph_query(graph, is_there, &found, err, "SELECT 1 WHERE " NAMED("?1"), "s", layer) < 0 ? -1 : found;
+}
+
+int graph_layer_borne(struct graph *graph, const char *layer, mc_err **err)
+{
+	bool found = false;
+
+	return graph_query(graph, is_there, &found, err,
+			   ABOVE "SELECT 1 FROM snapshots s JOIN above ON above.id = s.layer WHERE s.overlay IS NULL"
+			   " UNION SELECT 1 WHERE " NAMED("?1"), "s", layer) < 0 ? -1 : found;
+}
+
+/* --- further ones --------------------------------------------------------- */
 
 static int add_steps(struct graph *graph, void *arg, mc_err **err)
 {

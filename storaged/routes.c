@@ -225,8 +225,7 @@ static int get_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **re
 
 static int delete_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
-	(void)ret_body;
-	return snapshot_delete(ctx, req->vars[0], err);
+	return snapshot_delete(ctx, req->vars[0], ret_body, err);
 }
 
 static int list_snapshots(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)

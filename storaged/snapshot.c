@@ -13,6 +13,7 @@
 #include "storaged/merge.h"
 #include "storaged/owners.h"
 #include "storaged/qemu_img.h"
+#include "storaged/remainder.h"
 #include "storaged/snapshot_copy.h"
 #include "storaged/volume.h"
 
@@ -27,9 +28,11 @@ static json_t *snapshot_json(const struct storage *storage, const struct snapsho
 	char key[MC_ID_LEN];
 	json_t *doc = json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I}", "id", s->id, "state",
 				s->overlay[0] ? "prepared" : "available", "volume", s->volume, "size_gib",
-				(json_int_t)s->size_gib, "layer", s->layer.id, "bytes", (json_int_t)s->bytes, "allocated_bytes",
+				(json_int_t)s->size_gib, "layer", s->layer.id, "bytes", (json_int_t)(s->bytes + s->inherited), "allocated_bytes",
 				(json_int_t)store_allocated(&storage->store, s->layer.id));
 
+	if (s->inherited)
+		json_object_set_new(doc, "inherited_bytes", json_integer(s->inherited));
 	if (s->layer.parent[0])
 		json_object_set_new(doc, "base", json_string(s->layer.parent));
 	if (s->overlay[0]) {
@@ -107,6 +110,7 @@ static int take(struct storage *storage, struct snapshot *s, mc_err **err)
 	if (store_sync(&storage->store, s->layer.id, err) < 0)
 		return -1;
 	s->bytes = (int64_t)store_allocated(&storage->store, s->layer.id);
+	s->inherited = remainder_found(storage, s);
 	MC_CRASH_POINT();
 	if (graph_snapshot_take(storage->graph, s, err) < 0)
 		return -1;
@@ -365,9 +369,30 @@ int snapshot_abandon(struct storage *storage, const char *id, mc_err **err)
 
 /* --- deleting ------------------------------------------------------------- */
 
-static int delete_taken(struct storage *storage, struct snapshot *s, mc_err **err)
+/* What it leaves is not known where its blocks cannot be read, say since their key is gone: so it is nobody's. */
+static int remove_taken(struct storage *storage, struct snapshot *s, struct remainder *remainder, mc_err **err)
 {
 	struct layer layer;
+	int r = remainder_left(storage, s, remainder, err);
+
+	if (r == MC_IPC_UNAVAILABLE)
+		return r;
+	if (r != MC_IPC_OK) {
+		mc_log(MC_LOG_WARNING, AREA, "what it leaves is not known", "snapshot", s->id, "reason", err ? mc_err_msg(*err) : "", NULL);
+		mc_err_clear(err);
+		*remainder = (struct remainder){.bytes = 0};
+	}
+	MC_CRASH_POINT();
+	r = graph_snapshot_remove(storage->graph, s->id, remainder, &layer, err);
+	if (r == 2) {
+		mc_err_set(err, 0, "%s, which follows %s, has just gone", remainder->heir, s->id);
+		return MC_IPC_UNAVAILABLE;
+	}
+	return r == 0 ? storage_collect(storage, &layer, err) : r < 0 ? -1 : MC_IPC_OK;
+}
+
+static int delete_taken(struct storage *storage, struct snapshot *s, struct remainder *remainder, mc_err **err)
+{
 	int r = finish_if_closed(storage, s, err);
 
 	if (r == 0 && s->overlay[0]) {
@@ -375,18 +400,42 @@ static int delete_taken(struct storage *storage, struct snapshot *s, mc_err **er
 		return MC_IPC_IN_USE;
 	}
 	if (r == 0)
-		r = graph_snapshot_remove(storage->graph, s->id, &layer, err);
-	if (r == 0)
-		r = storage_collect(storage, &layer, err);
+		r = remove_taken(storage, s, remainder, err);
 	janitor_wake(storage->janitor);
-	if (r < 0)
-		return mc_err_wrap(err, "snapshot %s", s->id);
+	if (r != MC_IPC_OK)
+		return r < 0 ? mc_err_wrap(err, "snapshot %s", s->id) : r;
 	mc_log(MC_LOG_INFO, AREA, "deleted", "snapshot", s->id, "layer", s->layer.id, NULL);
 	return MC_IPC_OK;
 }
 
-int snapshot_delete(struct storage *storage, const char *id, mc_err **err)
+/* {heir: its document}: what changed with it. */
+static json_t *deleted_json(struct storage *storage, const struct remainder *remainder)
 {
+	struct snapshot heir;
+
+	if (!remainder->heir[0] || graph_snapshot_find(storage->graph, remainder->heir, &heir, NULL) != 0)
+		return json_pack("{s:b}", "deleted", true);
+	return json_pack("{s:b, s:o}", "deleted", true, "heir", snapshot_json(storage, &heir));
+}
+
+int snapshot_delete(struct storage *storage, const char *id, json_t **ret, mc_err **err)
+{
+	struct remainder remainder = {.bytes = 0};
+	struct snapshot s;
+	int r;
+
 	snapshot_copy_end(storage, id);
-	return with_locked(storage, id, delete_taken, err);
+	r = find_locked(storage, id, &s, err);
+	if (r == MC_IPC_NOT_FOUND) {
+		mc_err_clear(err);
+		*ret = json_object();
+		return MC_IPC_OK;
+	}
+	if (r != MC_IPC_OK)
+		return r;
+	r = delete_taken(storage, &s, &remainder, err);
+	mc_keylock_unlock(storage->locks, s.volume);
+	if (r == MC_IPC_OK)
+		*ret = deleted_json(storage, &remainder);
+	return r;
 }

@@ -24,8 +24,9 @@ int snapshot_list(struct storage *storage, json_t **ret, mc_err **err);
 /* One that was taken, for the other nouns of this room: MC_IPC_UNAVAILABLE before that. */
 int snapshot_taken(struct storage *storage, const char *id, struct snapshot *ret, mc_err **err);
 
-/* Its data stays as long as something stands on it. Absent is fine. */
-int snapshot_delete(struct storage *storage, const char *id, mc_err **err);
+/* Its data stays as long as something stands on it; what another snapshot bears of it from now on is in that one's bytes:
+ * *ret {deleted: true, heir?: the other one}, {} where there was none. */
+int snapshot_delete(struct storage *storage, const char *id, json_t **ret, mc_err **err);
 
 /* Under the volume's lock, when nobody has it open: finish what is prepared of it, whether its
  * QEMU had switched or not: the overlay is empty or holds what was written since. 0 or -1. */

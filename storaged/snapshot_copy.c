@@ -24,8 +24,14 @@ static int find_source(struct storage *storage, const char *source, struct snaps
 	struct image image;
 	int r;
 
-	if (!mc_id_valid("ami", source))
-		return snapshot_taken(storage, source, ret, err);
+	if (!mc_id_valid("ami", source)) {
+		r = snapshot_taken(storage, source, ret, err);
+		if (r == MC_IPC_OK) { /* all of it is its own */
+			ret->bytes += ret->inherited;
+			ret->inherited = 0;
+		}
+		return r;
+	}
 	r = graph_image_find(storage->graph, source, &image, err);
 	if (r > 0)
 		mc_err_set(err, 0, "there is no image %s", source);

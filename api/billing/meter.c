@@ -39,7 +39,7 @@ const struct meter meters[] = {
 	  .type = "doc.VolumeType", .types = "gp3", .option = "on-demand", .price = "volume-throughput",
 	  .unit = METER_MIBPS_MONTHS, SECONDS, .product = "AmazonEC2", .service = OTHER,
 	  .usage = "EBS:VolumeP-Throughput.%s", .operation = "CreateVolume-%s" },
-	{ .name = "snapshot", .kind = "snapshot", .states = "completed recoverable", .quantity = "spec.stored_bytes",
+	{ .name = "snapshot", .kind = "snapshot", .states = "completed recoverable deleting", .quantity = "spec.stored_bytes",
 	  .option = "on-demand", .price = "snapshot", .unit = METER_BYTE_MONTHS, MONTHS, .product = "AmazonEC2",
 	  .service = OTHER, .usage = "EBS:SnapshotUsage", .operation = "CreateSnapshot" },
 	{ .name = "image", .kind = "image", .states = "available", .quantity = "spec.stored_bytes", .option = "on-demand",

@@ -47,7 +47,7 @@ def test_records_made_anew(rounds, harm):  # noqa: F811
     assert storaged.call("PUT", f"snapshots/{snap(31)}", {"copy": snap(2)})[0] == 200
     files = len(storaged.files)
     for n in (1, 4):
-        assert storaged.call("DELETE", f"snapshots/{snap(n)}") == (200, {})
+        assert storaged.call("DELETE", f"snapshots/{snap(n)}")[0] == 200
     wait("the deleted ones are merged", lambda: len(storaged.files) == files - 2)
     storaged.stop()
     storaged.start()

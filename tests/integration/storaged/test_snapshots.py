@@ -76,8 +76,8 @@ def test_idle(storaged):
     for n in range(3):
         io(from_snapshot(storaged, 10 + n, n, size=2), f"read -P {n + 1} 0 64k", f"read -P {n + 1} {n + 1}M 64k",
            f"read -P 0 {n + 2}M 64k", "read -P 0 1500M 64k")
-    assert storaged.call("DELETE", f"snapshots/{snap(1)}") == (200, {})
-    assert storaged.call("DELETE", f"snapshots/{snap(1)}") == (200, {})
+    assert storaged.call("DELETE", f"snapshots/{snap(1)}")[0] == 200
+    assert storaged.call("DELETE", f"snapshots/{snap(1)}")[0] == 200
     assert outcome(storaged.call("PUT", f"volumes/{vol(20)}", {"size_gib": 1, "snapshot": snap(1)})) == (404, "not_found")
     assert storaged.call("DELETE", f"volumes/{vol()}") == (200, {}), "the others stand without it"
     io(from_snapshot(storaged, 21, 2), "read -P 3 0 64k", "read -P 1 1M 64k", "read -P 2 2M 64k", "read -P 3 3M 64k")
@@ -85,7 +85,7 @@ def test_idle(storaged):
     for n in (10, 11, 12, 21):
         assert storaged.call("DELETE", f"volumes/{vol(n)}") == (200, {})
     for n in (0, 2):
-        assert storaged.call("DELETE", f"snapshots/{snap(n)}") == (200, {})
+        assert storaged.call("DELETE", f"snapshots/{snap(n)}")[0] == 200
     wait("all is gone", lambda: storaged.files == set())
 
 
@@ -165,7 +165,7 @@ def test_closed_half_way(storaged, switched, then):
         assert storaged.call("DELETE", f"volumes/{vol()}") == (200, {})
         assert storaged.call("GET", f"snapshots/{snap()}")[1]["state"] == "available"
     else:
-        assert storaged.call("DELETE", f"snapshots/{snap()}") == (200, {})
+        assert storaged.call("DELETE", f"snapshots/{snap()}")[0] == 200
     if then != "delete volume":
         io(path_of(storaged), "read -P 1 0 64k", f"read -P {2 if switched else 0} 64k 64k")
     if then != "delete snapshot":
@@ -196,7 +196,7 @@ def test_copy(storaged):
     status, copy = put_snapshot(storaged, 1, copy=snap())
     assert status == 200 and copy["state"] == "available" and storaged.files == files
     assert put_snapshot(storaged, 1, copy=snap()) == (200, copy)
-    assert storaged.call("DELETE", f"snapshots/{snap()}") == (200, {})
+    assert storaged.call("DELETE", f"snapshots/{snap()}")[0] == 200
     io(from_snapshot(storaged, 1, 1), "read -P 4 0 1M")
     assert outcome(put_snapshot(storaged, 2, copy=snap())) == (404, "not_found")
     consistent(storaged)
@@ -221,3 +221,91 @@ def test_grow_after_snapshot(storaged):
 @pytest.mark.parametrize("body", [{}, {"volume": "vol-1"}, {"volume": vol(), "copy": snap(1)}, {"copy": vol()}])
 def test_bad_messages(storaged, body):
     assert outcome(storaged.call("PUT", f"snapshots/{snap()}", body)) == (400, "bad_request")
+
+
+def bytes_of(storaged, n):
+    return storaged.call("GET", f"snapshots/{snap(n)}")[1]["bytes"]
+
+
+def delete(storaged, n):
+    """(The heir's id, its bytes), or (None, None)."""
+    status, answer = storaged.call("DELETE", f"snapshots/{snap(n)}")
+    assert status == 200 and answer["deleted"], answer
+    heir = answer.get("heir", {})
+    return heir.get("id"), heir.get("bytes")
+
+
+MIB = 1 << 20
+
+
+def while_open(storaged, n, *commands):
+    """With nothing merged meanwhile."""
+    wait("it is open", lambda: storaged.call("POST", f"volumes/{vol(n)}/open", {"opener": ONE})[0] == 200)
+    io(path_of(storaged, n), *commands)
+    assert storaged.call("POST", f"volumes/{vol(n)}/close", {"opener": ONE})[0] == 200
+
+
+def taken(storaged, n, **body):
+    wait("it is taken", lambda: put_snapshot(storaged, n, **body)[1].get("state") == "available")
+
+
+def test_what_a_deleted_one_leaves_is_borne_by_the_next(storaged):
+    """Of its blocks those that the next one shows, and each of them once, whatever goes in which order."""
+    put_volume(storaged, image=None)
+    for n, command in enumerate(("write -P 1 0 8M", "write -P 2 4M 2M", "write -P 3 0 1M", "write -P 4 20M 1M")):
+        io(path_of(storaged), command)
+        taken(storaged, n)
+    own = [bytes_of(storaged, n) for n in range(4)]
+    assert delete(storaged, 1) == (snap(2), own[2] + 2 * MIB)
+    assert delete(storaged, 0) == (snap(2), own[2] + (2 + 8 - 2 - 1) * MIB), "two of the eight were overwritten, and one"
+    assert storaged.call("DELETE", f"snapshots/{snap(0)}") == (200, {})
+    wait("the layers are one", lambda: len(storaged.files) == 3)
+    assert bytes_of(storaged, 2) == own[2] + 7 * MIB
+    assert bytes_of(storaged, 3) == own[3]
+    assert delete(storaged, 3) == (None, None), "only the volume has its blocks still"
+    while_open(storaged, 0, "write -P 5 30M 1M")
+    taken(storaged, 4)
+    assert own[3] - MIB // 2 < bytes_of(storaged, 4) - MIB < own[3] + MIB // 2, "it shows what nobody else bears"
+    assert delete(storaged, 2) == (snap(4), bytes_of(storaged, 4))
+    from_snapshot(storaged, 9, 4)
+    while_open(storaged, 9, "read -P 3 0 1M", "read -P 1 1M 3M", "read -P 2 4M 2M", "read -P 1 6M 2M", "read -P 4 20M 1M",
+               "read -P 5 30M 1M")
+    consistent(storaged)
+
+
+def test_no_block_is_borne_twice(storaged):
+    """Two volumes of one snapshot that is gone: the first snapshot of either bears what it left."""
+    put_volume(storaged, image=None)
+    io(path_of(storaged), "write -P 1 0 4M")
+    put_snapshot(storaged, 0)
+    from_snapshot(storaged, 1, 0)
+    assert delete(storaged, 0) == (None, None)
+    while_open(storaged, 1, "write -P 2 8M 1M")
+    taken(storaged, 1, volume=1)
+    taken(storaged, 2)
+    first, second = (storaged.call("GET", f"snapshots/{snap(n)}")[1] for n in (1, 2))
+    assert first["inherited_bytes"] == 4 * MIB and MIB <= first["bytes"] - 4 * MIB < 2 * MIB
+    assert "inherited_bytes" not in second and second["bytes"] < MIB
+    assert delete(storaged, 1) == (snap(2), second["bytes"] + 4 * MIB)
+
+
+def test_copies_bear_for_themselves(storaged):
+    put_volume(storaged, image=None)
+    io(path_of(storaged), "write -P 1 0 4M")
+    put_snapshot(storaged, 0)
+    put_snapshot(storaged, 5, copy=snap(0))
+    put_snapshot(storaged, 1)
+    assert delete(storaged, 0) == (None, None), "the copy names the same layer"
+    assert delete(storaged, 5)[0] == snap(1)
+    assert storaged.call("GET", f"snapshots/{snap(1)}")[1]["inherited_bytes"] == 4 * MIB
+
+
+def test_the_remainder_is_kept_through_a_kill(storaged):
+    put_volume(storaged, image=None)
+    for n in range(2):
+        io(path_of(storaged), f"write -P {n + 1} {n * 4}M 2M")
+        taken(storaged, n)
+    heir, left = delete(storaged, 0)
+    storaged.kill()
+    storaged.start()
+    assert (heir, left) == (snap(1), bytes_of(storaged, 1))
