@@ -8,6 +8,8 @@
 #include "api/impaired.h"
 #include "api/instance.h"
 #include "api/interface.h"
+#include "api/metric/health.h"
+#include "api/metric/sampler.h"
 #include "api/run_instances.h"
 #include "api/state.h"
 #include "api/vpc.h"
@@ -118,6 +120,19 @@ static const struct filter status_filters[] = {
 	{ 0 },
 };
 
+/* A guest whose disk cannot be used does not answer, and that disk is not there, until its step says that it goes on. Else it
+ * is what was seen at the last look. */
+static json_t *running_view(struct call *call, const struct resource *r)
+{
+	mc_auto_json json_t *row = metric_sampler_row(call->api->sampler, r->id, mc_json_str(r->doc, "LaunchTime", ""));
+	bool by_disk = impaired_is(r) || mc_json_int(row, "ebs_failed", 0);
+	json_t *instance = by_disk ? impaired_check_doc(r) : health_instance_doc(row);
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "AvailabilityZone", r->az, "InstanceId", r->id, "InstanceState",
+			 instance_state_doc(r->state), "InstanceStatus", instance, "AttachedEbsStatus", impaired_check_doc(r), "SystemStatus",
+			 health_system_doc(row));
+}
+
 static json_t *status_view(struct call *call, const struct resource *r)
 {
 	bool running = r->state == INSTANCE_RUNNING;
@@ -130,10 +145,7 @@ static json_t *status_view(struct call *call, const struct resource *r)
 		return json_pack("{s:s, s:s, s:o, s:O, s:o}", "AvailabilityZone", r->az, "InstanceId", r->id, "InstanceState",
 				 instance_state_doc(r->state), "InstanceStatus", none, "SystemStatus", none);
 	}
-	/* The host runs: a guest whose disk cannot be used does not answer, and that disk is not there. */
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s, s:[{s:s, s:s}]}}", "AvailabilityZone", r->az, "InstanceId", r->id,
-			 "InstanceState", instance_state_doc(r->state), "InstanceStatus", impaired_check_doc(r), "AttachedEbsStatus",
-			 impaired_check_doc(r), "SystemStatus", "Status", "ok", "Details", "Name", "reachability", "Status", "passed");
+	return running_view(call, r);
 }
 
 static int describe_instance_status(struct call *call)

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "netd/arp.h"
 #include "netd/doctor.h"
 #include "netd/netd.h"
 #include "netd/vpc.h"
@@ -46,6 +47,11 @@ static int get_nat_gateway(void *ctx, const struct mc_ipc_request *req, json_t *
 	return vpc_nat_gateway(ctx, req->vars[0], req->vars[1], ret_body, err);
 }
 
+static int ask_guests(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return arp_ask(ctx, req->vars[0], ret_body, err);
+}
+
 static int flush_flow_logs(void *ctx, const struct mc_ipc_request *req, json_t **ret_body,
 			   mc_err **err)
 {
@@ -71,6 +77,7 @@ const struct mc_ipc_route netd_routes[] = {
 	{ "GET", "/v1/vpcs/{}/counters", { "vpc" }, NULL, get_counters, NULL, "bytes by ENI" },
 	{ "GET", "/v1/vpcs/{}/nat-gateways/{}", { "vpc", "nat" }, NULL, get_nat_gateway, NULL,
 	  "what its draining addresses still carry" },
+	{ "POST", "/v1/vpcs/{}/ask", { "vpc" }, no_fields, ask_guests, NULL, "do guests answer to ARP" },
 	{ "POST", "/v1/vpcs/{}/flow-logs/flush", { "vpc" }, no_fields, flush_flow_logs, NULL,
 	  "write what flow logs saw" },
 	{ "GET", "/v1/findings", { NULL }, NULL, get_host, NULL, "the same, under the name that all daemons have" },

@@ -21,6 +21,15 @@ static json_t *instance_row(struct api *api, const struct resource *r)
 			 "enis", mc_json_arr(r->spec, "enis"));
 }
 
+/* Its first interface, and where that is. */
+static void add_place(struct store_tx *tx, json_t *row)
+{
+	const struct resource *eni = store_get_bare(tx, mc_json_at(mc_json_arr(row, "enis"), 0));
+
+	if (eni && eni->parent)
+		json_object_update_new(row, json_pack("{s:s, s:s}", "eni", eni->id, "vpc", eni->parent));
+}
+
 static json_t *running(struct api *api)
 {
 	struct store_tx *tx = store_read(api->store);
@@ -29,8 +38,12 @@ static json_t *running(struct api *api)
 	json_t *map = json_object();
 
 	while ((r = store_next_bare(&it)))
-		if (r->state == INSTANCE_RUNNING)
-			json_object_set_new(map, r->id, instance_row(api, store_load(tx, r)));
+		if (r->state == INSTANCE_RUNNING) {
+			json_t *row = instance_row(api, store_load(tx, r));
+
+			add_place(tx, row);
+			json_object_set_new(map, r->id, row);
+		}
 	store_end(tx);
 	return map;
 }
@@ -131,6 +144,44 @@ static void add_network(struct api *api, json_t *row)
 					      "packets_in", (json_int_t)packets_in, "packets_out", (json_int_t)packets_out));
 }
 
+/* --- what guests say ------------------------------------------------------------------------- */
+
+/* {interface: does it answer?} of a VPC; where netd cannot say, nothing. */
+static void ask_vpc(struct api *api, const char *vpc, json_t *answers)
+{
+	mc_auto_json json_t *empty = json_object(), *answer = NULL;
+	json_t *eni;
+	size_t i;
+
+	if (backend_call(api, BACKEND_NETD, "POST", empty, &answer, NULL, "/v1/vpcs/%s/ask", vpc) != MC_IPC_OK)
+		return;
+	json_array_foreach(mc_json_arr(answer, "enis"), i, eni)
+		json_object_set(answers, mc_json_str(eni, "id", ""), json_object_get(eni, "answers"));
+}
+
+/* Of the first interface. After all that is counted by time, since silent guests are waited for. */
+static void add_answers(struct api *api, json_t *map)
+{
+	mc_auto_json json_t *answers = json_object(), *asked = json_object();
+	const char *id;
+	json_t *row;
+
+	json_object_foreach(map, id, row) {
+		const char *vpc = mc_json_str(row, "vpc", NULL);
+
+		if (vpc && !json_object_get(asked, vpc))
+			ask_vpc(api, vpc, answers);
+		if (vpc)
+			json_object_set_new(asked, vpc, json_true());
+	}
+	json_object_foreach(map, id, row) {
+		json_t *one = json_object_get(answers, mc_json_str(row, "eni", ""));
+
+		if (one)
+			json_object_set(row, "answers", one);
+	}
+}
+
 json_t *metric_look(struct api *api, mc_err **err)
 {
 	mc_auto_json json_t *map = running(api), *stats = NULL, *domains = NULL;
@@ -149,5 +200,6 @@ json_t *metric_look(struct api *api, mc_err **err)
 		add_host(row, id, stats, domains);
 		add_network(api, row);
 	}
+	add_answers(api, map);
 	return MC_STEAL(map);
 }

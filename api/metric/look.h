@@ -8,7 +8,7 @@
 #include "common/error.h"
 
 /* {id: {account, region, type, launched, vcpus, at_ns, cpu_ns?, disk_…?, ebs_…?, net_in_bytes, net_out_bytes,
- * packets_in, packets_out, system_failed, instance_failed, ebs_failed, disks: {vol-…: {read_bytes …}}}} of the
+ * packets_in, packets_out, vpc, eni, answers? (the guest to ARP), system_failed, instance_failed, ebs_failed, disks: {vol-…: {read_bytes …}}}} of the
  * instances that are running by the store. NULL and *err: the hypervisor does not answer. New reference. */
 json_t *metric_look(struct api *api, mc_err **err);
 

@@ -13,6 +13,7 @@
 #include "api/metric/batch.h"
 #include "api/metric/charges.h"
 #include "api/metric/export.h"
+#include "api/metric/health.h"
 #include "api/metric/look.h"
 #include "api/metric/metrics.h"
 #include "api/throttle.h"
@@ -355,8 +356,10 @@ static void look_around(struct metric_sampler *s)
 		return;
 	}
 	set_time(s, &b);
-	json_object_foreach(look, id, is)
+	json_object_foreach(look, id, is) {
+		health_judge(json_object_get(s->last, id), is);
 		add_instance(s, &b, id, is);
+	}
 	keep_credits(&c);
 	keep_bursts(&c);
 	if (metrics_put(s->api->metrics, b.values.data, b.values.n, &err) < 0)
@@ -450,18 +453,46 @@ void metric_sampler_stop(struct metric_sampler *s)
 	free(s);
 }
 
-void metric_sampler_metrics(struct metric_sampler *s, FILE *out)
+/* A new one for who comes again. */
+static void want_look(struct metric_sampler *s)
 {
-	mc_auto_json json_t *look = NULL;
-
-	if (!s)
-		return;
 	pthread_mutex_lock(&s->mutex);
-	look = json_incref(s->last);
-	if (mc_clock_boot() - s->looked > FRESH) { /* who comes again will see it */
+	if (mc_clock_boot() - s->looked > FRESH) {
 		s->due = true;
 		pthread_cond_signal(&s->cond);
 	}
 	pthread_mutex_unlock(&s->mutex);
+}
+
+/* New reference; NULL: none yet. */
+static json_t *last_look(struct metric_sampler *s)
+{
+	json_t *look;
+
+	pthread_mutex_lock(&s->mutex);
+	look = json_incref(s->last);
+	pthread_mutex_unlock(&s->mutex);
+	return look;
+}
+
+void metric_sampler_metrics(struct metric_sampler *s, FILE *out)
+{
+	mc_auto_json json_t *look = s ? last_look(s) : NULL;
+
+	if (!s)
+		return;
+	want_look(s);
 	metric_export(look, out);
+}
+
+json_t *metric_sampler_row(struct metric_sampler *s, const char *instance, const char *launched)
+{
+	mc_auto_json json_t *look = s ? last_look(s) : NULL;
+	json_t *row = json_object_get(look, instance);
+
+	if (strcmp(mc_json_str(row, "launched", ""), launched) != 0)
+		row = NULL;
+	if (s && (!mc_json_bool(row, "heard", false) || mc_json_int(row, "instance_failed", 0)))
+		want_look(s);
+	return json_incref(row);
 }

@@ -49,7 +49,7 @@ def cramped(cloud, ec2, pair, tmp_path):
 
 def status_of(ec2, guest):
     found = ec2.describe_instance_status(InstanceIds=[guest.id])["InstanceStatuses"][0]
-    assert found["InstanceState"]["Name"] == "running" and found["SystemStatus"]["Status"] == "ok"
+    assert found["InstanceState"]["Name"] == "running" and found["SystemStatus"]["Status"] in ("ok", "initializing")
     return found["InstanceStatus"]["Status"]
 
 
@@ -77,7 +77,7 @@ def test_guest_waits_for_room(cramped, ec2, cloud, pair):
     ec2.attach_volume(VolumeId=volume, InstanceId=guest.id, Device="/dev/sdf")
     wait_attached(ec2, volume)
     wait_seen(guest, volume)
-    assert status_of(ec2, guest) == "ok"
+    wait_until("the guest is heard", lambda: status_of(ec2, guest) == "ok", BOOT_S)
     assert status_of_volume(ec2, volume) == ("ok", {"io-enabled": "passed", "io-performance": "not-applicable"}, [], [])
     begin_to_write(guest, volume, WRITTEN_MIB)
     wait_until("the guest is called impaired", lambda: status_of(ec2, guest) == "impaired", BOOT_S)

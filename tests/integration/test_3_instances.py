@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from cloud import SHORT_S, Guest, error_of, wait_until
+from cloud import BOOT_S, SHORT_S, Guest, error_of, wait_until
 
 
 def test_run_instances_answer(launch, open_group, cloud):
@@ -62,6 +62,17 @@ def test_status(pair, ec2, cloud, aws_program):
     assert sorted(s["InstanceId"] for s in statuses) == sorted(ids)
     assert {s["InstanceState"]["Name"] for s in statuses} == {"running"}
     ec2.get_waiter("instance_running").wait(InstanceIds=ids)
+
+
+def test_status_checks(pair, ec2):
+    """The system's: a QEMU runs. The instance's: the guest answers to ARP."""
+    ids = [g.id for g in pair]
+
+    def checks():
+        shown = ec2.describe_instance_status(InstanceIds=ids)["InstanceStatuses"]
+        return {(s[check]["Status"], d["Name"], d["Status"]) for s in shown for check in ("InstanceStatus", "SystemStatus")
+                for d in s[check]["Details"]}
+    wait_until("both are well", lambda: checks() == {("ok", "reachability", "passed")}, BOOT_S)
 
 
 def test_filters_and_pages(pair, cloud, ec2):

@@ -658,3 +658,24 @@ def test_nothing_is_left_at_the_end(world):
     assert world.ok("GET", "/v1/vpcs") == {"vpcs": []}
     assert not world.processes() and os.listdir(world.run + "/netns") == []
     assert not [w for w in world.sh("ip", "-br", "link").split() if w[:2] in ("mi", "mp", "ma", "mg")]
+
+
+def test_guests_that_answer(world):
+    """As AWS's status checks do: one that is there answers, one that does not speak ARP, or has another address, does not."""
+    vpc = Vpc(world)
+    group = vpc.group()
+    enis = [vpc.eni(n, group) for n in (10, 11, 12)]
+    vpc.put()
+    guests = [vpc.guest(eni) for eni in enis]
+
+    def answers():
+        rows = world.ok("POST", f"/v1/vpcs/{vpc.id}/ask", {})["enis"]
+        return {row["id"]: row["answers"] for row in rows}
+    assert answers() == {eni["id"]: True for eni in enis}
+    guests[1].ip_cmd("link", "set", "eth0", "arp", "off")
+    guests[2].ip_cmd("addr", "flush", "dev", "eth0")
+    assert answers() == {enis[0]["id"]: True, enis[1]["id"]: False, enis[2]["id"]: False}
+    guests[1].ip_cmd("link", "set", "eth0", "arp", "on")
+    assert answers()[enis[1]["id"]]
+    assert world.call("POST", "/v1/vpcs/vpc-00000000000000000/ask", {})[0] == 404
+    finish(vpc, guests=guests)
