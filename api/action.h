@@ -121,6 +121,7 @@ const struct action *action_at(size_t i);
 	X(kms_crypto) \
 	X(ce) \
 	X(budgets) \
+	X(budget_tags) \
 	X(pricing) \
 	X(metric) \
 	X(metric_data)

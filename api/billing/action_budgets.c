@@ -39,13 +39,7 @@ static const char *account_of(struct call *call)
 
 static const struct resource *find(struct call *call, const char *account, const char *name)
 {
-	struct store_iter it = store_iter(call->tx, KIND_BUDGET, account, NULL);
-	const struct resource *r;
-
-	while ((r = store_next(&it)))
-		if (strcmp(mc_json_str(r->doc, "BudgetName", ""), name) == 0)
-			return r;
-	return NULL;
+	return budget_find(call->tx, account, name);
 }
 
 /* The named budget, or NULL after action_fail. */
@@ -190,7 +184,7 @@ static int create_budget(struct call *call)
 	json_object_update(r->doc, (json_t *)budget);
 	complete(r->doc);
 	json_object_set_new(r->spec, "actions", json_array());
-	return add_notifications(call, r);
+	return budget_tag(call, r, mc_json_arr(call->in, "ResourceTags")) ? 1 : add_notifications(call, r);
 }
 
 static int update_budget(struct call *call)

@@ -6,8 +6,15 @@
 
 #include <jansson.h>
 
+#include "api/action.h"
 #include "api/api.h"
 #include "api/billing/bill.h"
+
+/* The account's budget of this name, or NULL. */
+const struct resource *budget_find(struct store_tx *tx, const char *account, const char *name);
+
+/* The tags that a request brings, [{Key, Value}], onto its budget: 0 or action_fail. */
+int budget_tag(struct call *call, struct resource *budget, const json_t *tags);
 
 struct budget_spend {
 	int64_t limit, actual, forecast; /* nano-units, of money or of usage */

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from cloud import error_of, wait_until
+from cloud import DEBIAN_AWS, error_of, wait_until
 
 D = decimal.Decimal
 ACCOUNT = "123456789012"
@@ -131,6 +131,24 @@ def test_aws_ce(api, aws_program):
     answer = json.loads(api.aws(aws_program, "ce", "get-cost-and-usage", "--time-period", "Start=2024-05-01,End=2024-06-01", "--granularity",
                                 "MONTHLY", "--metrics", "UnblendedCost", "--group-by", "Type=TAG,Key=team").stdout)
     assert [g["Keys"] for g in answer["ResultsByTime"][0]["Groups"]] == [["team$"], ["team$blue"], ["team$red"]]
+
+
+def test_aws_ce_operations(api):
+    def ask(operation, *words):
+        return json.loads(api.aws(DEBIAN_AWS, "ce", operation, *words).stdout)
+    may = ("--time-period", "Start=2024-05-01,End=2024-06-01")
+    assert ask("get-tags", *may, "--tag-key", "team")["Tags"] == ["", "blue", "red"]
+    assert [v["Value"] for v in ask("get-dimension-values", *may, "--dimension", "SERVICE")["DimensionValues"]] == [
+        "Amazon Elastic Compute Cloud - Compute", "EC2 - Other"]
+    hours = ask("get-cost-and-usage", "--time-period", "Start=2024-05-02T00:00:00Z,End=2024-05-02T05:00:00Z", "--granularity", "HOURLY", "--metrics",
+                "UnblendedCost", "UsageQuantity", "--filter", json.dumps({"Dimensions": {"Key": "INSTANCE_TYPE", "Values": ["m5.large"]}}))
+    assert [h["Total"]["UsageQuantity"]["Amount"] for h in hours["ResultsByTime"]] == ["1.000000000"] * 5
+    forecast = ask("get-cost-forecast", "--time-period", f"Start={today(1)},End={today(3)}", "--metric", "UNBLENDED_COST", "--granularity", "DAILY")
+    assert D(forecast["Total"]["Amount"]) > 0
+    shown = ask("get-cost-and-usage-with-resources", "--time-period", f"Start={today(-1)},End={today(1)}", "--granularity", "DAILY", "--metrics",
+                "UnblendedCost", "--group-by", "Type=DIMENSION,Key=RESOURCE_ID", "--filter",
+                json.dumps({"Dimensions": {"Key": "SERVICE", "Values": ["EC2 - Other"]}}))
+    assert {g["Keys"][0] for r in shown["ResultsByTime"] for g in r["Groups"]} >= {f"vol-{n:017x}" for n in range(3)}
 
 
 # --- budgets
@@ -275,6 +293,21 @@ def test_aws_budgets(api, aws_program):
     api.aws(aws_program, "budgets", "delete-budget", "--account-id", ACCOUNT, "--budget-name", name)
 
 
+def test_aws_budgets_operations(api):
+    name, aws_program = "cli", DEBIAN_AWS
+    api.aws(aws_program, "budgets", "create-budget", "--account-id", ACCOUNT, "--budget", json.dumps(budget(name, "12.5")))
+    told = ("--account-id", ACCOUNT, "--budget-name", name, "--notification", json.dumps(notification("ACTUAL", 80.0)))
+    mail = {"SubscriptionType": "EMAIL", "Address": "ops@example.com"}
+    api.aws(aws_program, "budgets", "create-notification", *told, "--subscribers", json.dumps([mail]))
+    shown = json.loads(api.aws(aws_program, "budgets", "describe-subscribers-for-notification", *told).stdout)
+    assert shown["Subscribers"] == [mail]
+    api.aws(aws_program, "budgets", "delete-notification", *told)
+    api.aws(aws_program, "budgets", "update-budget", "--account-id", ACCOUNT, "--new-budget", json.dumps(budget(name, "13")))
+    shown = json.loads(api.aws(aws_program, "budgets", "describe-budget", "--account-id", ACCOUNT, "--budget-name", name).stdout)
+    assert shown["Budget"]["BudgetLimit"]["Amount"] == "13"
+    api.aws(aws_program, "budgets", "delete-budget", "--account-id", ACCOUNT, "--budget-name", name)
+
+
 # --- the price list
 
 
@@ -310,3 +343,11 @@ def test_aws_pricing(api, aws_program):
     answer = json.loads(api.aws(aws_program, "pricing", "get-products", "--service-code", "AmazonEC2", "--filters",
                                 "Type=TERM_MATCH,Field=volumeApiName,Value=gp3", "Type=TERM_MATCH,Field=regionCode,Value=us-east-1").stdout)
     assert len(answer["PriceList"]) == 3
+
+
+def test_aws_pricing_operations(api):
+    services = json.loads(api.aws(DEBIAN_AWS, "pricing", "describe-services").stdout)["Services"]
+    assert "AmazonEC2" in [s["ServiceCode"] for s in services]
+    values = json.loads(api.aws(DEBIAN_AWS, "pricing", "get-attribute-values", "--service-code", "AmazonEC2", "--attribute-name",
+                                "instanceType").stdout)["AttributeValues"]
+    assert "t3.micro" in [v["Value"] for v in values]
