@@ -109,7 +109,7 @@ static void count(struct example *e, const json_t *step)
 {
 	struct counting c = {
 		.what = { .account = ACCOUNT, .region = mc_json_str(e->doc, "region", ""), .az = "", .resource = id_of(e, step, "of"),
-			  .type = "", .tags = "{}", .meter = meter_find(mc_json_str(step, "count", "")) },
+			  .type = mc_json_str(step, "type", ""), .tags = "{}", .meter = meter_find(mc_json_str(step, "count", "")) },
 		.amount = mc_json_int(step, "amount", 0),
 	};
 
