@@ -5,6 +5,8 @@ The table and the model are in reach.py; tests/integration/probe.c is both ends 
 
 import concurrent.futures
 import contextlib
+import datetime
+import decimal
 import os
 import signal
 import subprocess
@@ -324,3 +326,30 @@ def test_scene(world, scene):
         if verdicts.get((path, protocol), wanted) != wanted:
             wrong.append(f"{path[0]} -> {path[1]} {protocol}: the analysis says {verdicts[path, protocol]}")
     assert not wrong, f"{len(wrong)} of {len(found)} cases:\n" + "\n".join(wrong)
+
+
+def on_the_bill(cloud, usage, resource):
+    """Bytes of this usage type, as Cost Explorer has them: in GB with nine decimals."""
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    answer = cloud.client("ce").get_cost_and_usage_with_resources(
+        TimePeriod={"Start": str(today - datetime.timedelta(days=1)), "End": str(today + datetime.timedelta(days=1))}, Granularity="DAILY",
+        Metrics=["UsageQuantity"], GroupBy=[{"Type": "DIMENSION", "Key": "RESOURCE_ID"}],
+        Filter={"Dimensions": {"Key": "USAGE_TYPE", "Values": [usage]}})
+    return sum(round(decimal.Decimal(g["Metrics"]["UsageQuantity"]["Amount"]) * 2**30) for day in answer["ResultsByTime"]
+               for g in day["Groups"] if g["Keys"] == [resource])
+
+
+def test_bytes_are_on_the_bill(world):
+    """From real packets through netd's counters to Cost Explorer: what the NAT gateway translated either way, and what left an
+    instance for the internet. A byte is less than the last decimal of a day."""
+    shown = world.cloud.instance(world.instances["p1"])
+    eni = shown["NetworkInterfaces"][0]["NetworkInterfaceId"]
+
+    def same(usage, resource, counted, ways):
+        def equal():
+            carried = world.cloud.counters(counted)
+            total = sum(carried[way] for way in ways)
+            return total > 0 and abs(on_the_bill(world.cloud, usage, resource) - total) <= 2
+        wait_until(f"{usage} of {resource} is what was carried", equal, BOOT_S)
+    same("NatGateway-Bytes", world.nat, world.nat, ("internet_in", "internet_out"))
+    same("DataTransfer-Out-Bytes", shown["InstanceId"], eni, ("internet_out",))

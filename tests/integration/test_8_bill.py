@@ -1,10 +1,19 @@
 """Bills of real instances."""
 
+import base64
 import decimal
+import hashlib
 import json
+import pathlib
 import re
+import sqlite3
+
+import pytest
+
+from cloud import BOOT_S, SHORT_S, run, wait_until
 
 D = decimal.Decimal
+CPU_GROUPS = pathlib.Path("/sys/fs/cgroup/cpu/machine")
 
 
 def test_instances_that_run_are_billed(cloud, pair):
@@ -30,3 +39,76 @@ def test_estimate_launches_nothing(cloud, pair):  # pylint: disable=unused-argum
     assert count() == before
     refused = cloud.minicloud("run-instances", "--image-id", "ami-0123456789abcdef0", "--instance-type", "m5.large", "--estimate", check=False)
     assert refused.returncode != 0 and re.search(r"does not exist", refused.stderr)
+
+
+BLOCK = 524288
+
+
+def upload(cloud, blocks, **more):
+    """A snapshot of 1 GiB with these blocks, {index: byte}, written by the EBS direct APIs."""
+    ebs = cloud.client("ebs")
+    snapshot = ebs.start_snapshot(VolumeSize=1, **more)["SnapshotId"]
+    for index, byte in blocks.items():
+        data = bytes([byte]) * BLOCK
+        ebs.put_snapshot_block(SnapshotId=snapshot, BlockIndex=index, BlockData=data, DataLength=BLOCK, ChecksumAlgorithm="SHA256",
+                               Checksum=base64.b64encode(hashlib.sha256(data).digest()).decode())
+    ebs.complete_snapshot(SnapshotId=snapshot, ChangedBlocksCount=len(blocks))
+    wait_until(f"{snapshot} is completed", lambda: cloud.client().describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]["State"] == "completed",
+               SHORT_S)
+    return snapshot
+
+
+def test_a_deleted_snapshots_remainder_is_the_next_ones(cloud):
+    """What the next one still shows of it is billed to that from the very moment that the deleted one's record ends."""
+    first = upload(cloud, {0: 1, 1: 1, 2: 1, 3: 1})
+    second = upload(cloud, {3: 2}, ParentSnapshotId=first)
+
+    def rows(sql, *values):
+        with sqlite3.connect(cloud.home / "api" / "minicloud.db") as db:
+            return db.execute(sql, values).fetchall()
+
+    def now_billed(snapshot):
+        return rows("SELECT l.quantity, o.label FROM usage_open o JOIN usage_line l ON l.id = o.line WHERE o.resource = ?", snapshot)
+    ((before, _),) = now_billed(second)
+    cloud.client().delete_snapshot(SnapshotId=first)
+    wait_until("nothing runs for the deleted one", lambda: not now_billed(first), SHORT_S)
+    ((after, since),) = now_billed(second)
+    assert after == before + 3 * BLOCK, "its fourth block was overwritten"
+    ((ended,),) = rows("SELECT MAX(r.label + r.ns) FROM usage_record r JOIN usage_line l ON l.id = r.line WHERE l.resource = ?", first)
+    assert since == ended
+    cloud.client().delete_snapshot(SnapshotId=second)
+
+
+def look(cloud):
+    """Have the instances looked at once more; what waits for it is done by then or at the next."""
+    run("curl", "-sS", "--unix-socket", cloud.run / "minicloud.sock", "http://d/metrics")
+
+
+def test_without_credits_at_the_baseline(cloud, pair):
+    """A t3.nano that has used up what it had is slowed down by the kernel in standard mode, and not in unlimited mode."""
+    guest, ec2 = pair[0], cloud.client()
+    (group,) = CPU_GROUPS.glob(f"qemu-*-{guest.id}.libvirt-qemu") if CPU_GROUPS.is_dir() else (None,)
+    if not group:
+        pytest.skip("SKIPPED LOUDLY: no control groups of version 1 here, the baseline is not tried")
+
+    def state():
+        quota = int((group / "vcpu0" / "cpu.cfs_quota_us").read_text(encoding="ascii"))
+        stat = dict(line.split() for line in (group / "vcpu0" / "cpu.stat").read_text(encoding="ascii").splitlines())
+        return quota, int(stat["nr_throttled"])
+
+    def mode(name):
+        answer = ec2.modify_instance_credit_specification(InstanceCreditSpecifications=[{"InstanceId": guest.id, "CpuCredits": name}])
+        assert answer["SuccessfulInstanceCreditSpecifications"] == [{"InstanceId": guest.id}]
+        shown = ec2.describe_instance_credit_specifications(InstanceIds=[guest.id])["InstanceCreditSpecifications"]
+        assert [s["CpuCredits"] for s in shown] == [name]
+
+    busy = guest.ssh("for n in 1 2; do (while :; do :; done) </dev/null >/dev/null 2>&1 & echo $!; done").split()
+    try:
+        mode("standard")
+        wait_until("it is at its baseline", lambda: (look(cloud), state()[0] == 5000)[1], BOOT_S)
+        before = state()[1]
+        wait_until("the kernel holds it back", lambda: state()[1] > before + 10, BOOT_S)
+    finally:
+        mode("unlimited")
+        wait_until("it is free again", lambda: (look(cloud), state()[0] == -1)[1], BOOT_S)
+        guest.ssh(f"kill {' '.join(busy)}")
