@@ -107,7 +107,9 @@ static int read_new(struct call *call, const json_t *in, const char *type, int64
 static json_t *flat_interface(struct call *call)
 {
 	mc_auto_json json_t *groups = json_array();
-	const char *id = given(call->in, "SubnetId"), *ip = given(call->in, "PrivateIpAddress");
+	const char *id = given(call->in, "SubnetId");
+	/* The request's own text: the plan borrows it. */
+	json_t *ip = given(call->in, "PrivateIpAddress") ? json_object_get(call->in, "PrivateIpAddress") : NULL;
 	const struct resource *subnet = subnet_of(call, id);
 	size_t i;
 	json_t *one;
@@ -127,7 +129,7 @@ static json_t *flat_interface(struct call *call)
 		action_fail(call, API_NOT_FOUND, "InvalidGroup.NotFound", text);
 		return NULL;
 	}
-	return json_pack("[{s:i, s:s, s:O, s:s*, s:O*, s:O*}]", "DeviceIndex", 0, "SubnetId", subnet->id, "Groups", groups, "PrivateIpAddress",
+	return json_pack("[{s:i, s:s, s:O, s:O*, s:O*, s:O*}]", "DeviceIndex", 0, "SubnetId", subnet->id, "Groups", groups, "PrivateIpAddress",
 			 ip, "Ipv6AddressCount", json_object_get(call->in, "Ipv6AddressCount"), "Ipv6Addresses",
 			 json_object_get(call->in, "Ipv6Addresses"));
 }

@@ -347,6 +347,19 @@ static void test_launch_ipv6(void **state)
 	assert_int_equal(launch(f, image), 0);
 }
 
+/* Asked for by the older parameter of RunInstances. */
+static void test_launch_at_an_address(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1), *image = registered(f, "source", snap);
+	mc_autofree char *in = mc_strf("{'ImageId': '%s', 'InstanceType': 't3.nano', 'MinCount': 1, 'MaxCount': 1, "
+				       "'PrivateIpAddress': '172.31.0.117'}", image);
+
+	fixture_ok(f, "RunInstances", in);
+	assert_string_equal(mc_json_str(json_array_get(fixture_list(f, "Instances"), 0), "PrivateIpAddress", ""), "172.31.0.117");
+	fixture_fails(f, "RunInstances", in, "InvalidIPAddress.InUse");
+}
+
 /* --- making one of an instance ---------------------------------------------- */
 
 /* An instance whose volumes are there, in this state. */
@@ -525,7 +538,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_register), T(test_register_refusals), T(test_deregister_with_snapshots), T(test_sharing), T(test_attributes),
 		T(test_disable), T(test_deprecation), T(test_protection), T(test_launch_checks), T(test_create), T(test_failed),
-		T(test_reboot), T(test_copy), T(test_launch_ipv6),
+		T(test_reboot), T(test_copy), T(test_launch_ipv6), T(test_launch_at_an_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

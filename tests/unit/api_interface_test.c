@@ -147,6 +147,29 @@ static void bad_creates(void **state)
 	fixture_fails(n->f, "CreateNetworkInterface", "{'SubnetId': 'subnet-12345678'}", "InvalidSubnetID.NotFound");
 }
 
+/* Up to five groups. */
+static void groups(void **state)
+{
+	struct net *n = *state;
+	mc_autofree char *eni = make(n, ""), *list = mc_strdup(""), *five = NULL, *six = NULL;
+
+	for (int i = 0; i < 6; i++) {
+		mc_autofree char *in = mc_strf("{'GroupName': 'g%d', 'Description': 'd'}", i);
+		char *longer;
+
+		fixture_ok(n->f, "CreateSecurityGroup", in);
+		longer = mc_strf("%s%s'%s'", list, i ? ", " : "", mc_json_str(n->f->call.out, "GroupId", ""));
+		free(list);
+		list = longer;
+		if (i == 4)
+			five = mc_strf(", 'Groups': [%s]", list);
+	}
+	six = mc_strf(", 'Groups': [%s]", list);
+	on(n, "ModifyNetworkInterfaceAttribute", eni, five);
+	assert_int_equal(json_array_size(mc_json_arr(shown(n, eni), "Groups")), 5);
+	refused(n, "ModifyNetworkInterfaceAttribute", eni, six, "SecurityGroupsPerInterfaceLimitExceeded");
+}
+
 static void attributes(void **state)
 {
 	struct net *n = *state;
@@ -415,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(made, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_creates, setup, teardown),
+		cmocka_unit_test_setup_teardown(groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(attributes, setup, teardown),
 		cmocka_unit_test_setup_teardown(secondary, setup, teardown),
 		cmocka_unit_test_setup_teardown(cold, setup, teardown),
