@@ -126,7 +126,7 @@ check-asan:
 check-clang:
 	$(Q)$(MAKE) --no-print-directory B=build-clang CC=$(CLANG) all unit
 
-# Every fuzz target for FUZZ_SECONDS each, FUZZ_JOBS at a time; `make fuzz T=query SECONDS=600` one of
+# Every fuzz target for FUZZ_SECONDS of a processor, FUZZ_JOBS at a time; `make fuzz T=query SECONDS=600` one of
 # them for so much time of a processor; WRITE=1 keeps its figures in docs/fuzzing.md.
 T ?=
 SECONDS ?= 600
@@ -136,7 +136,7 @@ FUZZ_OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,und
 fuzz_build = $(MAKE) --no-print-directory B=build-fuzz CC=$(CLANG) HARDEN= OPT="$(FUZZ_OPT)" $(1:%=build-fuzz/fuzz/%)
 fuzz-smoke:
 	+$(Q)$(call fuzz_build,$(FUZZ))
-	$(Q)tests/fuzz/run --build build-fuzz --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
+	$(Q)tests/fuzz/run --build build-fuzz --cpu-seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
 fuzz:
 	+$(Q)$(call fuzz_build,$(if $(T),$(filter $(T) %_$(T),$(FUZZ)),$(FUZZ)))
 	$(Q)tests/fuzz/run --build build-fuzz --cpu-seconds $(SECONDS) $(if $(WRITE),--write) $(T)
@@ -206,7 +206,7 @@ down:
 	$(Q)deploy/demo down $(if $(PURGE),--purge)
 test:
 	$(Q)deploy/install-packages build run test
-	$(Q)$(MAKE) --no-print-directory all unit
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all unit
 	$(Q)tests/run
 
 clean:
