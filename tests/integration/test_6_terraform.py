@@ -3,6 +3,7 @@
 The files of the directory terraform are part of the same configuration: all their
 resources come and go at the same time."""
 
+import glob
 import os
 import pathlib
 import shutil
@@ -81,13 +82,42 @@ resource "aws_instance" "one" {
 """
 
 
+# Where Terraform and administrators keep providers for machines that reach no registry, behind what
+# Terraform's own configuration says (its documentation: "Implied Local Mirror Directories").
+MIRRORS = ("~/.terraform.d/plugins", "~/.local/share/terraform/plugins", "/usr/local/share/terraform/plugins",
+           "/usr/share/terraform/plugins", "/opt/*")
+PROVIDER = "registry.terraform.io/hashicorp/aws"
+
+
+def init(program, directory, environment):
+    """Terraform with the AWS provider of TF_PLUGIN_DIR, else of the machine's own configuration (TF_CLI_CONFIG_FILE,
+    ~/.terraformrc and what it implies), else of a directory that looks like a mirror. Skips where there is none."""
+    def tried(*words, **more):
+        return subprocess.run([program, "init", "-input=false", "-no-color", *words], cwd=directory, timeout=300,
+                              env={**environment, **more}, capture_output=True, text=True, check=False)
+    given = os.environ.get("TF_PLUGIN_DIR")
+    if given:
+        done = tried(f"-plugin-dir={given}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return
+    own = {name: os.environ[name] for name in ("HOME", "TF_CLI_CONFIG_FILE") if name in os.environ}
+    done = tried(TF_REGISTRY_DISCOVERY_RETRY="0", **own)
+    found = [path.removesuffix(PROVIDER) for mirror in MIRRORS
+             for path in glob.glob(os.path.join(os.path.expanduser(mirror), PROVIDER))]
+    while done.returncode != 0 and found:
+        done = tried(f"-plugin-dir={found.pop(0)}")
+    if done.returncode != 0:
+        pytest.skip("no AWS provider for Terraform: set TF_PLUGIN_DIR to a directory that has "
+                    f"{PROVIDER}, or name it in ~/.terraformrc. {' '.join(done.stderr.split())}")
+
+
 @pytest.fixture
 def terraform(cloud, tmp_path):
-    program, plugins = shutil.which("terraform"), os.environ.get("TF_PLUGIN_DIR")
-    if not program or not plugins:
-        pytest.skip("no terraform on PATH, or TF_PLUGIN_DIR (a directory with the AWS provider) is not set")
-    environment = cloud.environment(AWS_ENDPOINT_URL=cloud.endpoint, CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1", TF_CLI_CONFIG_FILE="/dev/null",
-                                    HOME=str(tmp_path))
+    program = shutil.which("terraform")
+    if not program:
+        pytest.skip("no terraform on PATH")
+    environment = cloud.environment(AWS_ENDPOINT_URL=cloud.endpoint, CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1",
+                                    TF_CLI_CONFIG_FILE="/dev/null", HOME=str(tmp_path))
 
     def run(*words, good=(0,)):
         done = subprocess.run([program, *words, "-no-color"], cwd=tmp_path, env=environment, capture_output=True,
@@ -99,7 +129,7 @@ def terraform(cloud, tmp_path):
     (tmp_path / "main.tf").write_text(CONFIGURATION % key, encoding="ascii")
     for more in (pathlib.Path(__file__).parent / "terraform").glob("*.tf"):
         shutil.copy(more, tmp_path)
-    run("init", "-input=false", f"-plugin-dir={plugins}")
+    init(program, tmp_path, environment)
     return run
 
 
