@@ -33,6 +33,7 @@ struct connection {
 	int wake_fd;  /* to the connecting thread: lost, or stop */
 	int ready_fd; /* from it: connected for the first time */
 	_Atomic bool stopping, lost;
+	struct connection_counts counts;
 	int callbacks[CALLBACKS]; /* libvirt's numbers of them, -1: none */
 	pthread_mutex_t lock; /* of the two below */
 	virConnectPtr conn;
@@ -193,8 +194,10 @@ static void *run_connect(void *arg)
 		while (!c->lost && !c->stopping)
 			wait_for_wake(c, -1);
 		disconnect(c);
-		if (!c->stopping)
+		if (!c->stopping) {
+			atomic_fetch_add(&c->counts.lost, 1);
 			c->watcher->lost(c->ctx, "libvirtd closed the connection or does not answer");
+		}
 	}
 	return NULL;
 }
@@ -202,14 +205,17 @@ static void *run_connect(void *arg)
 /* --- life ------------------------------------------------------------------ */
 
 /* libvirt would write every error to stderr; ours go the way of *err. */
-static void swallow_error(void *data, virErrorPtr error)
+static void note_error(void *data, virErrorPtr error)
 {
-	(void)data, (void)error;
+	struct connection *c = data;
+
+	(void)error; /* whoever asked looks at it */
+	atomic_fetch_add(&c->counts.errors, 1);
 }
 
 static int setup(struct connection *c, mc_err **err)
 {
-	virSetErrorFunc(NULL, swallow_error);
+	virSetErrorFunc(c, note_error);
 	if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0)
 		return mc_err_set(err, 0, "libvirt: %s", virGetLastErrorMessage());
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -274,13 +280,20 @@ virConnectPtr connection_get(struct connection *c, mc_err **err)
 {
 	virConnectPtr conn = is_connected(c, err) ? virConnectOpen(c->uri) : NULL;
 
-	if (conn && virConnectSetKeepAlive(conn, KEEPALIVE_S, KEEPALIVE_TRIES) == 0)
+	if (conn && virConnectSetKeepAlive(conn, KEEPALIVE_S, KEEPALIVE_TRIES) == 0) {
+		atomic_fetch_add(&c->counts.opened, 1);
 		return conn;
+	}
 	if (is_connected(c, err))
 		mc_err_set(err, 0, "libvirtd: %s", virGetLastErrorMessage());
 	if (conn)
 		virConnectClose(conn);
 	return NULL;
+}
+
+const struct connection_counts *connection_counts(const struct connection *c)
+{
+	return &c->counts;
 }
 
 bool connection_is_up(struct connection *c)

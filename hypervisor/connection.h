@@ -3,7 +3,9 @@
 #define MC_HYPERVISOR_CONNECTION_H
 
 #include <libvirt/libvirt.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/error.h"
 
@@ -41,6 +43,14 @@ virConnectPtr connection_get(struct connection *c, mc_err **err);
 
 /* Does the standing connection, which brings the events, stand? */
 bool connection_is_up(struct connection *c);
+
+/* Since the start; read-only for others. */
+struct connection_counts {
+	_Atomic uint64_t opened; /* for requests */
+	_Atomic uint64_t errors; /* that libvirt reported, those it is asked for to learn of an absence included */
+	_Atomic uint64_t lost;   /* standing connections */
+};
+const struct connection_counts *connection_counts(const struct connection *c);
 
 /* After a libvirt call failed in this thread: put its message behind `what` into *err and
  * return the outcome it stands for (enum mc_ipc_outcome), or -1 for an internal failure. */

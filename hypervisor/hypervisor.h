@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "common/keylock.h"
+#include "common/metrics.h"
 #include "hypervisor/accelerator.h"
 #include "hypervisor/connection.h"
 #include "hypervisor/events.h"
@@ -24,6 +25,7 @@ struct hypervisor {
 	struct serials *serials;
 	struct mc_keylock *locks;
 	struct watch *watch;
+	struct mc_durations work;  /* on one instance, from its lock on */
 	_Atomic bool has_dac;      /* does libvirtd have its DAC security driver? */
 };
 

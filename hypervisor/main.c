@@ -17,6 +17,7 @@
 #include "hypervisor/doctor.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/memory.h"
+#include "hypervisor/metrics.h"
 #include "hypervisor/routes.h"
 #include "hypervisor/secret.h"
 #include "hypervisor/serial.h"

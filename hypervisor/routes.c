@@ -170,19 +170,6 @@ static int get_findings(void *ctx, const struct mc_ipc_request *req, json_t **re
 	return MC_IPC_OK;
 }
 
-char *hypervisor_metrics(void *ctx)
-{
-	struct hypervisor *h = ctx;
-
-	return mc_strf("# TYPE minicloud_hypervisor_accelerator_info gauge\n"
-		       "minicloud_hypervisor_accelerator_info{accelerator=\"%s\"} 1\n"
-		       "# TYPE minicloud_hypervisor_libvirt_connected gauge\n"
-		       "minicloud_hypervisor_libvirt_connected %d\n"
-		       "# TYPE minicloud_hypervisor_event_listeners gauge\n"
-		       "minicloud_hypervisor_event_listeners %u\n",
-		       h->accelerator.kvm ? "kvm" : "qemu", connection_is_up(h->connection), events_listeners(h->events));
-}
-
 static const struct mc_field reboot_fields[] = {
 	{ .name = "hard", .type = MC_FIELD_BOOLEAN },
 	{ 0 },

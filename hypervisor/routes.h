@@ -7,7 +7,4 @@
 /* Their context is a struct hypervisor. Ends with a NULL method. */
 extern const struct mc_ipc_route hypervisor_routes[];
 
-/* Gauges for /metrics; the context is a struct hypervisor. */
-mc_ipc_metrics_fn hypervisor_metrics;
-
 #endif

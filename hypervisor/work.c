@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/crash.h"
 #include "common/fs.h"
 #include "common/ipc.h"
@@ -52,9 +53,15 @@ int work_run(struct work *w, work_fn *fn, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(w->h->locks, w->id);
 	auto_connection conn = connection_get(w->h->connection, err);
+	int64_t began = mc_clock_boot();
+	int outcome;
 
+	if (!conn)
+		return MC_IPC_UNAVAILABLE;
 	w->conn = conn;
-	return conn ? fn(w, ret, err) : MC_IPC_UNAVAILABLE;
+	outcome = fn(w, ret, err);
+	mc_durations_note(&w->h->work, mc_clock_boot() - began);
+	return outcome;
 }
 
 /* Does QEMU wait for the guest already? It says so in its own words. */

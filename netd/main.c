@@ -14,6 +14,7 @@
 #include "netd/doctor.h"
 #include "netd/fdserver.h"
 #include "netd/flowlog.h"
+#include "netd/metrics.h"
 #include "netd/nameservers.h"
 #include "netd/netd.h"
 #include "netd/relay.h"
@@ -83,6 +84,8 @@ static int serve(struct netd *netd, mc_err **err)
 		return -1;
 	vpc_restore_all(netd);
 	server = mc_ipc_server_start(ipc_fd, netd_routes, allowed, THREADS, netd, err);
+	if (server)
+		mc_ipc_server_set_metrics(server, netd_metrics);
 	fds = server ? fdserver_start(netd, fd_fd, allowed, err) : NULL;
 	watch = fds && flowlog_start(netd, err) == 0 ? watch_start(netd, err) : NULL;
 	if (watch) {
@@ -122,7 +125,8 @@ static int run(struct netd *netd, mc_err **err)
 int main(int argc, char **argv)
 {
 	struct rulecache rules = { .n = 0 };
-	struct netd netd = { .lock = PTHREAD_MUTEX_INITIALIZER, .rules = &rules,
+	struct tally tally = { .applied = 0 };
+	struct netd netd = { .lock = PTHREAD_MUTEX_INITIALIZER, .rules = &rules, .tally = &tally,
 			     .flows = flowlog_new() };
 	mc_auto_err mc_err *err = NULL;
 	int r;

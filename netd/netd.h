@@ -9,6 +9,7 @@
 
 #include "common/config.h"
 #include "common/id.h"
+#include "common/metrics.h"
 #include "netd/host.h"
 #include "netd/rulecache.h"
 
@@ -35,6 +36,12 @@ struct repairs {
 	char who[MC_REPAIR_WHO]; /* the program that did it, "" where the kernel did not say */
 };
 
+/* What was done since the start (metrics.h). */
+struct tally {
+	_Atomic uint64_t applied, failed, removed; /* VPCs */
+	struct mc_durations apply, nft;
+};
+
 struct netd {
 	struct netd_config config;
 	struct host host;
@@ -43,6 +50,7 @@ struct netd {
 	struct flowlog *flows;   /* of all of them */
 	struct relay *relay;     /* to the operator's name servers; NULL: nobody is asked */
 	struct repairs repairs;
+	struct tally *tally;
 	json_t *changed;      /* set of VPC ids: of watch.h */
 	int changed_fd;       /* eventfd, non-blocking: there are such */
 };

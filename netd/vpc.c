@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "netd/appliance.h"
@@ -113,6 +114,7 @@ int vpc_delete(struct netd *netd, const char *vpc_id, mc_err **err)
 		r = -1;
 	if (r < 0)
 		return mc_err_wrap(err, "removing %s", vpc_id);
+	atomic_fetch_add(&netd->tally->removed, 1);
 	mc_log(MC_LOG_INFO, "vpc", "removed", "vpc", vpc_id, NULL);
 	return MC_IPC_OK;
 }
@@ -144,10 +146,12 @@ static int apply_rules(const struct run *run, mc_err **err)
 	auto_ruleset struct ruleset *rules = vpcrules_build(
 		run->wanted, flowlog_sides(run->netd->flows, run->wanted->id));
 	struct nft_cache *cache = rulecache_of(run->netd->rules, run->wanted->id);
+	int64_t began = mc_clock_boot();
 	bool shrank;
 
 	if (nft_apply(run->ns_fd, &rules, cache, &shrank, err) < 0)
 		return -1;
+	mc_durations_note(&run->netd->tally->nft, mc_clock_boot() - began);
 	if (!shrank && !run->unfinished)
 		return 0;
 	return conntrack_sweep(run->ns_fd, run->before, run->wanted, NULL, err);
@@ -206,8 +210,8 @@ static int apply_active(struct run *run, mc_err **err)
 	return apply_inside(run, err);
 }
 
-static int apply(const struct netd *netd, const struct wanted *before, const struct wanted *w,
-		 const json_t *doc, mc_err **err)
+static int apply_unmeasured(const struct netd *netd, const struct wanted *before, const struct wanted *w,
+			    const json_t *doc, mc_err **err)
 {
 	struct run run = { .netd = netd, .before = before, .wanted = w, .ns_fd = -1 };
 	int r;
@@ -223,6 +227,17 @@ static int apply(const struct netd *netd, const struct wanted *before, const str
 	if (w->n_enis > 0)
 		flowlog_applied(netd, w);
 	return 0;
+}
+
+static int apply(const struct netd *netd, const struct wanted *before, const struct wanted *w,
+		 const json_t *doc, mc_err **err)
+{
+	int64_t began = mc_clock_boot();
+	int r = apply_unmeasured(netd, before, w, doc, err);
+
+	mc_durations_note(&netd->tally->apply, mc_clock_boot() - began);
+	atomic_fetch_add(r < 0 ? &netd->tally->failed : &netd->tally->applied, 1);
+	return r;
 }
 
 static int check_generation(const struct wanted *last, const struct wanted *w, mc_err **err)

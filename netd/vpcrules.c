@@ -180,7 +180,7 @@ static void add_edge(struct ruleset *rs, const struct wanted *w)
 static void add_drop(struct ruleset *rs, const struct wanted *w, enum wanted_direction d)
 {
 	mc_autofree char *name = mc_strf("path_drop_%s", suffixes[d]);
-	mc_autofree char *rules = mc_strf("%sdrop\n", flowrules_jump(w, d, FLOW_REJECT));
+	mc_autofree char *rules = mc_strf("%scounter name refused_%s drop\n", flowrules_jump(w, d, FLOW_REJECT), suffixes[d]);
 
 	ruleset_add_chain(rs, name, "", rules);
 }

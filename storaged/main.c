@@ -11,6 +11,7 @@
 #include "storaged/check.h"
 #include "storaged/fdserver.h"
 #include "storaged/janitor.h"
+#include "storaged/metrics.h"
 #include "storaged/owners.h"
 #include "storaged/reader.h"
 #include "storaged/repair.h"
@@ -89,6 +90,7 @@ static int serve(struct storage *storage, const struct storaged_config *config, 
 		mc_fdserver_stop(keys);
 		return -1;
 	}
+	mc_ipc_server_set_metrics(server, storaged_metrics);
 	mc_log(MC_LOG_INFO, AREA, "serving", "socket", config->socket, "store", config->store, NULL);
 	mc_daemon_notify("READY=1");
 	mc_daemon_wait(NULL, NULL);

@@ -135,6 +135,7 @@ static int finish(struct storage *storage, const struct merge *m, mc_err **err)
 	if (r < 0)
 		return -1;
 	MC_CRASH_POINT();
+	atomic_fetch_add(m->kind == MERGE_COMMIT ? &storage->tally.committed : &storage->tally.pulled, 1);
 	/* One of them may just be being deleted. */
 	json_array_append_new(above, json_string(m->lower));
 	json_array_foreach(above, i, id)
@@ -160,7 +161,10 @@ static int give_up(struct storage *storage, const struct merge *m, mc_err **err)
 	if (set_modes(storage, m, false, err) < 0)
 		return -1;
 	mc_log(MC_LOG_DEBUG, AREA, "given up", "upper", m->upper, "lower", m->lower, NULL);
-	return graph_merge_end(storage->graph, m, err) < 0 ? -1 : release(storage, m, err);
+	if (graph_merge_end(storage->graph, m, err) < 0)
+		return -1;
+	atomic_fetch_add(&storage->tally.given_up, 1);
+	return release(storage, m, err);
 }
 
 /* The layer above, whose header is changed last: that alone proves nothing, since the tables of what was

@@ -2,6 +2,8 @@
 #ifndef MC_STORAGED_STORAGE_H
 #define MC_STORAGED_STORAGE_H
 
+#include <stdatomic.h>
+
 #include "common/keylock.h"
 #include "storaged/config.h"
 #include "storaged/graph.h"
@@ -13,6 +15,11 @@ struct janitor;
 struct owners;
 struct tasks;
 
+/* Merges that ended since the start. */
+struct tally {
+	_Atomic uint64_t committed, pulled, given_up;
+};
+
 struct storage {
 	const struct storaged_config *config; /* borrowed */
 	struct store store;
@@ -23,6 +30,7 @@ struct storage {
 	struct sandbox *sandbox;
 	struct offspring offspring; /* set by storage_lock() */
 	struct tasks *tasks;        /* imports and exports under way */
+	struct tally tally;
 	struct janitor *janitor;    /* NULL: nothing is merged by itself */
 };
 

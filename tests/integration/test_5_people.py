@@ -249,6 +249,14 @@ def test_doctor_of_a_cloud_that_lacks_daemons(cloud):
     doctor(cloud, 0)
 
 
+MEASURED = {
+    "api": {"instances", "accelerator", "events_total", "interface_bytes_total", "instance_cpu_seconds_total"},
+    "hypervisor": {"ipc_requests_total", "hypervisor_domains", "hypervisor_libvirt_errors_total", "hypervisor_work_seconds"},
+    "netd": {"ipc_requests_total", "netd_networks", "netd_rules", "netd_dropped_packets_total", "netd_nft_seconds"},
+    "storaged": {"ipc_requests_total", "storaged_layers", "storaged_store_free_bytes", "storaged_volume_chain_files"},
+}
+
+
 @pytest.mark.parametrize("daemon", DAEMONS)
 def test_every_daemon_is_measured_and_checks_its_configuration(cloud, daemon):
     connection = http.client.HTTPConnection("d", timeout=30)
@@ -260,7 +268,7 @@ def test_every_daemon_is_measured_and_checks_its_configuration(cloud, daemon):
         text = answer.read().decode()
     assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert all(re.fullmatch(r'# (TYPE|HELP) .*|[a-z_:]+(\{.*\})? [0-9.e+-]+', line) for line in text.splitlines()), text
-    assert "minicloud_" in text
+    assert set(re.findall(r"^# TYPE minicloud_(\w+)", text, flags=re.M)) >= MEASURED[daemon]
     program = ROOT / "build" / f"minicloud-{daemon}"
     good, bad = cloud.own / "good.conf", cloud.own / "bad.conf"
     good.write_text(f"[{daemon}]\nlog_level = debug\n[other]\nx = y\n", encoding="ascii")

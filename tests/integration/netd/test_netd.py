@@ -157,6 +157,42 @@ def test_adding_and_removing_leaves_established_alone(world):
     finish(vpc, (a, b))
 
 
+# --- what Prometheus is told --------------------------------------------------------------------
+
+
+def metrics(world):
+    """{name and labels: value}"""
+    lines = world.ok("GET", "/metrics").decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
+
+
+def test_metrics(world):
+    before = metrics(world)
+    vpc, _, (a, b) = lab(world, icmp())
+    made = metrics(world)
+
+    def grown(name, now):
+        return now[f"minicloud_netd_{name}"] - before.get(f"minicloud_netd_{name}", 0)
+    assert {name: grown(name, made) for name in (
+        "networks", "interfaces", "interfaces_plugged", 'reconciles_total{outcome="failed"}')} == {
+            "networks": 1, "interfaces": 2, "interfaces_plugged": 2, 'reconciles_total{outcome="failed"}': 0}
+    assert grown("rules", made) >= 1 and grown('reconciles_total{outcome="ok"}', made) >= 1
+    assert made["minicloud_netd_reconcile_seconds_count"] == sum(
+        made[f'minicloud_netd_reconciles_total{{outcome="{o}"}}'] for o in ("ok", "failed"))
+    assert 0 < grown("nft_seconds_sum", made) < grown("reconcile_seconds_sum", made)
+
+    def dropped(reason):
+        return metrics(world)[f'minicloud_netd_dropped_packets_total{{vpc="{vpc.id}",reason="{reason}"}}']
+    assert a.ping(b.ip) and dropped("refused in") == 0
+    assert not a.connect(b.ip, 22) and dropped("refused in") > 0
+    spoofed = dropped("spoofed")
+    a.packet().send(udp_frame("06:00:00:00:00:99", b.mac, a.ip, b.ip, 5, 7, b"x"))
+    assert wait_for(lambda: dropped("spoofed") > spoofed)
+    finish(vpc, (a, b))
+    assert grown("networks", metrics(world)) == 0
+    assert grown("removals_total", metrics(world)) == 1
+
+
 # --- the guard --------------------------------------------------------------------------------
 
 

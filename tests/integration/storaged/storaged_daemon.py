@@ -61,19 +61,29 @@ class Storaged:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stdout + done.stderr
 
-    def call(self, method, path, body=None):
-        """(HTTP status, document). Raises OSError or HTTPException when the daemon is not there."""
+    def ask(self, method, path, body=None):
+        """(HTTP status, text). Raises OSError or HTTPException when the daemon is not there."""
         connection = http.client.HTTPConnection("d", timeout=60)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(60)
         try:
             connection.sock.connect(str(self.run_dir / "storaged.sock"))
-            connection.request(method, "/v1/" + path, json.dumps(body) if body is not None else None,
+            connection.request(method, path, json.dumps(body) if body is not None else None,
                                {"Content-Type": "application/json"})
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read() or b"{}")
+            return answer.status, answer.read().decode()
         finally:
             connection.close()
+
+    def call(self, method, path, body=None):
+        """(HTTP status, document)."""
+        status, text = self.ask(method, "/v1/" + path, body)
+        return status, json.loads(text or "{}")
+
+    def metrics(self):
+        """What Prometheus is told of storaged, {name and labels: value}."""
+        lines = [line for line in self.ask("GET", "/metrics")[1].splitlines() if line.startswith("minicloud_storaged_")]
+        return {name.removeprefix("minicloud_storaged_"): float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
     @property
     def files(self):

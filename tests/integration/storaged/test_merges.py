@@ -55,10 +55,18 @@ def rounds(storaged):
 def test_deleted_snapshots_give_back_their_space(rounds):
     storaged = rounds
     assert len(storaged.files) == 9
+    before = storaged.metrics()
+    assert (before["volumes"], before["snapshots"], before['layers{state="frozen"}'], before['layers{state="ready"}']) == (1, 8, 8, 1)
+    assert before[f'volume_chain_files{{volume="{vol(0)}"}}'] == 9
     for n in (1, 2, 4, 5, 6):
         assert storaged.call("DELETE", f"snapshots/{snap(n)}")[0] == 200
     wait("the deleted ones are merged", lambda: len(storaged.files) == 4)
     assert len(chain(storaged)) == 4
+    after = storaged.metrics()
+    assert after['merges_total{outcome="committed"}'] - before['merges_total{outcome="committed"}'] >= 5
+    assert after[f'volume_chain_files{{volume="{vol(0)}"}}'] == 4 and after["snapshots"] == 3
+    assert 0 < after["store_used_bytes"] < before["store_used_bytes"]
+    assert after["store_bytes"] > after["store_free_bytes"] > 0
     consistent(storaged)
     for n in (0, 3, 7):
         io(from_snapshot(storaged, 10 + n, n), *shows(n))
