@@ -222,8 +222,8 @@ class Property:
         assert answer["state"] == "available"
         self.snapshots[snapshot.number] = snapshot
 
-    def write(self, _):
-        volume = self.pick(self.volumes, lambda v: v.open) or self.pick(self.volumes)
+    def write(self, _, volume=None):
+        volume = volume or self.pick(self.volumes, lambda v: v.open) or self.pick(self.volumes)
         if not volume:
             return False
         was_open = volume.open
@@ -243,9 +243,9 @@ class Property:
             volume.path = None
         return True
 
-    def snapshot(self, killed):
-        volume = self.pick(self.volumes, lambda v: not v.prepared)
-        if not volume or len(self.snapshots) >= 24:
+    def snapshot(self, killed, volume=None):
+        wanted, volume = volume, volume or self.pick(self.volumes, lambda v: not v.prepared)
+        if not volume or (len(self.snapshots) >= 24 and not wanted):
             return False
         self.number += 1
         snapshot = Object(self.number, volume.size, volume.data).encrypted_as(volume)
@@ -265,8 +265,19 @@ class Property:
         self.qemu_io(volume.path, [f"write -P {value} {block * CLUSTER} {CLUSTER}"], secret=volume.secret)
         volume.data[block] = snapshot.data[block] = value
 
-    def take(self, killed):
-        volume = self.pick(self.volumes, lambda v: v.prepared and v.open)
+    def deepen(self, killed):
+        """Snapshots one after the other, until the chain is long enough to be pulled together: by its QEMU, or when it is closed."""
+        volume = self.pick(self.volumes, lambda v: v.open and not v.prepared)
+        if not volume or len(self.snapshots) > 10:
+            return False
+        while len(self.storaged.call("GET", f"volumes/{self.vol(volume.number)}")[1]["backing"]) < 12:
+            self.write(killed, volume)
+            self.snapshot(killed, volume)
+            self.take(killed, volume)
+        return "deepen, then " + self.merge(killed, volume)
+
+    def take(self, killed, volume=None):
+        volume = volume or self.pick(self.volumes, lambda v: v.prepared and v.open)
         if not volume:
             return False
         self.insist("POST", f"snapshots/{self.snap(volume.prepared.number)}/take", {}, killed)
@@ -281,7 +292,11 @@ class Property:
         self.number += 1
         kms = self.chance.choice([None, *KMS_KEYS])
         body = {"copy": self.snap(source.number), **({"kms_key": kms} if kms else {})}
-        self.insist("PUT", f"snapshots/{self.snap(self.number)}", body, killed)
+        end = time.monotonic() + PATIENCE_S
+        while self.insist("PUT", f"snapshots/{self.snap(self.number)}", body, killed)["state"] == "copying":
+            assert time.monotonic() < end, "the copy does not end"
+            time.sleep(0.02)
+            killed = False
         made = self.snapshots[self.number] = Object(self.number, source.size, source.data).encrypted_as(source)
         if kms and kms != source.kms:
             made.kms, made.secret = kms, self.learn_of_snapshot(made)
@@ -326,9 +341,9 @@ class Property:
         volume.size += 1
         return True
 
-    def merge(self, killed):
+    def merge(self, killed, volume=None):
         """Play the QEMU that storaged asks to merge: to the end, or not."""
-        volume = self.pick(self.volumes, lambda v: v.open and not v.prepared)
+        volume = volume or self.pick(self.volumes, lambda v: v.open and not v.prepared)
         if not volume:
             return False
         path = f"volumes/{self.vol(volume.number)}/merge"
@@ -382,7 +397,7 @@ class Property:
         return True
 
     OPERATIONS = ([(write, 8), (snapshot, 5), (take, 5), (delete_snapshot, 4), (create, 3), (open, 3), (close, 3), (merge, 3),
-                   (delete_volume, 1), (grow, 1), (copy, 1), (kill, 1), (check, 1)])
+                   (delete_volume, 1), (grow, 1), (copy, 1), (kill, 1), (check, 1), (deepen, 0.5)])
 
     # --- looking
 
