@@ -7,6 +7,7 @@
 #include "api/security_group.h"
 #include "api/view.h"
 #include "api/vpc.h"
+#include "api/vpc_part.h"
 #include "api/waiters.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
@@ -117,9 +118,29 @@ static struct resource *insert_rule(struct call *call, const struct resource *gr
 	return rule;
 }
 
+/* *changes becomes NULL, for good, with a rule that only the whole document can tell. */
+static void add_change(json_t **changes, const struct resource *rule, const char *operation)
+{
+	json_t *change = *changes ? vpc_part_rule_change(rule, operation) : NULL;
+
+	if (change) {
+		json_array_append_new(*changes, change);
+		return;
+	}
+	json_decref(*changes);
+	*changes = NULL;
+}
+
+static void note_changes(struct call *call, const struct resource *group, int64_t generation, json_t **changes)
+{
+	if (*changes && json_array_size(*changes) > 0)
+		vpc_note_rules(call->tx, group->parent, generation, MC_STEAL(*changes));
+}
+
 static int insert_rules(struct call *call, const struct resource *group, const json_t *docs, const json_t *existing)
 {
 	json_t *shown = json_array(), *doc;
+	mc_auto_json json_t *changes = json_array();
 	int64_t generation = 0;
 	size_t i;
 
@@ -132,14 +153,16 @@ static int insert_rules(struct call *call, const struct resource *group, const j
 		if (!rule) {
 			struct resource *made;
 
-			generation = generation ? generation : vpc_touch(call->tx, group->parent);
+			generation = generation ? generation : vpc_touch_rules(call->tx, group->parent);
 			made = insert_rule(call, group, doc, generation);
+			add_change(&changes, made, "add");
 			if (action_apply_tags(call, "security-group-rule", made))
 				return 1;
 			rule = made;
 		}
 		json_array_append_new(shown, rule_view(call, rule));
 	}
+	note_changes(call, group, generation, &changes);
 	action_wait(call, group->parent, generation);
 	return 0;
 }
@@ -261,7 +284,8 @@ static json_t *pending_revokes(struct call *call, const struct resource *group)
 static json_t *delete_rules(struct call *call, const struct resource *group, const json_t *found)
 {
 	json_t *shown = json_array(), *revoked = pending_revokes(call, group), *unused;
-	int64_t generation = vpc_touch(call->tx, group->parent);
+	mc_auto_json json_t *changes = json_array();
+	int64_t generation = vpc_touch_rules(call->tx, group->parent);
 	struct resource *edited = store_edit(call->tx, group->id);
 	const char *id;
 
@@ -272,8 +296,10 @@ static json_t *delete_rules(struct call *call, const struct resource *group, con
 		json_array_append_new(shown, revoked_view(rule));
 		json_object_set_new(revoked, id, json_integer(generation));
 		json_object_set_new(revoked, key, json_integer(generation));
+		add_change(&changes, rule, "remove");
 		store_delete(call->tx, id);
 	}
+	note_changes(call, group, generation, &changes);
 	json_object_set_new(edited->spec, "revoked", revoked);
 	action_wait(call, group->parent, generation);
 	return shown;

@@ -13,6 +13,10 @@
 #include "common/fs.h"
 #include "common/json.h"
 
+#define CHANGES "changes" /* of the spec: [{generation, changes}], what rules the last generations changed and nothing else */
+#define GENERATIONS_KEPT 16
+#define CHANGES_AT_ONCE 64 /* more of them are told as a whole document */
+
 int64_t vpc_generation(struct store_tx *tx, const char *vpc_id)
 {
 	const struct resource *vpc = store_get(tx, vpc_id);
@@ -29,6 +33,7 @@ static int64_t touch_one(struct store_tx *tx, const char *vpc_id)
 		return 0;
 	next = mc_json_int(vpc->spec, "generation", 0) + 1;
 	json_object_set_new(vpc->spec, "generation", json_integer(next));
+	json_object_del(vpc->spec, CHANGES);
 	return next;
 }
 
@@ -53,6 +58,52 @@ int64_t vpc_touch(struct store_tx *tx, const char *vpc_id)
 
 	touch_peers(tx, vpc_id, NULL);
 	return generation;
+}
+
+int64_t vpc_touch_rules(struct store_tx *tx, const char *vpc_id)
+{
+	const struct resource *vpc = store_get(tx, vpc_id);
+	mc_auto_json json_t *changes = vpc ? json_incref(json_object_get(vpc->spec, CHANGES)) : NULL;
+	int64_t generation = vpc_touch(tx, vpc_id);
+
+	if (generation && changes)
+		json_object_set(store_edit(tx, vpc_id)->spec, CHANGES, changes);
+	return generation;
+}
+
+void vpc_note_rules(struct store_tx *tx, const char *vpc_id, int64_t generation, json_t *changes)
+{
+	struct resource *vpc = store_edit(tx, vpc_id);
+	json_t *kept = vpc ? json_copy(mc_json_arr(vpc->spec, CHANGES)) : NULL;
+
+	if (!vpc || json_array_size(changes) > CHANGES_AT_ONCE) {
+		json_decref(changes);
+		json_decref(kept);
+		return;
+	}
+	kept = kept ? kept : json_array();
+	json_array_append_new(kept, json_pack("{s:I, s:o}", "generation", (json_int_t)generation, "changes", changes));
+	while (json_array_size(kept) > GENERATIONS_KEPT)
+		json_array_remove(kept, 0);
+	json_object_set_new(vpc->spec, CHANGES, kept);
+}
+
+json_t *vpc_changes(struct store_tx *tx, const char *vpc_id, int64_t base)
+{
+	const struct resource *vpc = store_get(tx, vpc_id);
+	mc_auto_json json_t *all = json_array();
+	int64_t reached = base, generation = vpc_generation(tx, vpc_id);
+	size_t i;
+	json_t *one;
+
+	json_array_foreach(vpc ? mc_json_arr(vpc->spec, CHANGES) : NULL, i, one)
+		if (mc_json_int(one, "generation", 0) == reached + 1) {
+			json_array_extend(all, json_object_get(one, "changes"));
+			reached++;
+		}
+	if (reached != generation || json_array_size(all) == 0 || json_array_size(all) > CHANGES_AT_ONCE)
+		return NULL;
+	return json_pack("{s:I, s:I, s:O}", "base", (json_int_t)base, "generation", (json_int_t)generation, "changes", all);
 }
 
 int64_t vpc_change(struct call *call, const char *vpc_id)

@@ -16,6 +16,14 @@ int64_t vpc_change(struct call *call, const char *vpc_id);
 void vpc_change_blocks(struct call *call, const char *vpc_id);
 int64_t vpc_generation(struct store_tx *tx, const char *vpc_id);
 
+/* As vpc_touch(), where nothing but rules of the VPC's groups changes; vpc_note_rules() says then what these are:
+ * rows of vpc_part_rule_change(), the list is taken over. Not called, nothing but the whole document tells it. */
+int64_t vpc_touch_rules(struct store_tx *tx, const char *vpc_id);
+void vpc_note_rules(struct store_tx *tx, const char *vpc_id, int64_t generation, json_t *changes);
+/* How the VPC follows from that generation by rules alone: the body that netd takes for it (docs/ipc.md). New reference, or
+ * NULL where only the whole document says it. */
+json_t *vpc_changes(struct store_tx *tx, const char *vpc_id, int64_t base);
+
 /* The whole wanted VPC of docs/ipc.md, from the store. NULL where the VPC is unknown. New reference. */
 json_t *vpc_document(struct store_tx *tx, const char *vpc_id);
 

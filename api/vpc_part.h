@@ -20,6 +20,10 @@ json_t *vpc_part_groups(struct store_tx *tx, const struct resource *vpc);
 /* `igw_routes`: those of the route table of its internet gateway. */
 json_t *vpc_part_igw_routes(struct store_tx *tx, const struct resource *vpc);
 
+/* One of a group's rules that comes ("add") or goes ("remove"), as a row of netd's `changes`. NULL: the rule is more, or
+ * less, than one rule of netd's. */
+json_t *vpc_part_rule_change(const struct resource *rule, const char *operation);
+
 /* `enis`: every interface that is attached to something, and not cut off. */
 json_t *vpc_part_interfaces(struct store_tx *tx, const struct resource *vpc);
 /* `peerings`: the active ones; `foreign_groups`: those of peered VPCs that rules here name. */

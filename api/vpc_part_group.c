@@ -49,6 +49,21 @@ static void add_rules(struct store_tx *tx, json_t *list, const struct resource *
 		add_rule(list, rule, "cidr", mc_json_str(entry, "Cidr", ""));
 }
 
+json_t *vpc_part_rule_change(const struct resource *rule, const char *operation)
+{
+	const json_t *peer = mc_json_obj(rule->doc, "ReferencedGroupInfo");
+	const char *cidr = mc_json_str(rule->doc, "CidrIpv4", NULL), *group = mc_json_str(peer, "GroupId", NULL);
+	const char *direction = mc_json_bool(rule->doc, "IsEgress", false) ? "egress" : "ingress";
+	json_t *head;
+
+	/* A prefix list is many, and a group elsewhere depends on its peering. */
+	if (!cidr == !group || json_object_get(peer, "VpcId"))
+		return NULL;
+	head = head_of(rule);
+	json_object_set_new(head, cidr ? "cidr" : "group", json_string(cidr ? cidr : group));
+	return json_pack("{s:s, s:s, s:s, s:o}", "operation", operation, "group", rule->parent, "direction", direction, "rule", head);
+}
+
 json_t *vpc_part_groups(struct store_tx *tx, const struct resource *vpc)
 {
 	struct store_iter it = store_iter(tx, KIND_SECURITY_GROUP, vpc->account, vpc->region);

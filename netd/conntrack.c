@@ -24,6 +24,7 @@ struct doomed {
 /* What is chosen by one look at all connections. */
 struct sweep {
 	const struct wanted *before, *wanted; /* those that do not go on; wanted NULL: */
+	const struct wanted_change *change;   /* of these those alone that its rules let pass; NULL: all */
 	uint32_t to;                          /* those whose answers come to this address */
 	bool count;                           /* without keeping them */
 	struct doomed *rows;
@@ -81,6 +82,41 @@ static void doom(struct sweep *s, struct nlattr *tuple, uint32_t id)
 	memcpy(d->tuple, nla_data(tuple), d->len);
 }
 
+static void take_count(void *ctx, const struct nlmsghdr *h)
+{
+	struct nlattr *tb[CTA_STATS_GLOBAL_MAX + 1];
+
+	if (nlmsg_parse((struct nlmsghdr *)h, sizeof(struct nfgenmsg), tb, CTA_STATS_GLOBAL_MAX, NULL) == 0 &&
+	    tb[CTA_STATS_GLOBAL_ENTRIES])
+		*(uint32_t *)ctx = be32toh(nla_get_u32(tb[CTA_STATS_GLOBAL_ENTRIES]));
+}
+
+/* The kernel looks for a namespace's connections in the table of all of them, which takes milliseconds. */
+static bool tracks_any(struct nl_sock *sk)
+{
+	uint32_t n = 1;
+
+	netlink_call(sk, ct_msg(IPCTNL_MSG_CT_GET_STATS, 0), take_count, &n);
+	return n > 0;
+}
+
+static bool may_cut(const struct wanted_change *c)
+{
+	for (size_t i = 0; i < c->n_rules; i++)
+		if (!c->rules[i].added && flow_may_end_with(&c->rules[i].rule))
+			return true;
+	return false;
+}
+
+/* Did a rule that went let it pass? */
+static bool is_concerned(const struct wanted_change *c, const struct flow *f)
+{
+	for (size_t i = 0; i < c->n_rules; i++)
+		if (!c->rules[i].added && flow_matches(&c->before, c->rules[i].direction, &c->rules[i].rule, f))
+			return true;
+	return false;
+}
+
 static bool chosen(const struct sweep *s, const struct tuple *orig, const struct tuple *reply)
 {
 	struct flow f = { .src = orig->src, .dst = orig->dst, .reply_src = reply->src,
@@ -88,7 +124,9 @@ static bool chosen(const struct sweep *s, const struct tuple *orig, const struct
 			  .dport = reply->sport, .icmp_type = orig->icmp_type,
 			  .icmp_code = orig->icmp_code };
 
-	return s->wanted ? !flow_goes_on(s->before, s->wanted, &f) : reply->dst == s->to;
+	if (!s->wanted)
+		return reply->dst == s->to;
+	return (!s->change || is_concerned(s->change, &f)) && !flow_goes_on(s->before, s->wanted, &f);
 }
 
 /* TCP that has been closed on both sides is remembered for a while. */
@@ -133,20 +171,22 @@ static int forget(struct nl_sock *sk, const struct doomed *d, mc_err **err)
 	return 0;
 }
 
-static int sweep(int ns_fd, struct sweep *s, mc_err **err)
+static int sweep_by(struct nl_sock *sk, struct sweep *s, mc_err **err)
 {
-	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_NETFILTER, ns_fd, err);
-	int r;
-
-	if (!sk)
-		return -1;
-	r = netlink_call(sk, ct_msg(IPCTNL_MSG_CT_GET, NLM_F_DUMP), judge, s);
+	int r = netlink_call(sk, ct_msg(IPCTNL_MSG_CT_GET, NLM_F_DUMP), judge, s);
 	if (r < 0)
 		mc_err_set(err, -r, "cannot list the tracked connections");
 	for (size_t i = 0; r == 0 && !s->count && i < s->n; i++)
 		r = forget(sk, &s->rows[i], err);
 	free(s->rows);
 	return r < 0 ? -1 : 0;
+}
+
+static int sweep(int ns_fd, struct sweep *s, mc_err **err)
+{
+	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_NETFILTER, ns_fd, err);
+
+	return sk ? sweep_by(sk, s, err) : -1;
 }
 
 int conntrack_sweep(int ns_fd, const struct wanted *before, const struct wanted *wanted,
@@ -159,6 +199,13 @@ int conntrack_sweep(int ns_fd, const struct wanted *before, const struct wanted 
 	if (ret_n)
 		*ret_n = s.n;
 	return 0;
+}
+
+int conntrack_sweep_change(struct nl_sock *sk, const struct wanted_change *change, mc_err **err)
+{
+	struct sweep s = { .before = &change->before, .wanted = change->wanted, .change = change };
+
+	return may_cut(change) && tracks_any(sk) ? sweep_by(sk, &s, err) : 0;
 }
 
 int conntrack_forget_to(int ns_fd, uint32_t addr, mc_err **err)

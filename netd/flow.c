@@ -43,10 +43,21 @@ static bool rule_matches(const struct wanted *w, const struct wanted_rule *r,
 	return true;
 }
 
+bool flow_matches(const struct wanted *w, enum wanted_direction d, const struct wanted_rule *r,
+		  const struct flow *f)
+{
+	return rule_matches(w, r, f, d == WANTED_INGRESS ? f->src : f->reply_src);
+}
+
 /* From or to everywhere. */
 static bool is_wide(const struct wanted_rule *r)
 {
 	return !r->group[0] && r->cidr.len == 0;
+}
+
+bool flow_may_end_with(const struct wanted_rule *r)
+{
+	return is_wide(r) && (r->protocol == WANTED_ALL || r->protocol == IPPROTO_TCP || r->protocol == IPPROTO_UDP);
 }
 
 static bool takes_every_answer(const struct wanted_rule *r, int protocol)

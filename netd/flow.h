@@ -27,4 +27,12 @@ struct flow {
 bool flow_goes_on(const struct wanted *before, const struct wanted *wanted,
 		  const struct flow *flow);
 
+/* Can connections that this rule let begin end with it? Only those need not be tracked that are allowed from or
+ * to everywhere. */
+bool flow_may_end_with(const struct wanted_rule *rule);
+
+/* Is this rule one that allows the flow, where it is in a group of the right end? */
+bool flow_matches(const struct wanted *wanted, enum wanted_direction direction, const struct wanted_rule *rule,
+		  const struct flow *flow);
+
 #endif

@@ -282,7 +282,7 @@ int flowlog_recover(const struct netd *netd, const char *vpc_id, int ns_fd, mc_e
 
 static int flush_due(struct netd *netd, const char *vpc_id, enum flow_interval i, mc_err **err)
 {
-	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL, NULL);
+	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL);
 	mc_autofree char *path = state_netns(netd, vpc_id);
 	mc_auto_fd int ns = -1;
 	size_t n = 0;

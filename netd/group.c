@@ -212,22 +212,46 @@ static void put_layers(FILE *out, const struct build *b)
 				put_lookup(out, b, &b->layers[i], class);
 }
 
+static struct build begin_build(struct ruleset *rs, const struct wanted_group *g,
+				enum wanted_direction d)
+{
+	struct build b = { .rs = rs, .tail = group_tail(g->id), .suffix = directions[d].suffix,
+			   .end = directions[d].end, .n_layers = LENGTHS };
+
+	b.layers = mc_alloc(LENGTHS * sizeof(*b.layers));
+	for (unsigned i = 0; i < LENGTHS; i++)
+		b.layers[i].len = i;
+	return b;
+}
+
+void group_add_elements(struct ruleset *rs, const struct wanted_group *g, enum wanted_direction d,
+			const struct wanted_rule *rule)
+{
+	struct build b = begin_build(rs, g, d);
+
+	add_rule(&b, rule);
+	free(b.layers);
+}
+
+/* The chain is the same in whatever order the rules come. */
+static int by_peer(const void *a, const void *b)
+{
+	return strcmp(((const struct layer *)a)->group, ((const struct layer *)b)->group);
+}
+
 static void add_group(struct ruleset *rs, const struct wanted_group *g, enum wanted_direction d)
 {
 	mc_autofree char *name = mc_strf("sg_%s_%s", group_tail(g->id), directions[d].suffix);
 	mc_autofree char *rules = NULL;
-	struct build b = { .rs = rs, .tail = group_tail(g->id), .suffix = directions[d].suffix,
-			   .end = directions[d].end, .n_layers = LENGTHS };
+	struct build b = begin_build(rs, g, d);
 	size_t len;
 	FILE *out = open_memstream(&rules, &len);
 
 	if (!out)
 		abort();
-	b.layers = mc_alloc(LENGTHS * sizeof(*b.layers));
-	for (unsigned i = 0; i < LENGTHS; i++)
-		b.layers[i].len = i;
 	for (size_t i = 0; i < g->n_rules[d]; i++)
 		add_rule(&b, &g->rules[d][i]);
+	qsort(b.layers + LENGTHS, b.n_layers - LENGTHS, sizeof(*b.layers), by_peer);
 	put_layers(out, &b);
 	free(b.layers);
 	if (fclose(out) != 0)

@@ -15,6 +15,11 @@
  * with what they allow, their sets, and the sets of groups' members. */
 void group_add_all(struct ruleset *rs, const struct wanted *wanted);
 
+/* The sets, with their elements, that one rule of the group is looked up by. None: it is in the
+ * group's chain itself. */
+void group_add_elements(struct ruleset *rs, const struct wanted_group *group,
+			enum wanted_direction direction, const struct wanted_rule *rule);
+
 /* The part of an id behind its prefix, of which names are made. */
 const char *group_tail(const char *id);
 

@@ -100,7 +100,7 @@ static int apply_rules(struct nl_sock *sk, const struct host *host, transit_name
 	if (n > 0) {
 		int applied = nft_apply(-1, &r, &cache, NULL, err);
 
-		nft_cache_forget(&cache);
+		nft_cache_close(&cache);
 		return applied;
 	}
 	nft = nft_open(-1, err);

@@ -82,7 +82,7 @@ static int apply_rules(int ns_fd, const struct wanted_eni *eni, bool distrusted,
 	struct nft_cache cache = { .distrusted = distrusted };
 	int r = nft_apply(ns_fd, &rules, &cache, NULL, err);
 
-	nft_cache_forget(&cache);
+	nft_cache_close(&cache);
 	return r;
 }
 

@@ -62,7 +62,26 @@ int nft_run(struct nft_ctx *nft, const char *text, mc_err **err)
 void nft_cache_forget(struct nft_cache *c)
 {
 	ruleset_free(c->present);
-	*c = (struct nft_cache){ .generation = 0 };
+	*c = (struct nft_cache){ .sk = c->sk };
+}
+
+static void drop_socket(struct nft_cache *c)
+{
+	nl_socket_free(c->sk);
+	c->sk = NULL;
+}
+
+void nft_cache_close(struct nft_cache *c)
+{
+	nft_cache_forget(c);
+	drop_socket(c);
+}
+
+struct nl_sock *nft_cache_socket(struct nft_cache *c, int ns_fd, mc_err **err)
+{
+	if (!c->sk)
+		c->sk = netlink_open(NETLINK_NETFILTER, ns_fd, err);
+	return c->sk;
 }
 
 /* Counters that are carried over go on; where there are none to carry, they begin. */
@@ -74,10 +93,10 @@ static void set_epoch(struct ruleset *wanted, const struct ruleset *present)
 		mc_random_hex((RULESET_DIGEST_LEN - 1) / 2, wanted->epoch);
 }
 
-static struct nft_cache forgotten(struct nft_cache *c, bool distrusted)
+static void forget_all_but(struct nft_cache *c, bool distrusted)
 {
 	nft_cache_forget(c);
-	return (struct nft_cache){ .distrusted = distrusted };
+	c->distrusted = distrusted;
 }
 
 /* Bring the cache to what the kernel has. Its generation is read first: a transaction in
@@ -91,7 +110,7 @@ static int refresh(struct nl_sock *sk, const struct ruleset *wanted, struct nft_
 		return -1;
 	if (c->present && c->generation == generation && !c->distrusted)
 		return 0;
-	*c = forgotten(c, c->distrusted);
+	forget_all_but(c, c->distrusted);
 	c->present = nftread_tables(sk, wanted->tables, wanted->home, err);
 	c->generation = generation;
 	return c->present ? 0 : -1;
@@ -139,8 +158,10 @@ static void keep(struct nl_sock *sk, const struct rulediff *d, struct nft_cache 
 	if (nftread_generation(sk, &generation, NULL) < 0 || generation != ours)
 		generation = 0;
 	nft_cache_forget(c);
-	if (generation)
-		*c = (struct nft_cache){ generation, MC_STEAL(*wanted), false };
+	if (generation) {
+		c->generation = generation;
+		c->present = MC_STEAL(*wanted);
+	}
 }
 
 /* As run(). */
@@ -163,26 +184,61 @@ static int apply_once(int ns_fd, struct nl_sock *sk, struct ruleset **wanted, st
 	if (r > 0)
 		keep(sk, &d, c, wanted);
 	else
-		*c = forgotten(c, distrusted);
+		forget_all_but(c, distrusted);
 	return r;
 }
 
 int nft_apply(int ns_fd, struct ruleset **wanted, struct nft_cache *cache, bool *ret_shrank,
 	      mc_err **err)
 {
-	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_NETFILTER, ns_fd, err);
-	struct nft_cache own = { .generation = 0 };
+	struct nft_cache own = { .generation = 0 }, *c = cache ? cache : &own;
+	struct nl_sock *sk = nft_cache_socket(c, ns_fd, err);
 	int r = 0;
 
 	if (!sk)
 		return -1;
 	ruleset_sort(*wanted);
 	for (int i = 0; i < TRIES && r == 0; i++)
-		r = apply_once(ns_fd, sk, wanted, cache ? cache : &own, ret_shrank, err);
-	nft_cache_forget(&own);
+		r = apply_once(ns_fd, sk, wanted, c, ret_shrank, err);
+	nft_cache_close(&own);
+	if (r <= 0)
+		drop_socket(c);
 	if (r == 0)
 		return mc_err_set(err, EBUSY, "somebody else changes the nft rules all the time");
 	return r < 0 ? -1 : 0;
+}
+
+/* A transaction of ours, and no other, is one generation further. */
+static void keep_changed(struct nl_sock *sk, struct nft_cache *c)
+{
+	uint32_t generation;
+
+	if (nftread_generation(sk, &generation, NULL) < 0 || generation != c->generation + 1)
+		nft_cache_forget(c);
+	else
+		c->generation = generation;
+}
+
+int nft_apply_elements(int ns_fd, const struct rulediff *d, struct nft_cache *c, mc_err **err)
+{
+	struct nl_sock *sk = NULL;
+	uint32_t generation;
+	int r = 1;
+
+	if (!c->present || c->distrusted || !nftbatch_fits(d))
+		return 0;
+	sk = nft_cache_socket(c, ns_fd, err);
+	if (!sk || nftread_generation(sk, &generation, err) < 0)
+		r = -1;
+	else if (generation != c->generation)
+		r = 0;
+	else if (differs(d))
+		r = nftbatch_run(sk, d, generation, err);
+	if (r > 0 && differs(d))
+		keep_changed(sk, c);
+	else if (r <= 0)
+		nft_cache_close(c);
+	return r;
 }
 
 /* --- other people's rules ----------------------------------------------------------- */

@@ -33,7 +33,7 @@ void peering_mac(const char *vpc, const char *other, const char *id,
 static struct wanted *open_peer(const struct netd *netd, const char *vpc_id, int *ret_ns)
 {
 	mc_autofree char *path = state_netns(netd, vpc_id);
-	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL, NULL);
+	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL);
 
 	if (!w || !netns_pinned(path))
 		return NULL;

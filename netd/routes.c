@@ -13,6 +13,11 @@ static int put_vpc(void *ctx, const struct mc_ipc_request *req, json_t **ret_bod
 	return vpc_put(ctx, req->vars[0], req->body, ret_body, err);
 }
 
+static int change_rules(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
+{
+	return vpc_change_rules(ctx, req->vars[0], req->body, ret_body, err);
+}
+
 static int get_vpc(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
 	return vpc_get(ctx, req->vars[0], ret_body, err);
@@ -69,6 +74,8 @@ static const struct mc_field no_fields[] = { { .name = NULL } };
 
 const struct mc_ipc_route netd_routes[] = {
 	{ "PUT", "/v1/vpcs/{}", { "vpc" }, wanted_fields, put_vpc, NULL, "make the VPC be so" },
+	{ "POST", "/v1/vpcs/{}/rules", { "vpc" }, wanted_change_fields, change_rules, NULL,
+	  "change single rules of its groups" },
 	{ "GET", "/v1/vpcs", { NULL }, NULL, list_vpcs, NULL, "what is there" },
 	{ "GET", "/v1/vpcs/{}", { "vpc" }, NULL, get_vpc, NULL, "what is there" },
 	{ "DELETE", "/v1/vpcs/{}", { "vpc" }, NULL, delete_vpc, NULL, "remove the VPC" },

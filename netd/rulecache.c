@@ -6,7 +6,7 @@
 
 #include "netd/netlink.h"
 
-static struct rulecache_row *find(struct rulecache *c, const char *vpc_id)
+struct rulecache_row *rulecache_find(struct rulecache *c, const char *vpc_id)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (strcmp(c->rows[i].id, vpc_id) == 0)
@@ -14,32 +14,53 @@ static struct rulecache_row *find(struct rulecache *c, const char *vpc_id)
 	return NULL;
 }
 
-struct nft_cache *rulecache_of(struct rulecache *c, const char *vpc_id)
+static struct rulecache_row *find_or_add(struct rulecache *c, const char *vpc_id)
 {
-	struct rulecache_row *row = find(c, vpc_id);
+	struct rulecache_row *row = rulecache_find(c, vpc_id);
 
 	if (row)
-		return &row->cache;
+		return row;
 	c->rows = netlink_grow(c->rows, c->n, sizeof(*c->rows));
 	row = &c->rows[c->n++];
 	snprintf(row->id, sizeof(row->id), "%s", vpc_id);
-	return &row->cache;
+	return row;
+}
+
+struct nft_cache *rulecache_of(struct rulecache *c, const char *vpc_id)
+{
+	return &find_or_add(c, vpc_id)->cache;
+}
+
+void rulecache_keep(struct rulecache *c, const char *vpc_id, struct wanted *wanted)
+{
+	struct rulecache_row *row = wanted ? find_or_add(c, vpc_id) : rulecache_find(c, vpc_id);
+
+	if (!row)
+		return;
+	wanted_free(row->wanted);
+	row->wanted = wanted;
+}
+
+static void row_free(struct rulecache_row *row)
+{
+	nft_cache_close(&row->cache);
+	wanted_free(row->wanted);
 }
 
 void rulecache_forget(struct rulecache *c, const char *vpc_id)
 {
-	struct rulecache_row *row = find(c, vpc_id);
+	struct rulecache_row *row = rulecache_find(c, vpc_id);
 
 	if (!row)
 		return;
-	nft_cache_forget(&row->cache);
+	row_free(row);
 	*row = c->rows[--c->n];
 }
 
 void rulecache_free(struct rulecache *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		nft_cache_forget(&c->rows[i].cache);
+		row_free(&c->rows[i]);
 	free(c->rows);
 	*c = (struct rulecache){ .n = 0 };
 }

@@ -274,3 +274,47 @@ const struct ruleset_element *ruleset_find_element(const struct ruleset_set *s, 
 
 	return s ? find(&e, s->elements, s->n_elements, sizeof(e), by_element) : NULL;
 }
+
+/* Where key is, or where it belongs. */
+static size_t place_of(const struct ruleset_set *s, const char *key)
+{
+	size_t low = 0, high = s->n_elements;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(s->elements[mid].key, key) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static bool is_at(const struct ruleset_set *s, size_t at, const char *key)
+{
+	return at < s->n_elements && strcmp(s->elements[at].key, key) == 0;
+}
+
+void ruleset_set_insert(struct ruleset_set *s, const char *key)
+{
+	size_t at = place_of(s, key);
+	struct ruleset_element e;
+
+	if (is_at(s, at, key))
+		return;
+	e = *ruleset_set_add(s, key, NULL, NULL);
+	memmove(&s->elements[at + 1], &s->elements[at], (s->n_elements - 1 - at) * sizeof(e));
+	s->elements[at] = e;
+}
+
+void ruleset_set_remove(struct ruleset_set *s, const char *key)
+{
+	size_t at = place_of(s, key);
+
+	if (!is_at(s, at, key))
+		return;
+	free_element(&s->elements[at]);
+	memmove(&s->elements[at], &s->elements[at + 1],
+		(--s->n_elements - at) * sizeof(*s->elements));
+}

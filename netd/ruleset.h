@@ -67,6 +67,11 @@ struct ruleset_element *ruleset_set_add(struct ruleset_set *s, const char *key, 
 struct ruleset_element *ruleset_add_element(struct ruleset *r, const char *set, const char *key,
 					    const char *data, const char *comment);
 
+/* In a set that is in order, and stays so: add an element without data / remove one. Fine when it is
+ * there already / absent. */
+void ruleset_set_insert(struct ruleset_set *s, const char *key);
+void ruleset_set_remove(struct ruleset_set *s, const char *key);
+
 /* By the name alone, without the table's. */
 bool ruleset_chain_managed(const char *name);
 bool ruleset_set_managed(const char *name);

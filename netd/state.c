@@ -11,9 +11,12 @@
 #include "common/crash.h"
 #include "common/fs.h"
 #include "common/id.h"
+#include "netd/wanted_change.h"
 
 #define WANTED "wanted.json"
+#define CHANGES "changes"
 #define MARK "applying"
+#define CHANGES_MAX (64 << 10) /* bytes: some hundreds, which are read again with each load */
 
 char *state_dir(const struct netd *netd, const char *vpc_id)
 {
@@ -56,20 +59,99 @@ int state_begin(const struct netd *netd, const char *vpc_id, bool *ret_unfinishe
 	return 0;
 }
 
-int state_finish(const struct netd *netd, const char *vpc_id, const json_t *doc, mc_err **err)
+static int drop_file(const char *dir, const char *name, mc_err **err)
 {
-	mc_autofree char *dir = state_dir(netd, vpc_id);
+	mc_autofree char *path = mc_strf("%s/%s", dir, name);
+
+	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
+		return mc_err_set(err, errno, "cannot remove %s", path);
+	return 0;
+}
+
+/* The changes behind the old document do not follow from the new one: they are nothing before they go. */
+static int write_document(const char *dir, const json_t *doc, mc_err **err)
+{
 	mc_autofree char *path = mc_strf("%s/" WANTED, dir);
-	mc_autofree char *mark = mc_strf("%s/" MARK, dir);
 	mc_autofree char *text = json_dumps(doc, JSON_COMPACT);
 
 	if (!text)
 		return mc_err_set(err, ENOMEM, "cannot write %s", path);
 	if (mc_fs_write(path, text, strlen(text), 0640, err) < 0)
 		return -1;
-	if (MC_CRASH_AROUND(unlink(mark)) < 0 && errno != ENOENT)
-		return mc_err_set(err, errno, "cannot remove %s", mark);
-	return 0;
+	return drop_file(dir, CHANGES, err);
+}
+
+int state_finish(const struct netd *netd, const char *vpc_id, const json_t *doc, mc_err **err)
+{
+	mc_autofree char *dir = state_dir(netd, vpc_id);
+
+	return doc && write_document(dir, doc, err) < 0 ? -1 : drop_file(dir, MARK, err);
+}
+
+/* --- changes behind the document ----------------------------------------------------- */
+
+static int open_changes(const struct netd *netd, const char *vpc_id, int flags, char **ret_path, mc_err **err)
+{
+	mc_autofree char *dir = state_dir(netd, vpc_id);
+	mc_autofree char *path = mc_strf("%s/" CHANGES, dir);
+	int fd = open(path, flags | O_CLOEXEC, 0640);
+
+	if (fd < 0)
+		return mc_err_set(err, errno, "cannot open %s", path);
+	*ret_path = MC_STEAL(path);
+	return fd;
+}
+
+/* Empty, or ended by a whole line? */
+static bool is_whole(int fd, off_t size)
+{
+	char last;
+
+	return size == 0 || (pread(fd, &last, 1, size - 1) == 1 && last == '\n');
+}
+
+int state_append(const struct netd *netd, const char *vpc_id, const json_t *change, off_t *ret_size, mc_err **err)
+{
+	mc_autofree char *words = json_dumps(change, JSON_COMPACT), *line = mc_strf("%s\n", words ? words : "");
+	mc_autofree char *path = NULL;
+	mc_auto_fd int fd = open_changes(netd, vpc_id, O_RDWR | O_CREAT | O_APPEND, &path, err);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	ssize_t len = (ssize_t)strlen(line);
+
+	if (fd < 0)
+		return -1;
+	if (!words || size < 0)
+		return mc_err_set(err, words ? errno : ENOMEM, "cannot write %s", path);
+	if (size + len > CHANGES_MAX || !is_whole(fd, size))
+		return 0;
+	if (MC_CRASH_AROUND(write(fd, line, (size_t)len)) != len)
+		return mc_err_set(err, errno, "cannot write %s", path);
+	*ret_size = size;
+	return 1;
+}
+
+int state_retract(const struct netd *netd, const char *vpc_id, off_t size, mc_err **err)
+{
+	mc_autofree char *path = NULL;
+	mc_auto_fd int fd = open_changes(netd, vpc_id, O_RDWR, &path, err);
+
+	if (fd < 0)
+		return -1;
+	return ftruncate(fd, size) < 0 ? mc_err_set(err, errno, "cannot cut %s", path) : 0;
+}
+
+/* What does not follow was before the document, or never came to its end. */
+static void add_changes(const char *dir, struct wanted *w)
+{
+	mc_autofree char *path = mc_strf("%s/" CHANGES, dir);
+	mc_autofree char *text = mc_fs_read(path, CHANGES_MAX, NULL, NULL);
+
+	for (char *line = text, *end; line && (end = strchr(line, '\n')); line = end + 1) {
+		mc_auto_json json_t *change = json_loadb(line, (size_t)(end - line), 0, NULL);
+
+		if (change && mc_fields_check(wanted_change_fields, change, NULL) == 0)
+			wanted_change_keep(wanted_change_new(w, change, NULL));
+	}
 }
 
 static int remove_files(const char *path, mc_err **err)
@@ -101,8 +183,7 @@ int state_remove(const struct netd *netd, const char *vpc_id, mc_err **err)
 	return 0;
 }
 
-struct wanted *state_load(const struct netd *netd, const char *vpc_id, json_t **ret_doc,
-			  mc_err **err)
+struct wanted *state_load(const struct netd *netd, const char *vpc_id, mc_err **err)
 {
 	mc_autofree char *dir = state_dir(netd, vpc_id);
 	mc_autofree char *path = mc_strf("%s/" WANTED, dir);
@@ -115,8 +196,8 @@ struct wanted *state_load(const struct netd *netd, const char *vpc_id, json_t **
 	if (!doc || mc_fields_check(wanted_fields, doc, err) < 0)
 		return NULL;
 	w = wanted_parse(vpc_id, doc, &netd->host.pool, err);
-	if (w && ret_doc)
-		*ret_doc = json_incref(doc);
+	if (w)
+		add_changes(dir, w);
 	return w;
 }
 

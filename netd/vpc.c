@@ -103,7 +103,7 @@ static void write_flows(const struct netd *netd, const struct wanted *before,
 int vpc_delete(struct netd *netd, const char *vpc_id, mc_err **err)
 {
 	auto_netd_lock(netd);
-	auto_wanted struct wanted *before = state_load(netd, vpc_id, NULL, NULL);
+	auto_wanted struct wanted *before = state_load(netd, vpc_id, NULL);
 	int r;
 
 	write_flows(netd, before, NULL);
@@ -240,6 +240,15 @@ static int apply(const struct netd *netd, const struct wanted *before, const str
 	return r;
 }
 
+/* The document stays known where it is in force; else nothing is known to be. */
+static void remember(const struct netd *netd, struct wanted **w, bool in_force)
+{
+	char id[MC_ID_LEN];
+
+	memcpy(id, (*w)->id, sizeof(id));
+	rulecache_keep(netd->rules, id, in_force && (*w)->n_enis > 0 ? MC_STEAL(*w) : NULL);
+}
+
 static int check_generation(const struct wanted *last, const struct wanted *w, mc_err **err)
 {
 	if (!last || w->generation == 0 || w->generation >= last->generation)
@@ -272,7 +281,7 @@ int vpc_put(struct netd *netd, const char *vpc_id, const json_t *doc, json_t **r
 
 	if (!w)
 		return MC_IPC_BAD_REQUEST;
-	before = state_load(netd, vpc_id, NULL, NULL);
+	before = state_load(netd, vpc_id, NULL);
 	r = check_generation(before, w, err);
 	if (r == MC_IPC_OK)
 		r = check_public(w, err);
@@ -281,11 +290,15 @@ int vpc_put(struct netd *netd, const char *vpc_id, const json_t *doc, json_t **r
 	write_flows(netd, before, w);
 	r = apply(netd, before, w, doc, err);
 	watch_tell(netd, vpc_id);
-	if (r < 0)
+	if (r < 0) {
+		remember(netd, &w, false);
 		return -1;
+	}
 	mc_logf(MC_LOG_INFO, "vpc", "applied vpc=%s generation=%lld enis=%zu", vpc_id,
 		(long long)w->generation, w->n_enis);
-	return vpc_describe(netd, vpc_id, w, ret, err);
+	r = vpc_describe(netd, vpc_id, w, ret, err);
+	remember(netd, &w, true);
+	return r;
 }
 
 static int end_flows(const struct netd *netd, const char *vpc_id, mc_err **err)
@@ -299,13 +312,16 @@ void vpc_restore(struct netd *netd, const char *vpc_id)
 {
 	auto_netd_lock(netd);
 	mc_auto_err mc_err *err = NULL;
-	mc_auto_json json_t *doc = NULL;
-	auto_wanted struct wanted *w = state_load(netd, vpc_id, &doc, &err);
+	auto_wanted struct wanted *w = state_load(netd, vpc_id, &err);
+	bool applied;
 
 	/* Without its namespace there is nothing to keep alive; the next PUT makes it. */
-	if (w && vpc_is_active(netd, vpc_id) && end_flows(netd, vpc_id, &err) == 0 &&
-	    apply(netd, w, w, doc, &err) == 0)
+	applied = w && vpc_is_active(netd, vpc_id) && end_flows(netd, vpc_id, &err) == 0 &&
+		  apply(netd, w, w, NULL, &err) == 0;
+	if (applied)
 		mc_log(MC_LOG_INFO, "vpc", "put in line", "vpc", vpc_id, NULL);
+	if (w)
+		remember(netd, &w, applied);
 	if (err)
 		mc_log(MC_LOG_ERROR, "vpc", mc_err_msg(err), "vpc", vpc_id, NULL);
 }

@@ -12,6 +12,8 @@
 /* All return an enum mc_ipc_outcome with *err carrying the text where it is not OK, or -1
  * and *err; *ret is a new reference, the body of docs/ipc.md. The ids are valid. */
 int vpc_put(struct netd *netd, const char *vpc_id, const json_t *doc, json_t **ret, mc_err **err);
+/* Single rules, where the document in force is known and the change follows from it: else MC_IPC_CONFLICT. */
+int vpc_change_rules(struct netd *netd, const char *vpc_id, const json_t *doc, json_t **ret, mc_err **err);
 int vpc_get(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err);
 int vpc_list(struct netd *netd, json_t **ret, mc_err **err);
 int vpc_delete(struct netd *netd, const char *vpc_id, mc_err **err);

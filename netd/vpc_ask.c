@@ -77,7 +77,7 @@ int vpc_get(struct netd *netd, const char *vpc_id, json_t **ret, mc_err **err)
 {
 	mc_auto_err mc_err *unreadable = NULL;
 	auto_netd_lock(netd);
-	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL, &unreadable);
+	auto_wanted struct wanted *w = state_load(netd, vpc_id, &unreadable);
 
 	if (known(netd, vpc_id))
 		return vpc_describe(netd, vpc_id, w, ret, err);
@@ -108,7 +108,7 @@ int vpc_list(struct netd *netd, json_t **ret, mc_err **err)
 int vpc_load_active(const struct netd *netd, const char *vpc_id, struct wanted **ret,
 		       int *ret_ns, mc_err **err)
 {
-	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL, err);
+	auto_wanted struct wanted *w = state_load(netd, vpc_id, err);
 
 	if (!w && *err)
 		return -1;

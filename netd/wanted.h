@@ -19,6 +19,7 @@
 #define WANTED_ACCOUNT_LEN 13
 #define WANTED_SERVERS_MAX 4 /* AWS: of each kind in a DHCP options set */
 #define WANTED_ALL (-1)      /* any protocol, any port, any ICMP type or code */
+#define WANTED_MAX_RULES 10000 /* of a group in one direction */
 
 enum wanted_target {
 	WANTED_TARGET_IGW,
@@ -198,8 +199,9 @@ struct wanted {
 	size_t n_flow_logs;
 };
 
-/* The field table of the PUT's body. */
+/* The field table of the PUT's body, and of a change of single rules. */
 extern const struct mc_field wanted_fields[];
+extern const struct mc_field wanted_change_fields[];
 
 /* The typed form of a document that passed wanted_fields; checks what a table cannot:
  * addresses inside their subnets, unique ids, MACs and addresses, known references.

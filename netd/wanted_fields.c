@@ -8,7 +8,8 @@
 #include "netd/wanted_parse.h"
 
 #define MAX_ENIS 8192 /* far above what one bridge's 1,024 ports per subnet allow */
-#define MAX_RULES 10000
+#define MAX_RULES WANTED_MAX_RULES
+#define MAX_CHANGES 256
 
 #define CHECK_ID(name, prefix)                                                                     \
 	static bool check_##name##_id(const char *text)                                            \
@@ -181,6 +182,33 @@ static const struct mc_field group_fields[] = {
 	{ "id", MC_FIELD_STRING, true, 0, 0, check_sg_id, NULL },
 	{ "ingress", MC_FIELD_OBJECTS, false, 0, MAX_RULES, NULL, rule_fields },
 	{ "egress", MC_FIELD_OBJECTS, false, 0, MAX_RULES, NULL, rule_fields },
+	{ .name = NULL },
+};
+
+/* --- a change of single rules --- */
+
+static bool check_operation(const char *text)
+{
+	return strcmp(text, "add") == 0 || strcmp(text, "remove") == 0;
+}
+
+static bool check_direction(const char *text)
+{
+	return strcmp(text, "ingress") == 0 || strcmp(text, "egress") == 0;
+}
+
+static const struct mc_field one_change_fields[] = {
+	{ "operation", MC_FIELD_STRING, true, 0, 0, check_operation, NULL },
+	{ "group", MC_FIELD_STRING, true, 0, 0, check_sg_id, NULL },
+	{ "direction", MC_FIELD_STRING, true, 0, 0, check_direction, NULL },
+	{ "rule", MC_FIELD_OBJECT, true, 0, 0, NULL, rule_fields },
+	{ .name = NULL },
+};
+
+const struct mc_field wanted_change_fields[] = {
+	{ "base", MC_FIELD_INTEGER, true, 1, INT64_MAX, NULL, NULL },
+	{ "generation", MC_FIELD_INTEGER, true, 2, INT64_MAX, NULL, NULL },
+	{ "changes", MC_FIELD_OBJECTS, true, 1, MAX_CHANGES, NULL, one_change_fields },
 	{ .name = NULL },
 };
 

@@ -24,6 +24,7 @@ int wanted_parse_cidrs(struct wanted *w, const json_t *arr, mc_err **err);
 int wanted_parse_acls(struct wanted *w, const json_t *arr, mc_err **err);
 int wanted_parse_subnets(struct wanted *w, const json_t *arr, mc_err **err);
 int wanted_parse_igw_routes(struct wanted *w, const json_t *arr, mc_err **err);
+int wanted_parse_rule(struct wanted_rule *r, const json_t *doc, const char *group, mc_err **err);
 int wanted_parse_groups(struct wanted *w, const json_t *arr, mc_err **err);
 int wanted_parse_foreign(struct wanted *w, const json_t *arr, mc_err **err);
 int wanted_parse_enis(struct wanted *w, const json_t *doc, const struct cidr *pool, mc_err **err);

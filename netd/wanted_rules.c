@@ -32,7 +32,7 @@ static int parse_match(struct wanted_rule *r, const json_t *doc, const char *own
 
 /* --- security groups ---------------------------------------------------------- */
 
-static int parse_rule(struct wanted_rule *r, const json_t *doc, const char *group, mc_err **err)
+int wanted_parse_rule(struct wanted_rule *r, const json_t *doc, const char *group, mc_err **err)
 {
 	const char *peer = mc_json_str(doc, "group", NULL);
 
@@ -48,7 +48,7 @@ static int parse_rules(struct wanted_group *g, enum wanted_direction d, const js
 	g->n_rules[d] = json_array_size(arr);
 	g->rules[d] = wanted_rows(g->n_rules[d], sizeof(*g->rules[d]));
 	for (size_t i = 0; i < g->n_rules[d]; i++)
-		if (parse_rule(&g->rules[d][i], json_array_get(arr, i), g->id, err) < 0)
+		if (wanted_parse_rule(&g->rules[d][i], json_array_get(arr, i), g->id, err) < 0)
 			return -1;
 	return 0;
 }

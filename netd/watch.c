@@ -84,7 +84,7 @@ static bool is_wanted(const struct wanted *wanted, const struct target *t)
  * is about to make is not missing. */
 static int open_namespace(const struct netd *netd, const struct target *t)
 {
-	auto_wanted struct wanted *wanted = state_load(netd, t->id, NULL, NULL);
+	auto_wanted struct wanted *wanted = state_load(netd, t->id, NULL);
 	mc_autofree char *file = *t->nat ? appliance_file(t->id, t->nat, t->addr) : mc_strdup(t->id);
 	mc_autofree char *path = state_netns(netd, file);
 
@@ -143,7 +143,7 @@ static void ensure_target(struct watch *w, const char *id, const char *nat, uint
 static void ensure_nats(struct watch *w, const char *id)
 {
 	auto_netd_lock(w->netd);
-	auto_wanted struct wanted *wanted = *id ? state_load(w->netd, id, NULL, NULL) : NULL;
+	auto_wanted struct wanted *wanted = *id ? state_load(w->netd, id, NULL) : NULL;
 
 	for (size_t i = 0; wanted && i < wanted->n_nats; i++) {
 		const struct wanted_eni *e = wanted_eni_by_id(wanted, wanted->nats[i].eni);

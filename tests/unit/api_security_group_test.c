@@ -2,6 +2,8 @@
  * is told to the waiters by hand. */
 #include "tests/unit/api_fixture.h"
 
+#include "api/vpc.h"
+
 struct group {
 	struct fixture *f;
 	char *id, *vpc;
@@ -262,11 +264,111 @@ static void in_use(void **state)
 
 #define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* --- what netd is told ------------------------------------------------------- */
+
+static json_t *document(struct group *g)
+{
+	struct store_tx *tx = store_read(g->f->api.store);
+	json_t *doc = vpc_document(tx, g->vpc);
+
+	store_end(tx);
+	return doc;
+}
+
+static json_t *changes_since(struct group *g, const json_t *doc)
+{
+	struct store_tx *tx = store_read(g->f->api.store);
+	json_t *changes = vpc_changes(tx, g->vpc, mc_json_int(doc, "generation", 0));
+
+	store_end(tx);
+	return changes;
+}
+
+static json_t *rules_of(const json_t *doc, const char *group, const char *direction)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach(mc_json_arr(doc, "security_groups"), i, one)
+		if (strcmp(mc_json_str(one, "id", ""), group) == 0)
+			return json_object_get(one, direction);
+	fail_msg("no %s", group);
+	return NULL;
+}
+
+static void take(json_t *rules, const json_t *rule)
+{
+	for (size_t i = 0; i < json_array_size(rules); i++)
+		if (json_equal(json_array_get(rules, i), rule)) {
+			json_array_remove(rules, i);
+			return;
+		}
+	fail_msg("a rule that is not there goes");
+}
+
+/* The changes, done to the old document, give the new one. */
+static void assert_leads(struct group *g, json_t *old)
+{
+	mc_auto_json json_t *changes = changes_since(g, old), *now = document(g);
+	size_t i;
+	json_t *one, *left;
+
+	assert_non_null(changes);
+	assert_int_equal(mc_json_int(changes, "generation", 0), mc_json_int(now, "generation", 0));
+	json_array_foreach(mc_json_arr(changes, "changes"), i, one) {
+		json_t *rules = rules_of(old, mc_json_str(one, "group", ""), mc_json_str(one, "direction", ""));
+
+		if (strcmp(mc_json_str(one, "operation", ""), "add") == 0)
+			json_array_append(rules, json_object_get(one, "rule"));
+		else
+			take(rules, json_object_get(one, "rule"));
+	}
+	left = rules_of(old, g->id, "ingress");
+	assert_int_equal(json_array_size(left), json_array_size(rules_of(now, g->id, "ingress")));
+	json_array_foreach(rules_of(now, g->id, "ingress"), i, one)
+		take(left, one);
+	json_object_set(old, "security_groups", json_object_get(now, "security_groups"));
+	json_object_set(old, "generation", json_object_get(now, "generation"));
+	assert_true(json_equal(old, now));
+}
+
+#define PORT(n) "'IpPermissions': [{'IpProtocol': 'tcp', 'FromPort': " #n ", 'ToPort': " #n ", 'IpRanges': [{'CidrIp': '10.0.0.0/8'}]}]"
+
+static void told_by_changes(void **state)
+{
+	struct group *g = *state;
+	mc_auto_json json_t *first = document(g), *second = NULL, *third = NULL, *none = NULL;
+	mc_autofree char *self = mc_strf("'IpPermissions': [{'IpProtocol': '-1', 'UserIdGroupPairs': [{'GroupId': '%s'}]}]", g->id);
+
+	ok(g, INGRESS, SSH);
+	ok(g, INGRESS, self);
+	ok(g, INGRESS, PORT(80));
+	ok(g, REVOKE, SSH);
+	assert_leads(g, first);
+	/* What else comes is not told by rules, whatever follows. */
+	second = document(g);
+	ok(g, INGRESS, PORT(81));
+	fixture_ok(g->f, "CreateSecurityGroup", "{'GroupName': 'other', 'Description': 'd'}");
+	ok(g, INGRESS, PORT(82));
+	none = changes_since(g, second);
+	assert_null(none);
+	third = document(g);
+	ok(g, REVOKE, PORT(82));
+	assert_leads(g, third);
+	/* Nor is what is long past. */
+	for (int i = 0; i < 12; i++) {
+		ok(g, INGRESS, PORT(90));
+		ok(g, REVOKE, PORT(90));
+	}
+	none = changes_since(g, third);
+	assert_null(none);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(names), WITH(shown), WITH(bad_rules), WITH(duplicates), WITH(retries_join), WITH(limit), WITH(by_rule_id),
-		WITH(deletion), WITH(in_use),
+		WITH(deletion), WITH(in_use), WITH(told_by_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
