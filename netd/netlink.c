@@ -1,9 +1,12 @@
 #include "netd/netlink.h"
 
 #include <errno.h>
+#include <linux/netlink.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/crash.h"
 #include "netd/netns.h"
@@ -27,13 +30,32 @@ static int open_here(void *arg)
 	return 0;
 }
 
-struct nl_sock *netlink_open(int protocol, int ns_fd, mc_err **err)
+/* As nl_connect(), with a descriptor of our choice. */
+static int open_kept_here(void *arg)
+{
+	const struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+	struct open_args *a = arg;
+	int fd = netns_lift(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, a->protocol));
+
+	a->sk = nl_socket_alloc();
+	if (!a->sk)
+		abort();
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0)
+		a->error = -nl_syserr2nlerr(errno);
+	else
+		a->error = nl_socket_set_fd(a->sk, a->protocol, fd);
+	if (a->error < 0 && fd >= 0)
+		close(fd);
+	return a->error < 0 ? 0 : nl_socket_set_buffer_size(a->sk, 0, 0);
+}
+
+static struct nl_sock *open_with(int (*open_it)(void *), int protocol, int ns_fd, mc_err **err)
 {
 	struct open_args a = { .protocol = protocol };
 
 	if (ns_fd < 0)
-		open_here(&a);
-	else if (netns_call(ns_fd, open_here, &a, err) < 0)
+		open_it(&a);
+	else if (netns_call(ns_fd, open_it, &a, err) < 0)
 		return NULL;
 	if (a.error < 0) {
 		nl_socket_free(a.sk);
@@ -41,6 +63,16 @@ struct nl_sock *netlink_open(int protocol, int ns_fd, mc_err **err)
 		return NULL;
 	}
 	return a.sk;
+}
+
+struct nl_sock *netlink_open(int protocol, int ns_fd, mc_err **err)
+{
+	return open_with(open_here, protocol, ns_fd, err);
+}
+
+struct nl_sock *netlink_open_kept(int protocol, int ns_fd, mc_err **err)
+{
+	return open_with(open_kept_here, protocol, ns_fd, err);
 }
 
 struct nl_msg *netlink_msg(int type, int flags)

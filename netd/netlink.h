@@ -13,6 +13,9 @@
  * the namespace named by ns_fd (-1: ours). NULL and *err on failure. */
 struct nl_sock *netlink_open(int protocol, int ns_fd, mc_err **err);
 
+/* The same, to be kept for as long as its VPC is there (netns_lift()). */
+struct nl_sock *netlink_open_kept(int protocol, int ns_fd, mc_err **err);
+
 /* A request of this type; NLM_F_REQUEST|NLM_F_ACK are added. Aborts on no memory. */
 struct nl_msg *netlink_msg(int type, int flags);
 

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/select.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -85,6 +86,16 @@ int netns_remove(const char *path, mc_err **err)
 	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
 		return mc_err_set(err, errno, "cannot remove %s", path);
 	return 0;
+}
+
+int netns_lift(int fd)
+{
+	int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FD_SETSIZE);
+
+	if (high < 0)
+		return fd;
+	close(fd);
+	return high;
 }
 
 int netns_call(int ns_fd, int (*fn)(void *arg), void *arg, mc_err **err)

@@ -19,6 +19,10 @@ int netns_open(const char *path, mc_err **err);
  * mount that other mount namespaces may hold. 0 or -1 and *err. */
 int netns_remove(const char *path, mc_err **err);
 
+/* For a descriptor that is kept for as long as its VPC is there: another one for the same, above all that libnftables can
+ * use (it asks select(2), which aborts beyond FD_SETSIZE); fd itself where there is none. fd may be -1. Takes fd over. */
+int netns_lift(int fd);
+
 /* Run fn in the namespace on the calling thread and come back. fn's answer, or -1 and
  * *err when it could not be entered. A thread that cannot come back aborts the daemon:
  * everything it did next would happen in a guest's network. */

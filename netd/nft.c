@@ -80,7 +80,7 @@ void nft_cache_close(struct nft_cache *c)
 struct nl_sock *nft_cache_socket(struct nft_cache *c, int ns_fd, mc_err **err)
 {
 	if (!c->sk)
-		c->sk = netlink_open(NETLINK_NETFILTER, ns_fd, err);
+		c->sk = netlink_open_kept(NETLINK_NETFILTER, ns_fd, err);
 	return c->sk;
 }
 

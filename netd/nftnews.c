@@ -12,7 +12,7 @@
 struct nl_sock *nftnews_open(int ns_fd)
 {
 	mc_auto_err mc_err *err = NULL;
-	struct nl_sock *sk = netlink_open(NETLINK_NETFILTER, ns_fd, &err);
+	struct nl_sock *sk = netlink_open_kept(NETLINK_NETFILTER, ns_fd, &err);
 
 	if (!sk)
 		return NULL;

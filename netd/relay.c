@@ -283,7 +283,7 @@ static int listen_on(int type)
 {
 	const struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(PORT),
 					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1;
+	int fd = netns_lift(socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), one = 1;
 
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
 	    bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0 &&

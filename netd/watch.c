@@ -103,7 +103,7 @@ static void target_refresh(const struct watch *w, struct target *t)
 	bool there = !*t->id || ns >= 0;
 
 	t->events = there ? nftnews_open(ns) : NULL;
-	t->pidfd = ns >= 0 && !*t->nat ? dnsmasq_hold(dir) : -1;
+	t->pidfd = ns >= 0 && !*t->nat ? netns_lift(dnsmasq_hold(dir)) : -1;
 	t->dead = ns >= 0 && !*t->nat && t->pidfd < 0;
 	if (old.events)
 		nftnews_read(old.events, &last);
