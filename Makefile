@@ -142,11 +142,11 @@ fuzz:
 	$(Q)tests/fuzz/run --build build-fuzz --cpu-seconds $(SECONDS) $(if $(WRITE),--write) $(T)
 
 # What is measured in tests/bench, each thing against another in turn; WRITE=1 keeps the table.
-$(B)/bench/load: tests/bench/load.c
+$(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	@echo "  BENCH $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(LDFLAGS) -o $@ $< -pthread
-bench: all $(B)/bench/load
+bench: all $(B)/bench/load $(B)/bench/packets
 	$(Q)tests/bench/run $(if $(WRITE),--write) $(BENCH)
 
 # storaged killed at every point of what changes the store; some ten minutes.

@@ -1,0 +1,164 @@
+"""What the rules of a VPC cost its packets: against the same network without them, a plain bridge, and one nft rule for each
+rule of a security group. Guests are namespaces behind ports such as QEMU's; the packets are real."""
+
+import contextlib
+import ipaddress
+import os
+import pathlib
+import statistics
+import subprocess
+
+import netlab
+from cloud import ROOT
+from row import Row
+
+PACKETS = ROOT / "build" / "bench" / "packets"
+PORT = 5001
+COUNTS = (1, 100, 1000, 10000)
+ROUNDS = 9
+SECONDS = 0.4
+# What is measured, on so many processors; the aim against the network without rules, and its words.
+KINDS = {
+    "requests": (2, "requests/s"), "connects": (2, "connections/s"), "stream": (2, "Gbit/s"), "packet": (1, "requests/s of work"),
+    "connect": (1, "connections/s of work"), "datagrams": (1, "datagrams/s of work"),
+}
+PROGRAM = {"packet": "requests", "connect": "connects"}
+AIMED = {"requests": 0.9, "stream": 0.9}
+UNCHANGED = 0.9
+
+
+def others(count):
+    """Rules that no packet here matches, each for an address of its own, so that the one that does is the last."""
+    return [netlab.tcp(1 + k % 4999, cidr=f"{ipaddress.ip_address(0x0b000000 + k)}/32") for k in range(count - 1)]
+
+
+def rules_of(count, protocol):
+    return others(count) + [protocol(PORT)]
+
+
+class Pair:
+    """Two guests of a network, and what carries their packets."""
+
+    def __init__(self, server, client):
+        self.server, self.client = server, client
+        for guest in (server, client):
+            # Or the client runs out of ports, whatever carries its connections.
+            guest.sysctl("net.ipv4.tcp_max_tw_buckets", "1")
+
+    def measure(self, kind):
+        processors, _ = KINDS[kind]
+        words = [PACKETS, PROGRAM.get(kind, kind), str(processors), self.server.path, self.client.path, self.server.ip, str(PORT),
+                 str(SECONDS)]
+        done = subprocess.run(words, pass_fds=[self.server.ns, self.client.ns], stdout=subprocess.PIPE, text=True, check=True)
+        return float(done.stdout) * (8e-9 if kind == "stream" else 1)
+
+
+def vpc_pair(world, count, **addresses):
+    """A VPC as netd makes it, with so many rules that let packets in, and two guests."""
+    vpc = netlab.Vpc(world)
+    groups = [vpc.group(rules_of(count, netlab.tcp)), vpc.group([netlab.udp(PORT)])]
+    enis = [vpc.eni(10 + n, *groups, **{key: values[n] for key, values in addresses.items()}) for n in range(2)]
+    vpc.put()
+    return vpc, Pair(*(vpc.guest(eni) for eni in enis))
+
+
+def bridge_pair(world):
+    """A bridge, and nothing else."""
+    vpc = netlab.Vpc(world)
+    inside = netlab.new_namespace()
+    path = f"/proc/{os.getpid()}/fd/{inside}"
+
+    def ip(words):
+        subprocess.run(["nsenter", f"--net={path}", "ip", *words.split()], check=True, pass_fds=[inside])
+    ip("link add br0 type bridge forward_delay 0")
+    ip("link set br0 up")
+    guests = []
+    for eni in (vpc.eni(10), vpc.eni(11)):
+        guests.append(netlab.Guest(world, eni))
+        tap = netlab.tap_of(eni["id"])
+        world.sh("ip", "link", "set", tap, "netns", path)
+        ip(f"link set {tap} master br0")
+        ip(f"link set {tap} up")
+        guests[-1].configure()
+    return Pair(*guests)
+
+
+def replace_rules(world, vpc, text):
+    """In place of netd's, which is not there to mind."""
+    path = pathlib.Path(world.dir) / "bench.nft"
+    path.write_text("flush ruleset\n" + text, encoding="ascii")
+    world.in_vpc(vpc.id, "nft", "-f", str(path))
+
+
+def rule_by_rule(count, hook=True):
+    lines = ["table ip filter {", "chain forward {", "type filter hook forward priority filter; policy drop;" if hook else "",
+             "ct state established,related accept", f"udp dport {PORT} accept"]
+    lines += [f"ip saddr {r['cidr']} tcp dport {r['from']} accept" for r in others(count)]
+    return "\n".join(lines + [f"tcp dport {PORT} accept", "}", "}", ""])
+
+
+def make_all(world):
+    """{what: pair}; netd has made its networks and is stopped, so that the rules of some can be others'."""
+    pairs = {"bridge": bridge_pair(world)}
+    routed, pairs["routed"] = vpc_pair(world, 1)
+    for count in COUNTS:
+        _, pairs["ours", count] = vpc_pair(world, count)
+    _, pairs["public"] = vpc_pair(world, 1, public_ip=("203.0.113.5", "203.0.113.6"))
+    plain = {}
+    for count in COUNTS:
+        plain[count], pairs["plain", count] = vpc_pair(world, 1)
+    world.stop()
+    replace_rules(world, routed, "")
+    for count, vpc in plain.items():
+        replace_rules(world, vpc, rule_by_rule(count))
+    return pairs
+
+
+def take(pairs):
+    """{(pair, kind): figures}, in turn."""
+    found = {}
+    for n in range(ROUNDS):
+        order = list(pairs.items())
+        for kind in KINDS:
+            # The first one of a round is not always the same.
+            for what, pair in order[n % len(order):] + order[:n % len(order)]:
+                found.setdefault((what, kind), []).append(pair.measure(kind))
+    return found
+
+
+class Figures:
+    def __init__(self, found):
+        self.middle = {key: statistics.median(figures) for key, figures in found.items()}
+
+    def row(self, text, what, against, words, kind, aim=None):
+        return Row(f"{text}", self.middle[what, kind], self.middle[against, kind], KINDS[kind][1], words, aim, more_is_better=True)
+
+
+def rows_of(figures):
+    rows = []
+    for kind in KINDS:
+        aim, unit = AIMED.get(kind), KINDS[kind][1]
+        rows.append(figures.row(f"{unit}: routed, without rules", "routed", "bridge", "a plain bridge", kind))
+        rows.append(figures.row(f"{unit}: a VPC, 1 rule", ("ours", 1), "routed", "routed, without rules", kind, aim))
+        rows.append(figures.row(f"{unit}: with public addresses", "public", "routed", "routed, without rules", kind, aim))
+        rows += [figures.row(f"{unit}: a VPC, {count:,} rules", ("ours", count), ("ours", 1), "1 rule", kind, UNCHANGED)
+                 for count in COUNTS[1:]]
+        rows += [figures.row(f"{unit}: a VPC, {count:,} rules", ("ours", count), ("plain", count), "an nft rule for each", kind)
+                 for count in COUNTS]
+    return rows
+
+
+NOTES = [f"medians of {ROUNDS}, in turn",
+         "`/s of work`: both ends on one processor, by the time that it works for them; else each end has a processor and time is the clock's",
+         "routed: the very network that netd makes, with its tables taken out: no packet is tracked or looked up"]
+
+
+def measure():
+    """(rows, notes)."""
+    with contextlib.ExitStack() as stack:
+        world = netlab.World()
+        stack.callback(world.close)
+        world.start()
+        # Only a netd that runs can take its networks away.
+        stack.callback(lambda: world.netd or world.start())
+        return rows_of(Figures(take(make_all(world)))), NOTES

@@ -1,0 +1,122 @@
+"""Many VPCs on one host: what each costs, in time, memory and what packets pay, when there are few and when there are many."""
+
+import ipaddress
+import os
+import pathlib
+import statistics
+import time
+
+import memory
+import netlab
+from network import Pair
+from row import Row
+from rules import Caller, timed
+
+COUNT = 1000
+STEP = 50           # the first and the last of them are measured
+TIMES = 20
+GROWTH = 1.25       # of the cost of one, where the number is twenty times as large
+ROUNDS, EVERY = 9, 10
+
+
+class Host:
+    """netd with VPCs of one instance each; every tenth of these has a public address."""
+
+    def __init__(self, world):
+        self.world, self.caller, self.vpcs = world, Caller(f"{world.run}/netd.sock"), []
+
+    def add(self):
+        """Milliseconds until a VPC more is in force."""
+        n = len(self.vpcs)
+        vpc = netlab.Vpc(self.world)
+        public = {"public_ip": str(ipaddress.ip_address("203.0.113.1") + n // EVERY)} if n % EVERY == 0 else {}
+        vpc.eni(10, vpc.group([netlab.tcp(22)]), **public)
+        vpc.doc["generation"] = 1
+        self.vpcs.append(vpc)
+        return self.put(vpc)
+
+    def put(self, vpc):
+        return self.caller.call("PUT", f"/v1/vpcs/{vpc.id}", vpc.doc)
+
+    def change(self, vpc):
+        """Milliseconds for another document of a VPC that is there."""
+        vpc.doc["generation"] += 1
+        vpc.doc["security_groups"][0]["ingress"].append(netlab.tcp(1000 + vpc.doc["generation"]))
+        return self.put(vpc)
+
+    def rule(self, vpc):
+        """Milliseconds for one rule of it."""
+        base = vpc.doc["generation"]
+        vpc.doc["generation"] += 1
+        change = {"operation": "add", "group": vpc.doc["security_groups"][0]["id"], "direction": "ingress",
+                  "rule": netlab.tcp(1000 + base + 1)}
+        took = self.caller.call("POST", f"/v1/vpcs/{vpc.id}/rules", {"base": base, "generation": base + 1, "changes": [change]})
+        vpc.doc["security_groups"][0]["ingress"].append(change["rule"])
+        return took
+
+    def delete(self):
+        vpc = self.vpcs.pop()
+        return timed(lambda: self.world.ok("DELETE", f"/v1/vpcs/{vpc.id}"))[0]
+
+    def memory(self):
+        """MiB of netd, and of all dnsmasq."""
+        (netd,) = [int(p) for p in pathlib.Path(f"/proc/{self.world.netd.pid}/task/{self.world.netd.pid}/children").read_text(
+            encoding="ascii").split()] or [self.world.netd.pid]
+        return memory.pss_mib(netd), sum(memory.pss_mib(pid) for pid in self.world.processes())
+
+
+def across(host):
+    """Requests a second from an instance to one of another VPC, by public address: all of the host's way for packets."""
+    pair = Pair(*(vpc.guest(vpc.doc["enis"][0]) for vpc in host.vpcs[:2]))
+    return pair
+
+
+def costs(host):
+    """(change, rule, netd's memory, dnsmasq's) with the VPCs that there are."""
+    some = host.vpcs[:: max(1, len(host.vpcs) // TIMES)][:TIMES]
+    for vpc in some:
+        host.rule(vpc)
+    return [statistics.median(host.change(vpc) for vpc in some), statistics.median(host.rule(vpc) for vpc in some), *host.memory()]
+
+
+def restart(world):
+    """Milliseconds until a netd that was killed serves again, with every network in line."""
+    world.stop(9)
+    return timed(world.start)[0]
+
+
+def measure():
+    """(rows, notes)."""
+    world = netlab.World()
+    try:
+        world.start()
+        host = Host(world)
+        first = statistics.median(host.add() for _ in range(STEP))
+        few = costs(host)
+        few_restart = restart(world)
+        host.caller = Caller(f"{world.run}/netd.sock")
+        began = time.monotonic()
+        while len(host.vpcs) < COUNT - STEP:
+            host.add()
+        last = statistics.median(host.add() for _ in range(STEP))
+        took = time.monotonic() - began
+        many = costs(host)
+        many_restart = restart(world)
+        host.caller = Caller(f"{world.run}/netd.sock")
+        gone = statistics.median(host.delete() for _ in range(STEP))
+        while len(host.vpcs) > STEP:
+            host.delete()
+        gone_few = statistics.median(host.delete() for _ in range(STEP))
+    finally:
+        world.close()
+    times = COUNT / STEP
+    words = f"with {STEP}"
+    rows = [Row(f"a VPC more, with {COUNT:,}", last, first, "ms", words, GROWTH),
+            Row(f"another document of one, with {COUNT:,}", many[0], few[0], "ms", words, GROWTH),
+            Row(f"a rule of one, with {COUNT:,}", many[1], few[1], "ms", words, GROWTH),
+            Row(f"a VPC goes, with {COUNT:,}", gone, gone_few, "ms", words, GROWTH),
+            Row(f"netd killed and started, with {COUNT:,}, for each", many_restart / COUNT, few_restart / STEP, "ms", words, GROWTH),
+            Row(f"memory of netd, with {COUNT:,}, for each", many[2] / COUNT, few[2] / STEP, "MiB (PSS)", words, GROWTH),
+            Row(f"memory of dnsmasq, with {COUNT:,}, for each", many[3] / COUNT, few[3] / STEP, "MiB (PSS)", words, GROWTH)]
+    return rows, [f"{COUNT - STEP:,} VPCs made one after the other in {took:.0f} s; each has a subnet, an instance's interface, a group and "
+                  f"an internet gateway, every tenth a public address ({times:.0f} times as many)"]
