@@ -62,7 +62,7 @@ static double count_rules(const struct wanted *w)
 static void add_vpc(struct netd *netd, const char *vpc_id, double *values, FILE *dropped)
 {
 	auto_netd_lock(netd);
-	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL, NULL);
+	auto_wanted struct wanted *w = state_load(netd, vpc_id, NULL);
 	mc_auto_err mc_err *err = NULL;
 	mc_auto_json json_t *seen = NULL;
 	json_t *eni;

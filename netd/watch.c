@@ -205,7 +205,7 @@ static void restore_host(struct netd *netd)
 static void restore_nat(struct netd *netd, const struct target *t)
 {
 	auto_netd_lock(netd);
-	auto_wanted struct wanted *wanted = state_load(netd, t->id, NULL, NULL);
+	auto_wanted struct wanted *wanted = state_load(netd, t->id, NULL);
 	const struct wanted_eni *eni = wanted ? wanted_eni_by_id(wanted, t->nat) : NULL;
 	mc_auto_fd int ns = open_namespace(netd, t);
 	mc_auto_err mc_err *err = NULL;
