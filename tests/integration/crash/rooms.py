@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import itertools
 import json
 import os
 import pathlib
@@ -115,6 +116,25 @@ def unwritten(database):
     """How many owners' documents storaged has yet to write, or to remove."""
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
         return db.execute("SELECT count(*) FROM stale").fetchone()[0]
+
+
+def misbilled(database):
+    """What is wrong with the usage records when every guest is gone. What a volume's meters count begins with it
+    and ends with it: not a nanosecond may be missing between two records, nor be in both."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+        wrong = [f"{meter} of {resource} is open" for resource, meter in db.execute(
+            "SELECT o.resource, o.meter FROM usage_open o LEFT JOIN resource r ON r.id = o.resource"
+            " WHERE r.id IS NULL OR o.meter IN ('instance', 'public-ipv4') OR o.meter LIKE 'volume%'")]
+        by_record = db.execute("SELECT line, SUM(ns + extra) FROM usage_record GROUP BY 1 ORDER BY 1").fetchall()
+        if by_record != db.execute("SELECT line, SUM(amount) FROM usage_day GROUP BY 1 ORDER BY 1").fetchall():
+            wrong.append("the days are not what the records are")
+        records = db.execute("SELECT l.resource, l.meter, r.label, r.ns FROM usage_record r JOIN usage_line l ON l.id = r.line"
+                             " ORDER BY 1, 2, 3").fetchall()
+    for (*of, label, ns), (*of_next, label_next, _) in itertools.pairwise(records):
+        gap = label_next - (label + ns)
+        if of == of_next and (gap < 0 or (gap > 0 and of[1].startswith("volume"))):
+            wrong.append(f"{gap} ns between two records of {of}")
+    return wrong
 
 
 def files(*directories):

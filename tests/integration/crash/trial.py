@@ -339,6 +339,7 @@ class Life:
             raise AssertionError(f"{e}: {left}") from None
         assert insist(self.ec2.describe_volumes)["Volumes"] == []
         assert insist(self.ec2.describe_network_interfaces)["NetworkInterfaces"] == []
+        assert rooms.misbilled(cloud.home / "api/minicloud.db") == []
         self.check_network("ended", at_once=False)
         there = rooms.files(cloud.home, cloud.run) + rooms.layers(cloud.home / "storaged/storaged.db")
         before = self.references.setdefault("files", there)
