@@ -241,14 +241,20 @@ static int take(struct set *s, mc_err **err)
 	return MC_IPC_OK;
 }
 
-/* The guest was not switched, and will not be: storaged forgets the preparation. */
-static void abandon(struct set *s)
+/* The guest was not switched, and will not be: storaged forgets the preparation. False: storaged is away, or finds that
+ * a QEMU has one of the files open. */
+static bool abandon(struct set *s)
 {
+	bool all = true;
+
 	for (size_t i = 0; i < s->n; i++) {
 		mc_auto_json json_t *empty = json_object();
 
-		backend_call(s->api, BACKEND_STORAGED, "POST", empty, NULL, NULL, "/v1/snapshots/%s/abandon", s->members[i]->id);
+		if (backend_call(s->api, BACKEND_STORAGED, "POST", empty, NULL, NULL, "/v1/snapshots/%s/abandon", s->members[i]->id) !=
+		    MC_IPC_OK)
+			all = false;
 	}
+	return all;
 }
 
 /* It may pass: the guest is just ending or starting, a volume is busy with another snapshot. */
@@ -272,8 +278,11 @@ static int not_taken(struct set *s, int outcome, bool switching, int64_t *ret_de
 	if (!late && (outcome < 0 || outcome == MC_IPC_INTERNAL))
 		return -1;
 	mc_err_clear(err);
-	if (switching)
-		abandon(s);
+	/* A hypervisor that has been away since may have switched it before. */
+	if (switching && !abandon(s)) {
+		*ret_delay = MC_SECOND;
+		return STEP_NOT_YET;
+	}
 	return record_failed(s, reason, err);
 }
 

@@ -349,6 +349,8 @@ int snapshot_take(struct storage *storage, const char *id, json_t **ret, mc_err 
 	return r;
 }
 
+/* Whoever abandons believes that the QEMU has not switched: its lock must say so too, for what it has written since it did
+ * would be lost. */
 static int abandon_prepared(struct storage *storage, struct snapshot *s, mc_err **err)
 {
 	struct layer layer;
@@ -358,6 +360,8 @@ static int abandon_prepared(struct storage *storage, struct snapshot *s, mc_err 
 		mc_err_set(err, 0, "snapshot %s has been taken", s->id);
 		return MC_IPC_CONFLICT;
 	}
+	if (quiet(storage, s->overlay, err) < 0)
+		return MC_IPC_IN_USE;
 	r = graph_snapshot_abandon(storage->graph, s, &layer, err);
 	return r == 0 ? storage_collect(storage, &layer, err) : r < 0 ? -1 : MC_IPC_OK;
 }

@@ -142,6 +142,22 @@ def test_abandoned(storaged):
     assert put_snapshot(storaged, 1)[1]["state"] == "prepared"
 
 
+def test_switched_and_not_abandoned(storaged):
+    """Whoever says that its QEMU has not switched may be wrong: the hypervisor was away when it did."""
+    put_volume(storaged, image=None)
+    use(storaged, "open")
+    path = put_snapshot(storaged)[1]["path"]
+    holder = subprocess.Popen(["qemu-io", "-f", "qcow2", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdout.read(1)  # its prompt: it holds the file
+    try:
+        assert outcome(verb(storaged, "abandon")) == (409, "in_use")
+    finally:
+        holder.communicate(b"write -P 3 128k 64k\nquit\n")
+    assert verb(storaged, "take")[0] == 200
+    io(path_of(storaged), "read -P 3 128k 64k")
+    consistent(storaged)
+
+
 @pytest.mark.parametrize("switched", [False, True])
 @pytest.mark.parametrize("then", ["put", "open", "delete volume", "delete snapshot"])
 def test_closed_half_way(storaged, switched, then):
