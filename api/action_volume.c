@@ -5,11 +5,13 @@
 #include "api/describe.h"
 #include "api/encryption.h"
 #include "api/impaired.h"
+#include "api/metadata_tree.h"
 #include "api/impaired.h"
 #include "api/snapshot.h"
 #include "api/state.h"
 #include "api/view.h"
 #include "api/volume.h"
+#include "api/zone.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
@@ -23,6 +25,7 @@ static const struct filter volume_filters[] = {
 	{ "attachment.instance-id", "Attachments.InstanceId" },
 	{ "attachment.status", "Attachments.State" },
 	{ "availability-zone", "AvailabilityZone" },
+	{ "availability-zone-id", "AvailabilityZoneId" },
 	{ "create-time", "CreateTime" },
 	{ "encrypted", "Encrypted" },
 	{ "fast-restored", "FastRestored" },
@@ -47,13 +50,22 @@ static int describe_volumes(struct call *call)
 
 /* --- CreateVolume ----------------------------------------------------------- */
 
-static int check_zone(struct call *call, const char *az)
+/* By its name or by its id. Allocated, NULL after action_fail. */
+static char *find_zone(struct call *call)
 {
-	if (!az)
-		return action_fail(call, API_MISSING_PARAMETER, "availabilityZone");
-	if (!volume_zone_known(call, az))
-		return action_refuse(call, "InvalidZone.NotFound", "The zone '%s' does not exist.", az);
-	return 0;
+	const char *name = action_text(call, "AvailabilityZone"), *id = action_text(call, "AvailabilityZoneId");
+	const char *region = call->caller->region;
+	mc_autofree char *zone = name ? zone_by_name(region, name) : id ? zone_by_id(region, id) : NULL;
+
+	if (name && id)
+		action_fail(call, API_PARAMETER_COMBINATION, "Only one of availabilityZone and availabilityZoneId may be specified");
+	else if (!name && !id)
+		action_fail(call, API_MISSING_PARAMETER, "availabilityZone");
+	else if (!zone)
+		action_refuse(call, "InvalidZone.NotFound", "The zone '%s' does not exist.", name ? name : id);
+	else
+		return MC_STEAL(zone);
+	return NULL;
 }
 
 /* *ret_kms_key: allocated, see encryption_choose(). */
@@ -79,7 +91,8 @@ static int find_source(struct call *call, struct volume_shape *shape, struct vol
 static int create_volume(struct call *call)
 {
 	static const char *const taggable[] = { "volume", NULL };
-	const char *az = action_text(call, "AvailabilityZone"), *type = action_text(call, "VolumeType");
+	mc_autofree char *az = find_zone(call);
+	const char *type = action_text(call, "VolumeType");
 	struct volume_shape shape = {
 		.type = type ? type : VOLUME_TYPE_DEFAULT, .gib = mc_json_int(call->in, "Size", 0),
 		.iops = mc_json_int(call->in, "Iops", 0), .throughput = mc_json_int(call->in, "Throughput", 0),
@@ -88,7 +101,7 @@ static int create_volume(struct call *call)
 	struct volume_source source = { 0 };
 	mc_autofree char *kms_key = NULL;
 	struct resource *vol;
-	int r = check_zone(call, az) || find_source(call, &shape, &source, &kms_key) || volume_type_check(call, &shape) ||
+	int r = !az || find_source(call, &shape, &source, &kms_key) || volume_type_check(call, &shape) ||
 		action_check_tag_types(call, taggable);
 
 	if (r)
@@ -127,6 +140,7 @@ static const struct filter status_filters[] = {
 	{ "action.description", "Actions.Description" },
 	{ "action.event-id", "Actions.EventId" },
 	{ "availability-zone", "AvailabilityZone" },
+	{ "availability-zone-id", "AvailabilityZoneId" },
 	{ "event.description", "Events.Description" },
 	{ "event.event-id", "Events.EventId" },
 	{ "event.event-type", "Events.EventType" },
@@ -170,11 +184,12 @@ static json_t *status_view(struct call *call, const struct resource *r)
 	const char *error = NULL;
 	const struct resource *inst = there ? impaired_by_volume(call->tx, r, &error, since) : NULL;
 	bool full = inst && strcmp(error, "failed") != 0;
+	mc_autofree char *zone_id = metadata_zone_id(r->region, r->az);
 	json_t *status;
 
 	broken = broken || inst;
-	status = json_pack("{s:[], s:s, s:[], s:s, s:{s:[{s:s, s:s}, {s:s, s:s}], s:s}, s:o}", "Actions", "AvailabilityZone", r->az,
-			   "Events", "VolumeId", r->id, "VolumeStatus", "Details", "Name", "io-enabled", "Status",
+	status = json_pack("{s:[], s:s, s:s, s:[], s:s, s:{s:[{s:s, s:s}, {s:s, s:s}], s:s}, s:o}", "Actions", "AvailabilityZone", r->az,
+			   "AvailabilityZoneId", zone_id, "Events", "VolumeId", r->id, "VolumeStatus", "Details", "Name", "io-enabled", "Status",
 			   broken ? "failed" : there ? "passed" : "insufficient-data", "Name", "io-performance", "Status",
 			   full ? "stalled" : "not-applicable", "Status", broken ? "impaired" : there ? "ok" : "insufficient-data",
 			   "AttachmentStatuses", attachment_statuses(r));

@@ -4,18 +4,13 @@
 
 #include "api/attachment.h"
 #include "api/encryption.h"
+#include "api/metadata_tree.h"
 #include "api/state.h"
 #include "api/view.h"
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/json.h"
-
-bool volume_zone_known(const struct call *call, const char *az)
-{
-	size_t n = strlen(call->caller->region);
-
-	return strncmp(az, call->caller->region, n) == 0 && az[n] >= 'a' && az[n] <= 'c' && !az[n + 1];
-}
 
 struct resource *volume_make(struct call *call, const struct volume_shape *shape, const struct volume_source *source,
 			     const char *az)
@@ -40,10 +35,11 @@ struct resource *volume_make(struct call *call, const struct volume_shape *shape
 json_t *volume_view(struct call *call, const struct resource *r)
 {
 	json_t *v = view_new(r, "VolumeId", NULL);
+	mc_autofree char *zone_id = metadata_zone_id(r->region, r->az);
 	char created[MC_ISO8601_LEN];
 
 	mc_clock_iso8601(r->created, created);
-	json_object_update_new(v, json_pack("{s:o, s:s, s:s, s:s}", "Attachments", attachment_views(call->tx, r),
-					    "AvailabilityZone", r->az, "CreateTime", created, "State", state_name(r)));
+	json_object_update_new(v, json_pack("{s:o, s:s, s:s, s:s, s:s}", "Attachments", attachment_views(call->tx, r),
+					    "AvailabilityZone", r->az, "AvailabilityZoneId", zone_id, "CreateTime", created, "State", state_name(r)));
 	return v;
 }

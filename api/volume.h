@@ -19,7 +19,4 @@ struct resource *volume_make(struct call *call, const struct volume_shape *shape
 /* The Volume of DescribeVolumes. New reference. */
 json_t *volume_view(struct call *call, const struct resource *r);
 
-/* Is it the name of a zone of the caller's region? */
-bool volume_zone_known(const struct call *call, const char *az);
-
 #endif

@@ -130,6 +130,10 @@ static void test_limits(void **state)
 	fixture_fails(f, "CreateVolume", "{'Size': 1}", "MissingParameter");
 	fixture_fails(f, "CreateVolume", "{'Size': 1, 'AvailabilityZone': 'us-east-1z'}", "InvalidZone.NotFound");
 	fixture_fails(f, "CreateVolume", "{'Size': 1, 'AvailabilityZone': 'eu-west-1a'}", "InvalidZone.NotFound");
+	fixture_fails(f, "CreateVolume", "{'Size': 1, 'AvailabilityZoneId': 'use1-az9'}", "InvalidZone.NotFound");
+	fixture_fails(f, "CreateVolume", "{'Size': 1, 'AvailabilityZone': 'us-east-1a', 'AvailabilityZoneId': 'use1-az1'}", "InvalidParameterCombination");
+	fixture_ok(f, "CreateVolume", "{'Size': 1, 'AvailabilityZoneId': 'use1-az2'}");
+	assert_string_equal(mc_json_str(f->call.out, "AvailabilityZone", ""), "us-east-1b");
 }
 
 static void shows(struct fixture *f, const char *members, int64_t iops, int64_t throughput)
@@ -307,6 +311,30 @@ static void test_mappings(void **state)
 	assert_int_equal(json_array_size(fixture_list(f, "Volumes")), 2);
 }
 
+/* A data volume and an instance store of the image are there, or not, as the launch says. */
+static void test_no_device(void **state)
+{
+	struct fixture *f = *state;
+	struct store_tx *tx = store_write(f->api.store);
+	struct store_iter it = store_iter(tx, KIND_IMAGE, NULL, NULL);
+	struct resource *image = store_edit(tx, store_next(&it)->id);
+	mc_autofree char *with = NULL, *without = NULL;
+
+	json_array_append_new(mc_json_arr(image->doc, "BlockDeviceMappings"), json_pack("{s:s, s:{s:i, s:s}}", "DeviceName", "/dev/sdg", "Ebs",
+											"VolumeSize", 3, "VolumeType", "gp3"));
+	json_array_append_new(mc_json_arr(image->doc, "BlockDeviceMappings"), json_pack("{s:s, s:s}", "DeviceName", "/dev/sdb", "VirtualName",
+											"ephemeral0"));
+	assert_int_equal(store_commit(tx, NULL), 0);
+	with = instance(f, "m1.small", "[]", INSTANCE_RUNNING);
+	without = instance(f, "m1.small", "[{'DeviceName': '/dev/sdg', 'NoDevice': ''}, {'DeviceName': '/dev/sdb', 'NoDevice': ''}]",
+			   INSTANCE_RUNNING);
+	member_is(f, with, "/dev/sdg", "delete_on_termination", "true");
+	member_is(f, with, "/dev/sdb", "ephemeral", "160");
+	assert_null(entry_member(f, without, "/dev/sdg", "id"));
+	assert_null(entry_member(f, without, "/dev/sdb", "id"));
+	member_is(f, without, "/dev/xvda", "delete_on_termination", "true");
+}
+
 static void test_bad_mappings(void **state)
 {
 	struct fixture *f = *state;
@@ -391,7 +419,7 @@ static void test_filters(void **state)
 		const struct { const char *name, *value; } rows[] = {
 			{ "attachment.attach-time", mc_json_str(at, "AttachTime", "") }, { "attachment.delete-on-termination", "true" },
 			{ "attachment.device", "/dev/xvda" }, { "attachment.instance-id", inst }, { "attachment.status", "attached" },
-			{ "availability-zone", "us-east-1c" }, { "create-time", mc_json_str(root, "CreateTime", "") },
+			{ "availability-zone", "us-east-1c" }, { "availability-zone-id", "use1-az3" }, { "create-time", mc_json_str(root, "CreateTime", "") },
 			{ "multi-attach-enabled", "true" }, { "size", "9" }, { "status", "in-use" }, { "status", "creating" },
 			{ "tag:Name", "data" }, { "tag-key", "Name" }, { "volume-id", tagged }, { "volume-type", "io1" },
 		};
@@ -564,7 +592,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_limits), T(test_defaults), T(test_what_bites), T(test_devices), T(test_attach), T(test_root_stays), T(test_mappings),
+		T(test_limits), T(test_defaults), T(test_what_bites), T(test_devices), T(test_attach), T(test_root_stays), T(test_mappings), T(test_no_device),
 		T(test_bad_mappings), T(test_delete_on_termination), T(test_attributes), T(test_filters), T(test_busy), T(test_modify), T(test_modification_rate),
 		T(test_modify_multi_attach),
 	};
