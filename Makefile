@@ -153,6 +153,10 @@ bench: all $(B)/bench/load $(B)/bench/packets
 crash-sweep: crash-build
 	$(Q)tests/integration/storaged/crash_sweep.py
 
+# A whole cloud on a small file system that fills up; a minute.
+disk-trouble: all
+	$(Q)tests/run integration -- tests/integration/disks/full_disk.py
+
 # Random operations on volumes and snapshots against a model of what each must read: OPERATIONS for each of SEEDS
 # seeds, from FIRST on; a failure says which one it was. `make test` does a few of other seeds each time.
 SEEDS ?= 40
@@ -215,5 +219,5 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: bench property shared-volumes crash-sweep fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
+.PHONY: bench property shared-volumes crash-sweep disk-trouble fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:

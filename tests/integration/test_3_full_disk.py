@@ -1,4 +1,4 @@
-"""A guest whose disk finds no room: it waits, is called impaired, and goes on when there is room again. `make full-disk`
+"""A guest whose disk finds no room: it waits, is called impaired, and goes on when there is room again. `make disk-trouble`
 has a whole cloud on a small disk."""
 
 import hashlib
