@@ -64,6 +64,11 @@ resource "aws_instance" "one" {
   key_name               = aws_key_pair.key.key_name
   vpc_security_group_ids = [aws_security_group.ssh.id]
   tags                   = { Name = "terraform" }
+  root_block_device {
+    volume_size = 3
+    volume_type = "gp3"
+    tags        = { Name = "terraform-root" }
+  }
   lifecycle {
     precondition {
       condition     = nonsensitive(data.aws_ssm_parameter.tiny.value) == data.aws_ami.tiny.id
@@ -133,6 +138,13 @@ def terraform(cloud, tmp_path):
     return run
 
 
+def described(ec2, name):
+    """A volume by its name: size, type, whether it is encrypted; attached to what runs."""
+    found = ec2.describe_volumes(Filters=[{"Name": "tag:Name", "Values": [f"terraform-{name}"]}])["Volumes"]
+    assert len(found) == 1 and found[0]["State"] == "in-use", found
+    return found[0]["Size"], found[0]["VolumeType"], found[0]["Encrypted"]
+
+
 def test_apply_plan_destroy(terraform, ec2):
     def named():
         answer = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["terraform"]}])
@@ -140,5 +152,9 @@ def test_apply_plan_destroy(terraform, ec2):
     terraform("apply", "-auto-approve", "-input=false")
     assert named() == ["running"]
     terraform("plan", "-detailed-exitcode", "-input=false")  # 2 would be a difference
+    volumes = {"root": (3, "gp3", False), "data": (1, "gp3", False)}
+    assert {name: described(ec2, name) for name in volumes} == volumes
+    terraform("apply", "-auto-approve", "-input=false", "-target=aws_ebs_volume.data", "-var=data_gib=2")
+    assert described(ec2, "data") == (2, "gp3", False)
     terraform("destroy", "-auto-approve", "-input=false")
     assert named() == ["terminated"]
