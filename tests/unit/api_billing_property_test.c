@@ -158,7 +158,7 @@ static void finish(struct world *w, struct thing *t, struct account_of *a)
 	int64_t end = lost ? w->known : w->now, up;
 
 	a->run += take(w, a, end);
-	up = a->run < NS_MINUTE ? NS_MINUTE : (a->run + MC_SECOND - 1) / MC_SECOND * MC_SECOND;
+	up = t->kind == KIND_SNAPSHOT ? a->run : a->run < NS_MINUTE ? NS_MINUTE : (a->run + MC_SECOND - 1) / MC_SECOND * MC_SECOND;
 	expect(w, calendar_day(end + w->offset), a->what, up - a->run);
 	a->what[0] = '\0';
 	a->run = 0;
@@ -196,6 +196,9 @@ static void observe(struct world *w, struct thing *t, const struct resource *r)
 		describe(r, "instance", mc_json_str(r->doc, "InstanceType", ""), 1, what[0]);
 	if (r && r->kind == KIND_NETWORK_INTERFACE && mc_json_str(r->spec, "public_ip", NULL))
 		describe(r, "public-ipv4", "", 1, what[0]);
+	if (r && r->kind == KIND_SNAPSHOT && mc_json_int(r->spec, "stored_bytes", 0) &&
+	    (r->state == SNAPSHOT_COMPLETED || r->state == SNAPSHOT_RECOVERABLE || r->state == SNAPSHOT_DELETING))
+		describe(r, "snapshot", "", mc_json_int(r->spec, "stored_bytes", 0), what[0]);
 	if (r && r->kind == KIND_VOLUME && (r->state == VOLUME_AVAILABLE || r->state == VOLUME_IN_USE)) {
 		describe(r, "volume", type, mc_json_int(r->doc, "Size", 0), what[0]);
 		if (strcmp(type, "gp3") == 0)
@@ -343,8 +346,8 @@ static void act_confirm(struct world *w)
 
 static void make(struct world *w, struct store_tx *tx)
 {
-	static const enum kind kinds[] = { KIND_INSTANCE, KIND_INSTANCE, KIND_VOLUME, KIND_NETWORK_INTERFACE };
-	struct resource *r = store_insert(tx, kinds[draw(4)], "123456789012", "us-east-1");
+	static const enum kind kinds[] = { KIND_INSTANCE, KIND_INSTANCE, KIND_VOLUME, KIND_NETWORK_INTERFACE, KIND_SNAPSHOT };
+	struct resource *r = store_insert(tx, kinds[draw(5)], "123456789012", "us-east-1");
 	struct thing *t = &w->things[w->n];
 
 	memset(t, 0, sizeof(*t));
@@ -358,6 +361,8 @@ static void make(struct world *w, struct store_tx *tx)
 		json_object_update_new(r->doc, json_pack("{s:i, s:s, s:i}", "Size", 8, "VolumeType", draw(2) ? "gp3" : "gp2", "Iops", 3000));
 		state_init(r, VOLUME_CREATING);
 	}
+	if (r->kind == KIND_SNAPSHOT)
+		state_init(r, SNAPSHOT_PENDING);
 }
 
 static void change_state(struct resource *r)
@@ -376,6 +381,8 @@ static void change_attribute(struct resource *r)
 			json_object_set_new(r->spec, "public_ip", json_string("203.0.113.7"));
 		else
 			json_object_del(r->spec, "public_ip");
+	} else if (r->kind == KIND_SNAPSHOT) { /* it inherits from one that is deleted */
+		json_object_set_new(r->spec, "stored_bytes", json_integer((json_int_t)draw(1 << 20) * (1 << 16)));
 	} else if (r->kind == KIND_VOLUME) {
 		json_object_set_new(r->doc, draw(2) ? "Size" : "Throughput", json_integer((json_int_t)draw(500)+ 1));
 	} else if (draw(2)) {
