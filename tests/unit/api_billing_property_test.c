@@ -190,10 +190,11 @@ static void observe(struct world *w, struct thing *t, const struct resource *r)
 {
 	char what[METERS][160] = { "", "", "" };
 	const char *type = r ? mc_json_str(r->doc, "VolumeType", "") : "";
+	bool spot = r && mc_json_bool(r->spec, "spot", false);
 
 	if (r && r->kind == KIND_INSTANCE && (r->state == INSTANCE_RUNNING ||
 	    (r->state == INSTANCE_STOPPING && mc_json_bool(r->spec, "hibernating", false))))
-		describe(r, "instance", mc_json_str(r->doc, "InstanceType", ""), 1, what[0]);
+		describe(r, spot ? "instance-spot" : "instance", mc_json_str(r->doc, "InstanceType", ""), 1, what[spot]);
 	if (r && r->kind == KIND_NETWORK_INTERFACE && mc_json_str(r->spec, "public_ip", NULL))
 		describe(r, "public-ipv4", "", 1, what[0]);
 	if (r && r->kind == KIND_SNAPSHOT && mc_json_int(r->spec, "stored_bytes", 0) &&
@@ -310,7 +311,7 @@ static void act_restart(struct world *w)
 	notice(w);
 	w->beat = w->now;
 	for (size_t i = 0; i < w->n; i++)
-		w->things[i].unconfirmed = *w->things[i].meters[0].what != '\0';
+		w->things[i].unconfirmed = *w->things[i].meters[0].what || *w->things[i].meters[1].what;
 }
 
 /* Nothing is used while the host is down, nor after the last heartbeat. */
@@ -388,7 +389,7 @@ static void change_attribute(struct resource *r)
 	} else if (draw(2)) {
 		json_object_set_new(r->doc, "InstanceType", json_string(draw(2) ? "t3.micro" : "m5.large"));
 	} else {
-		json_object_set_new(r->spec, "hibernating", json_boolean(draw(2)));
+		json_object_set_new(r->spec, draw(2) ? "hibernating" : "spot", json_boolean(draw(2)));
 	}
 }
 
