@@ -87,7 +87,6 @@ static void while_it_is_silent(void **state)
 static void without_a_qemu(void **state)
 {
 	json_t *row = look(NULL, 30, ANSWERS, 0, 0);
-	mc_autofree char *since = NULL;
 	mc_auto_json json_t *doc = NULL, *later = NULL;
 
 	(void)state;
