@@ -62,13 +62,16 @@ static void print_operations(const struct cli *cli, const struct model_service *
 		printf("\n%zu more are known and answer UnsupportedOperation: this cloud has not built them.\n", left_out);
 }
 
-static int explain(struct cli *cli, const char *name)
+static int explain(struct cli *cli, const char *service, const char *name)
 {
 	const struct manual m = { .out = stdout };
 	const struct command *c = command_find(name);
-	const struct model_operation *op = name_any_operation(name);
+	const struct model_operation *op = service ? name_operation(model_service(service), name) : name_any_operation(name);
+	mc_autofree char *services = name_services(name);
 
-	if (c && c->help)
+	if (service && op)
+		help_operation(&m, op);
+	else if (c && c->help)
 		help_command(&m, c);
 	else if (strcmp(name, "operations") == 0)
 		print_operations(cli, NULL);
@@ -78,6 +81,8 @@ static int explain(struct cli *cli, const char *name)
 		help_operation(&m, op);
 	else if (waiter_find(name))
 		help_waiter(&m, waiter_find(name));
+	else if (*services && !service)
+		return cli_usage(NULL, "several services have it (%s): say which, as in help SERVICE %s", services, name);
 	else
 		return cli_usage(NULL, "there is no command '%s'", name);
 	return CLI_OK;
@@ -90,7 +95,7 @@ int command_help(struct cli *cli, int argc, char **argv)
 	if (argc > 1 && !wait && !model_service(argv[0]))
 		return cli_usage(NULL, "one command at a time");
 	if (argc)
-		return explain(cli, argv[argc - 1]);
+		return explain(cli, argc > 1 && !wait ? argv[0] : NULL, argv[argc - 1]);
 	help_overview(&(struct manual){ .out = stdout });
 	return CLI_OK;
 }

@@ -46,8 +46,10 @@ static void offer_commands(const struct completion *c)
 	for (const struct command *k = command_rows(); k->name; k++)
 		if (k->help)
 			complete_offer(c, k->name, k->help);
-	for (size_t i = 0; i < model_service_count(); i++)
+	for (size_t i = 0; i < model_service_count(); i++) {
+		complete_offer(c, model_service_name(model_service_at(i)), "An operation of this service.");
 		offer_operations(c, model_service_at(i));
+	}
 }
 
 static void offer_waiters(const struct completion *c)
@@ -205,7 +207,9 @@ static void complete_command(const struct completion *c, const struct command *c
 		complete_offer(c, o->name, o->help);
 	if (*c->begun == '-')
 		offer_globals(c);
-	if (command->run == command_help)
+	if (command->run == command_help && l->n && model_service(before))
+		offer_operations(c, model_service(before));
+	else if (command->run == command_help)
 		offer_commands(c);
 }
 

@@ -133,7 +133,7 @@ void help_operation(const struct manual *m, const struct model_operation *op)
 	char name[NAME_MAX_LEN];
 	mc_autofree char *synopsis = NULL;
 
-	name_kebab(model_operation_name(op), name);
+	name_words(op, name);
 	synopsis = mc_strf("minicloud %s [options]", name);
 	manual_title(m, name, synopsis, model_operation_doc(op));
 	if (m->roff)

@@ -6,18 +6,21 @@
 #include "cli/command.h"
 #include "cli/name.h"
 #include "cli/operation.h"
+#include "common/cleanup.h"
 
-static int unknown_command(const char *given)
+/* The nearest name in the service; EC2's for NULL. */
+static int unknown_operation(const struct model_service *service, const char *given)
 {
-	const struct model_service *ec2 = model_service("ec2");
+	const struct model_service *in = service ? service : model_service("ec2");
+	const char *of = service ? model_service_name(service) : "";
 	char best[NAME_MAX_LEN] = "";
 	size_t distance = 3;
 
-	for (size_t i = 0; i < model_service_operations(ec2); i++) {
+	for (size_t i = 0; i < model_service_operations(in); i++) {
 		char name[NAME_MAX_LEN];
 		size_t d;
 
-		name_kebab(model_operation_name(model_operation_at(ec2, i)), name);
+		name_kebab(model_operation_name(model_operation_at(in, i)), name);
 		d = name_distance(given, name);
 		if (d < distance) {
 			distance = d;
@@ -25,20 +28,31 @@ static int unknown_command(const char *given)
 		}
 	}
 	if (*best)
-		return cli_usage(NULL, "there is no command '%s' (did you mean %s?)", given, best);
-	return cli_usage(NULL, "there is no command '%s'", given);
+		return cli_usage(NULL, "there is no command '%s%s%s' (did you mean %s?)", of, *of ? " " : "", given, best);
+	return cli_usage(NULL, "there is no command '%s%s%s'", of, *of ? " " : "", given);
+}
+
+static int unknown_command(const char *given)
+{
+	mc_autofree char *services = name_services(given);
+	int first = (int)strcspn(services, ",");
+
+	if (*services)
+		return cli_usage(NULL, "%s is an operation of several services (%s): say which, as in minicloud %.*s %s", given, services,
+				 first, services, given);
+	return unknown_operation(NULL, given);
 }
 
 /* "ec2 run-instances" works as "run-instances" does. */
-static const struct model_operation *find_operation(int *argc, char ***argv)
+static int run_operation(struct cli *cli, int argc, char **argv)
 {
-	const struct model_service *service = *argc > 1 ? model_service((*argv)[0]) : NULL;
+	const struct model_service *service = argc > 1 ? model_service(argv[0]) : NULL;
+	const struct model_operation *op = service ? name_operation(service, argv[1]) : name_any_operation(argv[0]);
+	int words = service ? 2 : 1;
 
-	if (!service)
-		return name_any_operation((*argv)[0]);
-	(*argc)--;
-	(*argv)++;
-	return name_operation(service, (*argv)[0]);
+	if (op)
+		return operation_run(cli, op, argc - words, argv + words);
+	return service ? unknown_operation(service, argv[1]) : unknown_command(argv[0]);
 }
 
 /* Not what the program that ssh starts is told, nor what `wait` leaves to its condition. */
@@ -56,7 +70,6 @@ static bool asks_help(const struct command *command, int argc, char **argv)
 static int run(struct cli *cli, int argc, char **argv)
 {
 	const struct command *command;
-	const struct model_operation *op;
 	int code, rest;
 
 	if (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
@@ -75,10 +88,7 @@ static int run(struct cli *cli, int argc, char **argv)
 		return command->run(cli, argc - 1, argv + 1);
 	if (model_service(argv[0]) && (argc == 1 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))
 		return command_help(cli, 1, argv);
-	op = find_operation(&argc, &argv);
-	if (!op)
-		return unknown_command(argv[0]);
-	return operation_run(cli, op, argc - 1, argv + 1);
+	return run_operation(cli, argc, argv);
 }
 
 int main(int argc, char **argv)

@@ -12,7 +12,8 @@
 /* The page's file; NULL and *err. */
 static FILE *open_page(const char *dir, const char *name, mc_err **err)
 {
-	mc_autofree char *path = mc_strf("%s/minicloud%s%s.1", dir, *name ? "-" : "", name);
+	mc_autofree char *page = manual_page(name);
+	mc_autofree char *path = mc_strf("%s/%s.1", dir, page);
 	FILE *f = fopen(path, "we");
 
 	if (!f)
@@ -32,7 +33,7 @@ static int write_operation(const char *dir, const struct model_operation *op, mc
 	struct manual m = { .roff = true };
 	char name[NAME_MAX_LEN];
 
-	name_kebab(model_operation_name(op), name);
+	name_words(op, name);
 	m.out = open_page(dir, name, err);
 	if (!m.out)
 		return -1;

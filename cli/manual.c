@@ -88,9 +88,18 @@ static void roff_heading(FILE *out, const char *text)
 	fputc('\n', out);
 }
 
+char *manual_page(const char *name)
+{
+	char *page = mc_strf("minicloud%s%s", *name ? "-" : "", name);
+
+	for (char *c = page; *c; c++)
+		*c = *c == ' ' ? '-' : *c;
+	return page;
+}
+
 static void roff_title(const struct manual *m, const char *name, const char *synopsis, const char *summary)
 {
-	mc_autofree char *page = name ? mc_strf("minicloud-%s", name) : mc_strdup("minicloud");
+	mc_autofree char *page = manual_page(name ? name : "");
 
 	fprintf(m->out, ".TH \"");
 	for (const char *c = page; *c; c++)

@@ -12,6 +12,8 @@ struct manual {
 
 /* The page's begin: "run-instances" (NULL: the program itself), how it is called, one line. */
 void manual_title(const struct manual *m, const char *name, const char *synopsis, const char *summary);
+/* The man page of a name: "minicloud-kms-tag-resource" for "kms tag-resource", "minicloud" for "". Allocated. */
+char *manual_page(const char *name);
 /* "Options". */
 void manual_heading(const struct manual *m, const char *text);
 /* Paragraphs, with empty lines between. */

@@ -1,7 +1,11 @@
 #include "cli/name.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
 
 /* "ARNs", "IDs" at the end count as one word of their own. */
 static size_t plural_start(const char *name, size_t len)
@@ -49,13 +53,40 @@ const struct model_operation *name_operation(const struct model_service *service
 
 const struct model_operation *name_any_operation(const char *kebab)
 {
-	for (size_t i = 0; i < model_service_count(); i++) {
-		const struct model_operation *op = name_operation(model_service_at(i), kebab);
+	const struct model_operation *found = name_operation(model_service("ec2"), kebab);
 
-		if (op)
-			return op;
+	for (size_t i = 0; !found && i < model_service_count(); i++)
+		found = name_operation(model_service_at(i), kebab);
+	for (size_t i = 0; found && model_operation_service(found) != model_service("ec2") && i < model_service_count(); i++)
+		if (model_service_at(i) != model_operation_service(found) && name_operation(model_service_at(i), kebab))
+			return NULL;
+	return found;
+}
+
+void name_words(const struct model_operation *op, char out[NAME_MAX_LEN])
+{
+	char kebab[NAME_MAX_LEN];
+
+	name_kebab(model_operation_name(op), kebab);
+	if (name_any_operation(kebab) == op)
+		memcpy(out, kebab, sizeof(kebab));
+	else
+		snprintf(out, NAME_MAX_LEN, "%s %.*s", model_service_name(model_operation_service(op)), NAME_MAX_LEN / 2, kebab);
+}
+
+char *name_services(const char *kebab)
+{
+	char *list = mc_strdup("");
+
+	for (size_t i = 0; i < model_service_count(); i++) {
+		mc_autofree char *before = NULL;
+
+		if (!name_operation(model_service_at(i), kebab))
+			continue;
+		before = list;
+		list = mc_strf("%s%s%s", before, *before ? ", " : "", model_service_name(model_service_at(i)));
 	}
-	return NULL;
+	return list;
 }
 
 size_t name_distance(const char *a, const char *b)

@@ -15,8 +15,14 @@ void name_kebab(const char *name, char out[NAME_MAX_LEN]);
 const struct model_operation *name_operation(const struct model_service *service,
 					     const char *kebab);
 
-/* The same over all services, EC2 first. */
+/* The same over all services; EC2's stands for itself, of other services NULL where several have one of this name. */
 const struct model_operation *name_any_operation(const char *kebab);
+
+/* How the operation is asked for: "run-instances", or with its service where the name alone is not its: "kms tag-resource". */
+void name_words(const struct model_operation *op, char out[NAME_MAX_LEN]);
+
+/* "dlm, kms, rbin": the services that have an operation of this name. Allocated, "" for none. */
+char *name_services(const char *kebab);
 
 /* How many single edits lie between two texts (Levenshtein); for hints. */
 size_t name_distance(const char *a, const char *b);

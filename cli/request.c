@@ -229,7 +229,7 @@ int request_parse(const struct model_operation *op, int argc, char **argv, struc
 	struct request r = { .op = op, .doc = json_object() };
 	int code;
 
-	name_kebab(model_operation_name(op), r.name);
+	name_words(op, r.name);
 	code = parse_words(&r, argc, argv);
 	if (code == 0 && !r.help) {
 		if (convenience_finish(&r, &err) < 0)

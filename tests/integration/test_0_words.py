@@ -16,10 +16,10 @@ VOLUME = "vol-0123456789abcdef0"
 
 
 def built():
-    """Names of the operations that the API daemon has; several services may have one of the same name."""
+    """(service, name) of the operations that the API daemon has; several services may have one of the same name."""
     done = subprocess.run([BUILD / "minicloud-api", "--operations", "yes", "--config", "/dev/null"],
                           capture_output=True, text=True, check=True)
-    return {line.split()[1] for line in done.stdout.splitlines()}
+    return {tuple(line.split()) for line in done.stdout.splitlines()}
 
 
 # --- help
@@ -40,6 +40,17 @@ def test_every_operation_explains_itself(run):
         assert name in names
         assert run("help", name)[1].startswith(f"minicloud {name} [options]")
     assert run("ec2", "--help")[1] == run("help", "ec2")[1] != ""
+
+
+def test_one_name_in_several_services(run):
+    assert run("kms", "tag-resource", "--help")[1].startswith("minicloud kms tag-resource [options]")
+    assert run("help", "dlm", "tag-resource")[1] == run("dlm", "tag-resource", "--help")[1]
+    assert run("dlm", "tag-resource", "--help")[1].startswith("minicloud dlm tag-resource [options]")
+    for words in (("tag-resource", "--tags", "x"), ("help", "tag-resource")):
+        status, out, err = run(*words)
+        assert (status, out) == (252, "") and "several services" in err and "kms" in err and "dlm" in err
+    assert "minicloud kms tag-resource --help" in run("kms", "tag-resource", "--key", "x")[2]
+    assert "did you mean tag-resource?" in run("kms", "tag-resourc", "--key-id", "x")[2]
 
 
 def test_an_operations_help_has_all_its_options(run):
@@ -72,7 +83,8 @@ def pages(tmp_path_factory):
 def test_there_is_a_page_for_everything(pages):
     found = {p.name for p in pages.iterdir()}
     assert {"minicloud.1", *(f"minicloud-{c}.1" for c in COMMANDS)} < found
-    assert len(found) == 1 + len(COMMANDS) + len(built()) and "minicloud-run-instances.1" in found
+    assert len(found) == 1 + len(COMMANDS) + len(built())
+    assert {"minicloud-run-instances.1", "minicloud-kms-tag-resource.1", "minicloud-dlm-tag-resource.1"} < found
 
 
 def test_pages_are_well_formed(pages):
@@ -111,6 +123,10 @@ def cloud_of(api):
 @pytest.mark.parametrize("words,wanted", [
     (["run-inst"], ["run-instances"]),
     (["ec2", "run-inst"], ["run-instances"]),
+    (["rbi"], ["rbin"]),
+    (["rbin", "tag"], ["tag-resource"]),
+    (["dlm", "tag-resource", "--res"], ["--resource-arn"]),
+    (["help", "dlm", "unta"], ["untag-resource"]),
     (["cons"], ["console"]),
     (["--region", "x", "terminate-i"], ["terminate-instances"]),
     (["run-instances", "--image"], ["--image-id"]),
