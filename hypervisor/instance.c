@@ -232,13 +232,22 @@ static int end(const struct work *w, virDomainPtr domain, bool force, mc_err **e
 	return MC_IPC_OK;
 }
 
+/* Does nobody in it hear the power button: paused before its first instruction, or by a libvirtd that died while it
+ * reset the guest? One whose disk failed goes on when that is mended. */
+static bool is_deaf(const struct work *w, virDomainPtr domain)
+{
+	const char *reason;
+
+	return state_of(w->h, domain, &reason) == STATE_PAUSED && strcmp(reason, STATE_IO_ERROR) != 0;
+}
+
 static int put_stopped(const struct work *w, json_t **ret, mc_err **err)
 {
 	auto_domain domain = NULL;
 	int outcome = work_find(w, &domain, err);
 
 	if (outcome == MC_IPC_OK && virDomainIsActive(domain) == 1)
-		outcome = end(w, domain, mc_json_bool(w->doc, "force", false), err);
+		outcome = end(w, domain, mc_json_bool(w->doc, "force", false) || is_deaf(w, domain), err);
 	return outcome == MC_IPC_OK ? answer(w, domain, ret, err) : outcome;
 }
 

@@ -126,6 +126,15 @@ def test_qemu_has_its_own_user_and_files_keep_their_owner(node, make):
     assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
 
 
+def test_a_paused_guest_hears_no_button(events, make):
+    """Its processors stand still: it is stopped without being asked."""
+    instance = make()
+    instance.put("paused")
+    assert instance.put("stopped")["state"] == "stopped"
+    events.expect(instance=instance.id, event="stopped", reason="destroyed")
+    assert instance.run()["state"] == "running", "and can be started again"
+
+
 def test_power_button_and_second_boot(node, events, make):
     instance = make(text="ONE\r\n", obeys_button=True)
     instance.run()
