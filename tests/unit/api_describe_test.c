@@ -1,6 +1,8 @@
 /* The Describe engine: patterns, filters, ids, names, pages. */
 #include "tests/unit/api_fixture.h"
 
+#include <time.h>
+
 #include "api/describe.h"
 #include "api/describe_cache.h"
 #include "api/protocol/xml.h"
@@ -443,6 +445,15 @@ static void watched_kinds(void **state)
 	free(seen.slots);
 }
 
+/* Of the processor: how long it takes on a busy machine is the others' matter. */
+static int64_t time_taken(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * MC_SECOND + t.tv_nsec;
+}
+
 static void ten_thousand(void **state)
 {
 	static const struct { const char *in; size_t n; } rows[] = {
@@ -455,11 +466,11 @@ static void ten_thousand(void **state)
 
 	make_volumes(*state, 10000);
 	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
-		int64_t start = mc_clock_boot();
+		int64_t start = time_taken();
 
 		assert_int_equal(found(*state, "DescribeVolumes", "Volumes", rows[i].in), rows[i].n);
-		print_message("%6.2f ms %s\n", (double)(mc_clock_boot() - start) / MC_MS, rows[i].in);
-		assert_true(mc_clock_boot() - start < MC_SECOND);
+		print_message("%6.2f ms %s\n", (double)(time_taken() - start) / MC_MS, rows[i].in);
+		assert_true(time_taken() - start < MC_SECOND);
 	}
 }
 
