@@ -1,7 +1,10 @@
 """Network interfaces and elastic addresses of real guests."""
 
+import json
+
 import pytest
 
+from conftest import newer_aws
 from cloud import BOOT_S, SHORT_S, can_connect, error_of, wait_until
 
 AT_ONCE_S = 0.9  # a lost first SYN is sent again after one second
@@ -103,6 +106,57 @@ def test_elastic_address(ec2, pair):
     assert can_connect(address, 22, timeout=1) is None
     assert other.public_ip not in (address, lent[1]) and can_connect(other.public_ip, 22) < AT_ONCE_S
     ec2.release_address(AllocationId=allocation)
+
+
+def asked(cloud, *words):
+    """What no client of Debian knows yet: asked by a newer AWS CLI where there is one, else by our own."""
+    program = newer_aws()
+    if program:
+        return cloud.aws("ec2", *words, program=program)
+    return json.loads(cloud.minicloud(*words, "--output", "json").stdout)
+
+
+def nat_addresses(cloud, nat):
+    """Its state, and its addresses."""
+    (shown,) = asked(cloud, "describe-nat-gateways", "--nat-gateway-ids", nat)["NatGateways"]
+    return shown["State"], shown["NatGatewayAddresses"]
+
+
+def settled(cloud, nat, count):
+    """Its addresses, the first one first, when there are so many and nothing is under way."""
+    def look():
+        state, addresses = nat_addresses(cloud, nat)
+        done = all(a["Status"] == "succeeded" for a in addresses)
+        return state == "available" and len(addresses) == count and done and addresses
+    return wait_until(f"{nat} has {count} addresses", look, SHORT_S)
+
+
+def test_addresses_of_nat_gateways(cloud, ec2, pair):
+    """Secondary addresses come at once and go when nothing goes on over them, or when their time is up."""
+    subnet, vpc = pair[0].described["SubnetId"], pair[0].described["VpcId"]
+    first, second = (ec2.allocate_address(Domain="vpc")["AllocationId"] for _ in range(2))
+    public, private = (asked(cloud, "create-nat-gateway", "--subnet-id", subnet, *words)["NatGateway"]["NatGatewayId"] for words in (
+        ["--allocation-id", first], ["--connectivity-type", "private", "--secondary-private-ip-address-count", "1"]))
+    try:
+        settled(cloud, public, 1), settled(cloud, private, 2)
+        asked(cloud, "associate-nat-gateway-address", "--nat-gateway-id", public, "--allocation-ids", second)
+        more = settled(cloud, public, 2)[1]
+        assert more["AllocationId"] == second
+        assert cloud.socket_call("netd", "GET", f"/v1/vpcs/{vpc}/nat-gateways/{public}")[1] == {"id": public, "draining": []}
+        assert error_of(ec2.release_address, AllocationId=second)[0] == "InvalidIPAddress.InUse"
+        asked(cloud, "disassociate-nat-gateway-address", "--nat-gateway-id", public, "--association-ids", more["AssociationId"])
+        settled(cloud, public, 1)  # nothing went on over it: the 350 seconds are not waited for
+        asked(cloud, "assign-private-nat-gateway-address", "--nat-gateway-id", private, "--private-ip-address-count", "1")
+        away = [a["PrivateIp"] for a in settled(cloud, private, 3)[1:]]
+        asked(cloud, "unassign-private-nat-gateway-address", "--nat-gateway-id", private, "--private-ip-addresses", *away)
+        settled(cloud, private, 1)
+    finally:
+        for nat in (public, private):
+            ec2.delete_nat_gateway(NatGatewayId=nat)
+        for nat in (public, private):
+            wait_until(f"{nat} is deleted", lambda n=nat: nat_addresses(cloud, n)[0] == "deleted", SHORT_S)
+        for allocation in (first, second):
+            ec2.release_address(AllocationId=allocation)
 
 
 def test_flow_log(cloud, ec2, pair):

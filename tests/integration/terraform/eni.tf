@@ -93,15 +93,20 @@ resource "aws_eip" "bound" {
 resource "aws_eip" "nat" {
   depends_on = [aws_internet_gateway.igw]
 }
+resource "aws_eip" "nat_more" {
+  depends_on = [aws_internet_gateway.igw]
+}
 resource "aws_nat_gateway" "public" {
-  allocation_id = aws_eip.nat.id
-  subnet_id     = aws_subnet.public.id
-  tags          = { Name = "terraform-nat" }
+  allocation_id            = aws_eip.nat.id
+  secondary_allocation_ids = [aws_eip.nat_more.id]
+  subnet_id                = aws_subnet.public.id
+  tags                     = { Name = "terraform-nat" }
 }
 resource "aws_nat_gateway" "private" {
-  connectivity_type = "private"
-  subnet_id         = aws_subnet.public.id
-  private_ip        = "10.40.1.60"
+  connectivity_type                  = "private"
+  subnet_id                          = aws_subnet.public.id
+  private_ip                         = "10.40.1.60"
+  secondary_private_ip_address_count = 2
 }
 resource "aws_route_table" "private" {
   vpc_id = aws_vpc.main.id
@@ -113,6 +118,17 @@ resource "aws_route_table" "private" {
     cidr_block           = "10.99.0.0/16"
     network_interface_id = aws_network_interface.own.id
   }
+}
+resource "aws_route_table" "edge" {
+  vpc_id = aws_vpc.main.id
+  route {
+    cidr_block           = aws_subnet.public.cidr_block
+    network_interface_id = aws_network_interface.own.id
+  }
+}
+resource "aws_route_table_association" "edge" {
+  gateway_id     = aws_internet_gateway.igw.id
+  route_table_id = aws_route_table.edge.id
 }
 resource "aws_flow_log" "vpc" {
   vpc_id                   = aws_vpc.main.id
@@ -129,4 +145,17 @@ resource "aws_ec2_network_insights_path" "ssh" {
 }
 resource "aws_ec2_network_insights_analysis" "ssh" {
   network_insights_path_id = aws_ec2_network_insights_path.ssh.id
+}
+
+resource "aws_network_interface" "second" {
+  subnet_id = aws_instance.one.subnet_id
+}
+resource "aws_network_interface_attachment" "second" {
+  instance_id          = aws_instance.one.id
+  network_interface_id = aws_network_interface.second.id
+  device_index         = 1
+}
+resource "aws_network_interface_sg_attachment" "second" {
+  security_group_id    = aws_security_group.ssh.id
+  network_interface_id = aws_network_interface.second.id
 }
