@@ -7,6 +7,7 @@ import netlab
 from netlab import ANY, Vpc, all_, connected, dns, icmp, ping, talks, tcp, udp, wait_for
 
 SOON = 0.2  # for what is not to arrive
+PATIENCE = 10  # for what is
 
 
 def two_subnets(world, **first):
@@ -161,15 +162,15 @@ def test_what_comes_from_the_internet_by_way_of_a_router(world):
     seen = c.packet()
     assert far.ping("203.0.113.7") and passed(seen, "203.0.113.20", a.ip)
     server = a.listen(443)
-    client = far.connect("203.0.113.7", 443)
+    client = far.connect("203.0.113.7", 443, PATIENCE)
     peer_end, source = server.accept()
-    peer_end.settimeout(1)
+    peer_end.settimeout(PATIENCE)
     assert source[0] == "203.0.113.20" and source[1] == client.getsockname()[1] and talks(client, peer_end)
     assert a.ping("203.0.113.20") and passed(seen, a.ip, "203.0.113.20"), "out by the same way"
     back = far.listen(444)
-    out = a.connect("203.0.113.20", 444)
+    out = a.connect("203.0.113.20", 444, PATIENCE)
     in_end, source = back.accept()
-    in_end.settimeout(1)
+    in_end.settimeout(PATIENCE)
     assert source[0] == "203.0.113.7" and talks(out, in_end)
     c.sysctl("net.ipv4.ip_forward", "0")
     assert not far.ping("203.0.113.7", SOON), "the appliance decides"
@@ -320,10 +321,10 @@ def test_private_nat_gateway_reaches_a_peer(world):
 def connection_from(guest, server, source, tries=64):
     """A connection that the server sees from that address, and its ends; which one it is, a hash of its ports decides."""
     for _ in range(tries):
-        client = guest.connect(server.getsockname()[0], server.getsockname()[1])
+        client = guest.connect(*server.getsockname(), timeout=PATIENCE)
         peer_end, (seen, _) = server.accept()
         if seen == source:
-            peer_end.settimeout(0.5)
+            peer_end.settimeout(PATIENCE)
             return client, peer_end
         client.close(), peer_end.close()
     raise AssertionError("no connection from %s" % source)
@@ -333,7 +334,7 @@ def sources(guest, server, n=24):
     """Where connections of the guest come from."""
     seen = set()
     for _ in range(n):
-        client = guest.connect(server.getsockname()[0], server.getsockname()[1])
+        client = guest.connect(*server.getsockname(), timeout=PATIENCE)
         peer_end, (source, _) = server.accept()
         seen.add(source)
         client.close(), peer_end.close()
@@ -371,6 +372,8 @@ def test_nat_gateway_of_several_addresses(world):
     assert talks(*second) and draining(world, vpc, nat) == {"10.0.0.20": 1}
     del nat["secondary"]
     vpc.put()
+    for end in second:
+        end.settimeout(SOON)
     assert not talks(*second) and talks(*first) and draining(world, vpc, nat) == {}
     nat["secondary"] = [{"ip": "10.0.0.20"}]
     vpc.put()
@@ -392,7 +395,7 @@ def test_nat_gateway_of_several_public_addresses(world):
     server.settimeout(5)
     seen = set()
     for _ in range(24):
-        client = a.connect("203.0.113.20", 443)
+        client = a.connect("203.0.113.20", 443, PATIENCE)
         peer_end, (source, _) = server.accept()
         seen.add(source)
         client.close(), peer_end.close()
