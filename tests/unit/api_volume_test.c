@@ -408,6 +408,7 @@ static void test_filters(void **state)
 	const char *free_one;
 	json_t *root;
 
+	mc_clock_step(MC_SECOND, MC_SECOND); /* two create times */
 	fixture_ok(f, "CreateVolume", "{'AvailabilityZone': 'us-east-1c', 'Size': 9, 'VolumeType': 'io1', 'Iops': 100, 'MultiAttachEnabled': true,"
 		   " 'TagSpecifications': [{'ResourceType': 'volume', 'Tags': [{'Key': 'Name', 'Value': 'data'}]}]}");
 	free_one = mc_json_str(f->call.out, "VolumeId", "");
