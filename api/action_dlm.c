@@ -91,18 +91,33 @@ static int check_variable_tags(struct call *call, const json_t *tags, bool insta
 	return 0;
 }
 
-static int check_schedule(struct call *call, const json_t *s, bool instances)
+/* What only policies of images have, or only those of snapshots. */
+static int check_kind(struct call *call, const json_t *s, bool images)
 {
-	static const char *const not_yet[] = { "FastRestoreRule", "CrossRegionCopyRules", "DeprecateRule", "ArchiveRule", NULL };
-	const json_t *share = json_array_get(mc_json_arr(s, "ShareRules"), 0);
+	const json_t *deprecate = mc_json_obj(s, "DeprecateRule"), *share = json_array_get(mc_json_arr(s, "ShareRules"), 0);
+
+	if (images && share)
+		return invalid(call, "AMI policies have no share rules.");
+	if (deprecate && !images)
+		return invalid(call, "Deprecation rules are for AMI policies.");
+	if (deprecate && check_retain(call, deprecate))
+		return 1;
+	if (share && (json_object_get(share, "UnshareInterval") != NULL) != (json_object_get(share, "UnshareIntervalUnit") != NULL))
+		return invalid(call, "The unshare interval of a share rule has a unit.");
+	return 0;
+}
+
+static int check_schedule(struct call *call, const json_t *s, bool instances, bool images)
+{
+	static const char *const not_yet[] = { "FastRestoreRule", "CrossRegionCopyRules", "ArchiveRule", NULL };
 	mc_auto_err mc_err *err = NULL;
 
 	if (!mc_json_str(s, "Name", NULL))
 		return invalid(call, "A schedule has a name.");
 	if (refuse_members(call, s, not_yet) || check_variable_tags(call, mc_json_arr(s, "VariableTags"), instances))
 		return 1;
-	if (json_object_get(share, "UnshareInterval"))
-		return invalid(call, "UnshareInterval is not supported by this cloud yet.");
+	if (check_kind(call, s, images))
+		return 1;
 	if (strcmp(mc_json_str(mc_json_obj(s, "CreateRule"), "Location", "CLOUD"), "CLOUD") != 0)
 		return invalid(call, "Snapshots stay in this cloud.");
 	if (schedule_check(mc_json_obj(s, "CreateRule"), &err) < 0)
@@ -119,16 +134,25 @@ static int check_names(struct call *call, const json_t *schedules)
 	return 0;
 }
 
+static int check_parameters(struct call *call, const json_t *parameters, bool images)
+{
+	if (images && (mc_json_bool(parameters, "ExcludeBootVolume", false) || json_array_size(mc_json_arr(parameters, "ExcludeDataVolumeTags"))))
+		return invalid(call, "AMI policies take all volumes of an instance.");
+	if (!images && json_object_get(parameters, "NoReboot"))
+		return invalid(call, "NoReboot is for AMI policies.");
+	return 0;
+}
+
 static int check_details(struct call *call, const json_t *details)
 {
 	static const char *const not_yet[] = { "EventSource", "Actions", NULL };
 	const char *type = mc_json_str(details, "PolicyType", "EBS_SNAPSHOT_MANAGEMENT");
 	const char *resources = mc_json_at(mc_json_arr(details, "ResourceTypes"), 0), *place = mc_json_at(mc_json_arr(details, "ResourceLocations"), 0);
-	bool instances = resources && strcmp(resources, "INSTANCE") == 0;
+	bool instances = resources && strcmp(resources, "INSTANCE") == 0, images = strcmp(type, "IMAGE_MANAGEMENT") == 0;
 	json_t *s;
 	size_t i;
 
-	if (strcmp(type, "EBS_SNAPSHOT_MANAGEMENT") != 0)
+	if (!images && strcmp(type, "EBS_SNAPSHOT_MANAGEMENT") != 0)
 		return invalid(call, "Policies of this type are not supported by this cloud yet.");
 	if (refuse_members(call, details, not_yet))
 		return 1;
@@ -138,8 +162,12 @@ static int check_details(struct call *call, const json_t *details)
 		return invalid(call, "Snapshots stay in this cloud.");
 	if (mc_json_obj(details, "Parameters") && !instances)
 		return invalid(call, "Parameters are for policies of instances.");
+	if (images && !instances)
+		return invalid(call, "AMI policies are for resources of type INSTANCE.");
+	if (check_parameters(call, mc_json_obj(details, "Parameters"), images))
+		return 1;
 	json_array_foreach(mc_json_arr(details, "Schedules"), i, s)
-		if (check_schedule(call, s, instances))
+		if (check_schedule(call, s, instances, images))
 			return 1;
 	return check_names(call, mc_json_arr(details, "Schedules"));
 }
@@ -339,7 +367,7 @@ static int get_policies(struct call *call)
 		if (asked(call, r))
 			json_array_append_new(list, json_pack("{s:s, s:O, s:O, s:O, s:s}", "PolicyId", r->id, "Description",
 				json_object_get(r->doc, "Description"), "State", json_object_get(r->spec, "state"), "Tags",
-				mc_json_obj(r->spec, "tags"), "PolicyType", "EBS_SNAPSHOT_MANAGEMENT"));
+				mc_json_obj(r->spec, "tags"), "PolicyType", mc_json_str(mc_json_obj(r->doc, "PolicyDetails"), "PolicyType", "")));
 	return 0;
 }
 

@@ -2,10 +2,8 @@
 #include <string.h>
 
 #include "api/action.h"
-#include "api/cloud_time.h"
 #include "api/describe.h"
 #include "api/image.h"
-#include "api/recycle_bin.h"
 #include "api/sharing.h"
 #include "api/snapshot.h"
 #include "api/state.h"
@@ -168,17 +166,6 @@ static void remove_snapshot(void *ctx, const char *id)
 	json_array_append_new(d->results, json_pack("{s:s, s:s}", "SnapshotId", id, "ReturnCode", code));
 }
 
-/* For good, or into the recycle bin. */
-static void remove_image(struct call *call, const struct resource *r)
-{
-	int64_t now = cloud_time(call->api), exit;
-
-	if ((r->state == IMAGE_AVAILABLE || r->state == IMAGE_DISABLED) && recycle_bin_keeps(call->tx, r, now, &exit))
-		recycle_bin_enter(call->tx, store_edit(call->tx, r->id), now, exit);
-	else
-		store_delete(call->tx, r->id);
-}
-
 static int deregister_image(struct call *call)
 {
 	const struct resource *r = image_own(call, action_text(call, "ImageId"));
@@ -193,7 +180,7 @@ static int deregister_image(struct call *call)
 	call->out = json_pack("{s:b, s:o}", "Return", 1, "DeleteSnapshotResults", removal.results);
 	if (mc_json_bool(call->in, "DeleteAssociatedSnapshots", false))
 		image_snapshots(r, remove_snapshot, &removal);
-	remove_image(call, r);
+	image_remove(call->api, call->tx, r);
 	return 0;
 }
 

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/cloud_time.h"
+#include "api/recycle_bin.h"
 #include "api/state.h"
 #include "api/view.h"
 #include "common/cleanup.h"
@@ -178,6 +180,16 @@ const struct resource *image_of_snapshot(struct store_tx *tx, const char *snapsh
 			return r;
 	}
 	return NULL;
+}
+
+void image_remove(struct api *api, struct store_tx *tx, const struct resource *r)
+{
+	int64_t now = cloud_time(api), exit;
+
+	if ((r->state == IMAGE_AVAILABLE || r->state == IMAGE_DISABLED) && recycle_bin_keeps(tx, r, now, &exit))
+		recycle_bin_enter(tx, store_edit(tx, r->id), now, exit);
+	else
+		store_delete(tx, r->id);
 }
 
 /* --- launching -------------------------------------------------------------- */

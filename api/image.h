@@ -45,6 +45,9 @@ const struct resource *image_of_snapshot(struct store_tx *tx, const char *snapsh
 /* fn for each snapshot that it names, in the order of its mappings. */
 void image_snapshots(const struct resource *r, void (*fn)(void *ctx, const char *snapshot), void *ctx);
 
+/* Deregister it: for good, or into the recycle bin. */
+void image_remove(struct api *api, struct store_tx *tx, const struct resource *r);
+
 /* Can an instance of this type start from it? 0 or action_fail. */
 int image_check_type(struct call *call, const struct resource *image, const char *type);
 

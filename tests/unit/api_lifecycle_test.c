@@ -131,6 +131,150 @@ static void test_age(void **state)
 	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, true), 1);
 }
 
+/* --- instances ------------------------------------------------------------------ */
+
+/* A stopped one with these volumes that is a target. */
+static char *instance(struct fixture *f, const char *root, const char *data)
+{
+	struct store_tx *tx = store_write(f->api.store);
+	struct resource *r = store_insert(tx, KIND_INSTANCE, FIXTURE_ACCOUNT, FIXTURE_REGION);
+	char *id = mc_strdup(r->id);
+
+	json_object_update_new(r->doc, json_pack("{s:s, s:s}", "RootDeviceName", "/dev/xvda", "Architecture", "x86_64"));
+	json_object_set_new(r->spec, "volumes", json_pack("[{s:s, s:s, s:s}, {s:s, s:s, s:s}]", "id", root, "device", "/dev/xvda", "state",
+							  "attached", "id", data, "device", "/dev/sdf", "state", "attached"));
+	json_object_update_new(r->tags, json_pack("{s:s, s:s}", "backup", "yes", "team", "a"));
+	state_init(r, INSTANCE_STOPPED);
+	assert_int_equal(store_commit(tx, NULL), 0);
+	return id;
+}
+
+static char *policy_of_instances(struct fixture *f, const char *type, const char *parameters, const char *schedule)
+{
+	mc_autofree char *in = mc_strf("{" ROLE ", 'PolicyDetails': {'PolicyType': '%s', 'ResourceTypes': ['INSTANCE'], 'TargetTags': "
+				       "[{'Key': 'backup', 'Value': 'yes'}], 'Parameters': %s, 'Schedules': [{'Name': 's', 'CreateRule': "
+				       "{'Interval': 12, 'IntervalUnit': 'HOURS', 'Times': ['06:00']}, %s}]}}", type, parameters, schedule);
+
+	ok(f, "dlm", "CreateLifecyclePolicy", in);
+	return mc_strdup(mc_json_str(f->call.out, "PolicyId", NULL));
+}
+
+static size_t count(struct fixture *f, const char *name, const char *list, const char *in)
+{
+	ok(f, "ec2", name, in);
+	return json_array_size(fixture_list(f, list));
+}
+
+/* All volumes at one point in time, without the root where it is excluded; what was shared is taken back. */
+static void test_instances(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *root = NULL, *data = NULL, *inst = NULL, *all = NULL, *some = NULL, *of = NULL, *off = NULL;
+
+	at("2027-05-01T00:00:00Z");
+	root = volume(f, "no");
+	data = volume(f, "no");
+	inst = instance(f, root, data);
+	all = policy_of_instances(f, "EBS_SNAPSHOT_MANAGEMENT", "{}", "'RetainRule': {'Count': 1}, 'VariableTags': [{'Key': 'of', 'Value': "
+				  "'$(instance-id)'}], 'ShareRules': [{'TargetAccounts': ['210987654321'], 'UnshareInterval': 2, "
+				  "'UnshareIntervalUnit': 'DAYS'}]");
+	some = policy_of_instances(f, "EBS_SNAPSHOT_MANAGEMENT", "{'ExcludeBootVolume': true}", "'RetainRule': {'Count': 1}");
+	at("2027-05-01T06:00:00Z");
+	step(f, all);
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, true), 2);
+	of = mc_strf("{'Filters': [{'Name': 'tag:of', 'Values': ['%s']}]}", inst);
+	assert_int_equal(count(f, "DescribeSnapshots", "Snapshots", of), 2);
+	step(f, some);
+	assert_int_equal(snapshots(f, SNAPSHOT_COMPLETED, true), 3);
+	step(f, all);
+	fixture_as(f, "210987654321");
+	assert_int_equal(count(f, "DescribeSnapshots", "Snapshots", "{'RestorableByUserIds': ['self']}"), 2);
+	fixture_as(f, FIXTURE_ACCOUNT);
+	ok(f, "dlm", "GetLifecyclePolicies", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "Policies")), 2);
+	at("2027-05-01T17:00:00Z");
+	assert_true(step(f, all) <= HOUR);
+	off = mc_strf("{'Resources': ['%s'], 'Tags': [{'Key': 'backup'}]}", inst);
+	ok(f, "ec2", "DeleteTags", off);
+	at("2027-05-03T06:00:00Z");
+	step(f, all);
+	fixture_as(f, "210987654321");
+	assert_int_equal(count(f, "DescribeSnapshots", "Snapshots", "{'RestorableByUserIds': ['self']}"), 0);
+}
+
+static void make_available(struct fixture *f)
+{
+	struct store_tx *tx = store_write(f->api.store);
+	struct store_iter it = store_iter(tx, KIND_IMAGE, NULL, NULL);
+	const struct resource *r;
+
+	while ((r = store_next(&it)))
+		if (r->state == IMAGE_PENDING)
+			state_set(tx, store_edit(tx, r->id), IMAGE_AVAILABLE);
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+/* Deprecated when a newer one is there, gone with its snapshots when two are. */
+static void test_images(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const times[] = { "2027-06-01T06:00:00Z", "2027-06-01T18:00:00Z", "2027-06-02T06:00:00Z" };
+	static const size_t images[] = { 1, 2, 2 }, deprecated[] = { 0, 1, 1 };
+	mc_autofree char *root = NULL, *data = NULL, *inst = NULL, *p = NULL;
+	const json_t *one;
+
+	at("2027-06-01T00:00:00Z");
+	root = volume(f, "no");
+	data = volume(f, "no");
+	inst = instance(f, root, data);
+	p = policy_of_instances(f, "IMAGE_MANAGEMENT", "{'NoReboot': true}", "'CopyTags': true, 'RetainRule': {'Count': 2}, 'DeprecateRule': "
+				"{'Count': 1}");
+	for (size_t i = 0; i < MC_ARRAY_SIZE(times); i++) {
+		at(times[i]);
+		step(f, p);
+		step(f, p);
+		snapshots(f, 0, true);
+		make_available(f);
+		step(f, p);
+		assert_int_equal(count(f, "DescribeImages", "Images", "{'Filters': [{'Name': 'tag:team', 'Values': ['a']}]}"), images[i]);
+		assert_int_equal(count(f, "DescribeImages", "Images", "{'Filters': [{'Name': 'deprecation-time', 'Values': ['*']}]}"), deprecated[i]);
+		assert_int_equal(count(f, "DescribeSnapshots", "Snapshots", "{'Filters': [{'Name': 'tag:team', 'Values': ['a']}]}"),
+				 2 * images[i]);
+	}
+	ok(f, "ec2", "DescribeImages", "{}");
+	one = json_array_get(fixture_list(f, "Images"), 1);
+	assert_string_equal(mc_json_str(one, "SourceInstanceId", ""), inst);
+	assert_int_equal(strncmp(mc_json_str(one, "Name", ""), p, strlen(p)), 0);
+	assert_int_equal(json_array_size(mc_json_arr(one, "BlockDeviceMappings")), 2);
+	ok(f, "dlm", "GetLifecyclePolicies", "{}");
+	assert_string_equal(mc_json_str(json_array_get(fixture_list(f, "Policies"), 0), "PolicyType", ""), "IMAGE_MANAGEMENT");
+}
+
+static void test_refusals(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *details, *schedule;
+	} cases[] = {
+		{ "'PolicyType': 'EVENT_BASED_POLICY', 'ResourceTypes': ['INSTANCE']", "" },
+		{ "'PolicyType': 'IMAGE_MANAGEMENT', 'ResourceTypes': ['VOLUME']", "" },
+		{ "'PolicyType': 'IMAGE_MANAGEMENT', 'ResourceTypes': ['INSTANCE'], 'Parameters': {'ExcludeBootVolume': true}", "" },
+		{ "'PolicyType': 'IMAGE_MANAGEMENT', 'ResourceTypes': ['INSTANCE']", ", 'ShareRules': [{'TargetAccounts': ['210987654321']}]" },
+		{ "'ResourceTypes': ['INSTANCE'], 'Parameters': {'NoReboot': true}", "" },
+		{ "'ResourceTypes': ['VOLUME']", ", 'DeprecateRule': {'Count': 1}" },
+		{ "'ResourceTypes': ['VOLUME']", ", 'ShareRules': [{'TargetAccounts': ['210987654321'], 'UnshareInterval': 1}]" },
+	};
+
+	f->service = "dlm";
+	for (size_t i = 0; i < MC_ARRAY_SIZE(cases); i++) {
+		mc_autofree char *in = mc_strf("{" ROLE ", 'PolicyDetails': {%s, 'TargetTags': [{'Key': 'a', 'Value': 'b'}], 'Schedules': "
+					       "[{'Name': 's', 'CreateRule': {'Interval': 12, 'IntervalUnit': 'HOURS'}, 'RetainRule': "
+					       "{'Count': 1}%s}]}}", cases[i].details, cases[i].schedule);
+
+		fixture_fails(f, "CreateLifecyclePolicy", in, "InvalidRequestException");
+	}
+}
+
 static void test_off_and_on(void **state)
 {
 	struct fixture *f = *state;
@@ -191,6 +335,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_count, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_age, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_instances, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_images, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_refusals, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_off_and_on, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_bin, fixture_setup, fixture_teardown),
 	};
