@@ -178,6 +178,9 @@ def test_import_under_a_key(storaged, directory):
     made = make(storaged, VOL, snapshot=SNAP, kms_key=KEY)
     assert made["key"] and len(made["backing"]) == 1
     assert "plaintext.that" in qemu_io(storaged, VOL, "read -v 64k 32")
+    open_volume(storaged, VOL)
+    secret = key_of(storaged, VOL)
+    assert found(storaged, secret, bytes.fromhex(secret.decode())) == []
     assert storaged.check() == (0, "0 findings\n")
 
 
