@@ -169,6 +169,11 @@ property: all
 shared-volumes: all
 	$(Q)MINICLOUD_LONG=1 tests/run integration -- tests/integration/storaged/test_shared.py tests/integration/test_3_shared.py
 
+# Terraform's volumes, snapshots, images and keys: made, changed in place, destroyed; a minute or two.
+.PHONY: terraform-storage
+terraform-storage: all
+	$(Q)tests/run integration -- tests/integration/lifecycle/terraform_storage.py
+
 # The daemons with the crash points of common/crash.h in them, for the kill matrix.
 crash-build:
 	$(Q)$(MAKE) --no-print-directory B=build-crash CRASH_POINTS=1 $(BINS:$(B)/%=build-crash/%) $(TOOLS:$(B)/%=build-crash/%)
