@@ -155,8 +155,11 @@ static int sync_shared(struct nl_sock *sk, const struct host *host, const char *
 		snprintf(names[n++], sizeof(*names), "%s", plus);
 	if (n > 0 && route_add(sk, &blackhole, err) < 0)
 		return -1;
+	json_object_clear(host->standing);
 	if (sync_guard_rules(sk, host, names, n, err) < 0 || apply_rules(sk, host, names, n, err) < 0)
 		return -1;
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(host->standing, names[i], json_true());
 	return n == 0 ? route_delete(sk, &blackhole, err) : 0;
 }
 
@@ -248,7 +251,10 @@ int host_ensure_transit(const struct host *host, const char *vpc_id, int ns_fd, 
 	host_transit_name(vpc_id, name);
 	host_transit_mac(vpc_id, host_mac);
 	igw_mac(vpc_id, vpc_mac);
-	if (sync_shared(sk, host, name, NULL, err) < 0 || drop_stale(sk, name, ns_fd, err) < 0 ||
+	/* With many transits this takes longer than all the rest. */
+	if (!json_object_get(host->standing, name) && sync_shared(sk, host, name, NULL, err) < 0)
+		return mc_err_wrap(err, "internet gateway of %s", vpc_id);
+	if (drop_stale(sk, name, ns_fd, err) < 0 ||
 	    link_add_veth(sk, name, host_mac, HOST_IGW, vpc_mac, ns_fd, err) < 0 ||
 	    sysctl_write(-1, transit_sysctls, MC_ARRAY_SIZE(transit_sysctls), name, err) < 0)
 		return mc_err_wrap(err, "internet gateway of %s", vpc_id);

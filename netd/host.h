@@ -3,6 +3,7 @@
 #ifndef NETD_HOST_H
 #define NETD_HOST_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@ struct host {
 	const char *uplink; /* the operator's way out, "" for none */
 	bool pool_routed;   /* its network sends the pool to this host */
 	bool distrusted;    /* somebody else was in our nft table: it is to be made anew */
+	json_t *standing;   /* set of the transits for which what they share stands, as far as known here */
 };
 
 #define HOST_IGW "igw0" /* the transit's name inside the VPC */

@@ -92,8 +92,11 @@ int link_find(struct nl_sock *sk, const char *name, struct link_info *ret_link, 
 int link_list(struct nl_sock *sk, struct link_info **ret_links, size_t *ret_n, mc_err **err)
 {
 	struct link_array a = { .n = 0 };
-	int r = netlink_call(sk, link_msg(RTM_GETLINK, NLM_F_DUMP, AF_UNSPEC, 0), collect_link, &a);
+	struct nl_msg *msg = link_msg(RTM_GETLINK, NLM_F_DUMP, AF_UNSPEC, 0);
+	int r;
 
+	netlink_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = netlink_call(sk, msg, collect_link, &a);
 	if (r < 0) {
 		free(a.links);
 		return mc_err_set(err, -r, "cannot list the links");

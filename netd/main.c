@@ -37,6 +37,7 @@ static int take_config(struct netd *netd, mc_err **err)
 	cidr_parse(c->public_pool, &netd->host.pool);
 	netd->host.uplink = c->uplink;
 	netd->host.pool_routed = c->pool_routed;
+	netd->host.standing = json_object();
 	netd->changed = json_object();
 	netd->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (netd->changed_fd < 0)
@@ -138,6 +139,7 @@ int main(int argc, char **argv)
 	flowlog_free(netd.flows);
 	rulecache_free(&rules);
 	json_decref(netd.changed);
+	json_decref(netd.host.standing);
 	mc_config_free(&netd_program, &netd.config);
 	return err ? mc_daemon_fail(AREA, err) : 0;
 }

@@ -6,11 +6,13 @@
  * address stands in the permanent neighbours all the same.
  *
  * vpc: one way through the forward hook. What comes from outside never leaves to outside. What
- * is known to conntrack takes path_known, what begins takes path_new: these are the document's,
+ * is known to conntrack takes path_known, and from inside to inside path_inside, of which a packet
+ * meets as few rules as can be; what begins takes path_new: these are the document's,
  * with the ACLs and flow logs there are. path_new asks leave for what comes from inside (by the
  * sender's MAC, since a router sends in others' names), and enter for what goes inside (by the
  * next hop, since a router receives for others). An interface's chain returns with the mark set
- * or drops. All ends in account, which alone accepts. Nothing here is reached by more than one
+ * or drops. All ends in account, or
+ * account_inside, which alone accept. Nothing here is reached by more than one
  * way: the kernel walks all ways at every change of a chain. Who asks DHCP asks for itself: @th,288,48
  * is chaddr (RFC 2131). Device groups: 1 the internet
  * gateway, 2 peerings, 3 gateway endpoints, 0 the subnets. */
@@ -59,6 +61,11 @@ const char skeleton_vpc[] =
 	"    ip daddr @acct_local_in\n"
 	"    accept\n"
 	"  }\n"
+	"  chain account_inside {\n"
+	"    ip saddr @acct_local_out ip daddr @acct_local_in accept\n"
+	"    ip daddr @acct_local_in\n"
+	"    accept\n"
+	"  }\n"
 	"  chain path_edge {\n  }\n"
 	"  chain leave {\n"
 	"    meta mark set 0\n"
@@ -70,6 +77,7 @@ const char skeleton_vpc[] =
 	"    rt ip nexthop vmap @eni_in\n"
 	"    meta mark 0 drop\n"
 	"  }\n"
+	"  chain path_inside {\n  }\n"
 	"  chain path_known {\n  }\n"
 	"  chain path_new {\n  }\n"
 	"  chain raw_pre {\n"
@@ -89,9 +97,11 @@ const char skeleton_vpc[] =
 	"  }\n"
 	"  chain forward {\n"
 	"    type filter hook forward priority filter; policy drop;\n"
+	"    iifgroup 0 oifgroup 0 ct state established,related goto path_inside\n"
 	"    iifgroup != 0 oifgroup != 0 drop\n"
 	"    oifgroup 1 ip saddr != @eip_out drop comment \"no public address\"\n"
-	"    ct state vmap { established : goto path_known, related : goto path_known, invalid : drop }\n"
+	"    ct state established,related goto path_known\n"
+	"    ct state invalid drop\n"
 	"    goto path_new\n"
 	"  }\n"
 	"}\n";

@@ -192,6 +192,14 @@ static int apply_inside(const struct run *run, mc_err **err)
 	return port_plug_all(w, ns, err);
 }
 
+/* Has this process made the network, with nothing failing since? */
+static bool is_in_force(const struct run *run)
+{
+	const struct rulecache_row *row = rulecache_find(run->netd->rules, run->wanted->id);
+
+	return row && row->wanted && !run->unfinished;
+}
+
 static int apply_active(struct run *run, mc_err **err)
 {
 	mc_autofree char *path = state_netns(run->netd, run->wanted->id);
@@ -204,7 +212,8 @@ static int apply_active(struct run *run, mc_err **err)
 			return -1;
 	}
 	ns = netns_open(path, err);
-	if (ns < 0 || vpcnet_sysctls(ns, err) < 0)
+	/* Once for each namespace and start of ours: the kernel looks their names up among those of all namespaces. */
+	if (ns < 0 || (!is_in_force(run) && vpcnet_sysctls(ns, err) < 0))
 		return -1;
 	run->ns_fd = ns;
 	return apply_inside(run, err);

@@ -191,10 +191,13 @@ static void add_paths(struct ruleset *rs, const struct wanted *w)
 	const char *acl_in = acl_filters(w, WANTED_INGRESS) ? "jump path_acl_in\n" : "";
 	const char *log_out = flowrules_jump(w, WANTED_EGRESS, FLOW_ACCEPT);
 	const char *log_in = flowrules_jump(w, WANTED_INGRESS, FLOW_ACCEPT);
-	mc_autofree char *known = mc_strf("%s%s%s%sgoto account\n", acl_out, log_out, acl_in, log_in);
+	mc_autofree char *rules = mc_strf("%s%s%s%s", acl_out, log_out, acl_in, log_in);
+	mc_autofree char *known = mc_strf("%sgoto account\n", rules);
+	mc_autofree char *inside = mc_strf("%sgoto account_inside\n", rules);
 	mc_autofree char *fresh = mc_strf("iifgroup 0 jump leave\n%s%s%soifgroup 0 jump enter\n%s"
 					  "goto account\n", acl_out, log_out, acl_in, log_in);
 
+	ruleset_add_chain(rs, "path_inside", "", inside);
 	ruleset_add_chain(rs, "path_known", "", known);
 	ruleset_add_chain(rs, "path_new", "", fresh);
 	add_drop(rs, w, WANTED_INGRESS);
