@@ -15,7 +15,7 @@ from row import Row
 PACKETS = ROOT / "build" / "bench" / "packets"
 PORT = 5001
 COUNTS = (1, 100, 1000, 10000)
-ROUNDS = 9
+ROUNDS = 7
 SECONDS = 0.4
 # What is measured, on so many processors; the aim against the network without rules, and its words.
 KINDS = {
@@ -131,7 +131,7 @@ class Figures:
         self.middle = {key: statistics.median(figures) for key, figures in found.items()}
 
     def row(self, text, what, against, words, kind, aim=None):
-        return Row(f"{text}", self.middle[what, kind], self.middle[against, kind], KINDS[kind][1], words, aim, more_is_better=True)
+        return Row(text, self.middle[what, kind], self.middle[against, kind], KINDS[kind][1], words, aim, more_is_better=True)
 
 
 def rows_of(figures):

@@ -21,6 +21,8 @@ def ruleset(world, vpc):
         ((kind, body),) = item.items()
         body = dict(body) if isinstance(body, dict) else {}
         body.pop("handle", None)
+        for count in ("packets", "bytes") if kind == "counter" else ():
+            body.pop(count, None)
         if body.get("name", "").startswith("flow_"):
             body.pop("elem", None)
         elif "elem" in body:
