@@ -245,7 +245,9 @@ void help_overview(const struct manual *m)
 		fputc('\n', m->out);
 	for (size_t i = 0; i < MC_ARRAY_SIZE(everyday); i++)
 		manual_example(m, everyday[i]);
-	manual_text(m, "\"minicloud help operations\" lists them all, \"minicloud COMMAND --help\" explains one.");
+	manual_text(m, "\"minicloud help operations\" lists them all, \"minicloud COMMAND --help\" explains one. An operation of another "
+		       "service, and one whose name several have, with it before: \"minicloud kms tag-resource\"; \"minicloud help kms\" "
+		       "lists them.");
 	show_globals(m);
 	if (m->roff)
 		show_files(m);
