@@ -41,12 +41,12 @@ def launch_one(cloud, key_file, image, group):
 
 @pytest.fixture(scope="module")
 def worked(cloud, key_file, open_group):
-    """An instance with a data volume that something was written to."""
+    """An instance with an encrypted data volume that something was written to; its root is not encrypted."""
     ec2 = cloud.client()
     guest = launch_one(cloud, key_file, cloud.tiny_image(), open_group)
     cloud.wait_state(guest.id, "running")
     guest.wait_ready()
-    volume = ec2.create_volume(AvailabilityZone=guest.described["Placement"]["AvailabilityZone"], Size=1)["VolumeId"]
+    volume = ec2.create_volume(AvailabilityZone=guest.described["Placement"]["AvailabilityZone"], Size=1, Encrypted=True)["VolumeId"]
     wait_volume(ec2, volume, "available")
     ec2.attach_volume(VolumeId=volume, InstanceId=guest.id, Device="/dev/sdf")
     wait_attached(ec2, volume)
@@ -79,7 +79,8 @@ def test_create_with_reboot(worked, cloud, ec2, key_file, open_group):
                       "ResourceType=snapshot,Tags=[{Key=c,Value=d}]")["ImageId"]
     made = wait_image(ec2, image, timeout=BOOT_S)
     assert made["Tags"] == [{"Key": "a", "Value": "b"}]
-    assert [m["DeviceName"] for m in made["BlockDeviceMappings"]] == [before["RootDeviceName"], "/dev/sdf"]
+    assert [(m["DeviceName"], m["Ebs"]["Encrypted"]) for m in made["BlockDeviceMappings"]] == \
+        [(before["RootDeviceName"], False), ("/dev/sdf", True)]
     for snapshot in snapshots_of(made):
         one = ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]
         assert one["State"] == "completed" and one["Tags"] == [{"Key": "c", "Value": "d"}]
@@ -97,6 +98,7 @@ def test_create_with_reboot(worked, cloud, ec2, key_file, open_group):
             copy.wait_ready()
             assert copy.ssh("cat /home/ec2-user/word") == "unflushed\n"
         theirs = next(m["Ebs"]["VolumeId"] for m in copies[0].described["BlockDeviceMappings"] if m["DeviceName"] == "/dev/sdf")
+        assert ec2.describe_volumes(VolumeIds=[theirs])["Volumes"][0]["Encrypted"]
         wait_seen(copies[0], theirs)
         assert copies[0].ssh(f"sudo head -n 1 {serial(theirs)}") == "data\n"
         assert int(copies[1].ssh("df -k / | tail -n 1").split()[1]) > 2.7 * 2 ** 20, "its file system has grown"
