@@ -98,6 +98,15 @@ static int change_description(struct call *call, struct resource *r, const char 
 	return 0;
 }
 
+/* It is switched on for good (EC2 User Guide, "Configure the AMI" of instance metadata). */
+static int change_imds(struct call *call, struct resource *r, const char *text)
+{
+	if (!text || strcmp(text, "v2.0") != 0)
+		return action_invalid(call, "Value (%s) for parameter imdsSupport is invalid. The only valid value is v2.0.", text ? text : "");
+	json_object_set_new(r->doc, "ImdsSupport", json_string(text));
+	return 0;
+}
+
 /* Which attribute is meant, said or by what comes with the request. NULL: none is. */
 static const char *attribute_of(const struct call *call)
 {
@@ -129,6 +138,9 @@ static int modify_attribute(struct call *call)
 	if (strcmp(name, "description") == 0)
 		return change_description(call, store_edit(call->tx, r->id),
 					  mc_json_str(mc_json_obj(call->in, "Description"), "Value", mc_json_str(call->in, "Value", NULL)));
+	if (strcmp(name, "imdsSupport") == 0)
+		return change_imds(call, store_edit(call->tx, r->id),
+				   mc_json_str(mc_json_obj(call->in, "ImdsSupport"), "Value", mc_json_str(call->in, "Value", NULL)));
 	return action_invalid(call, "The attribute %s cannot be modified", name);
 }
 

@@ -232,6 +232,9 @@ static void test_attributes(void **state)
 	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'Attribute': 'description', 'Value': 'older'"), 0);
 	assert_int_equal(seen(f, "{'Filters': [{'Name': 'description', 'Values': ['older']}]}"), 1);
 	refused(f, "ModifyImageAttribute", image, ", 'Attribute': 'kernel', 'Value': 'x'", "InvalidParameterValue");
+	refused(f, "ModifyImageAttribute", image, ", 'ImdsSupport': {'Value': 'v1.0'}", "InvalidParameterValue");
+	assert_int_equal(on(f, "ModifyImageAttribute", image, ", 'ImdsSupport': {'Value': 'v2.0'}"), 0);
+	assert_int_equal(seen(f, "{'Filters': [{'Name': 'imds-support', 'Values': ['v2.0']}]}"), 1);
 	assert_int_equal(on(f, "DescribeImageAttribute", image, ", 'Attribute': 'blockDeviceMapping'"), 0);
 	assert_int_equal(json_array_size(fixture_list(f, "BlockDeviceMappings")), 1);
 }
