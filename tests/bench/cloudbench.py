@@ -9,6 +9,7 @@ import billing
 import describe
 import disk
 import launch
+import limits
 import memory
 import network
 import rules
@@ -57,6 +58,9 @@ def measure_all(cloud, directory, options):
         if "disk" in options.names:
             say("a guest's disk, in turn with bare QEMU")
             found["disk"] = disk.measure(bench, options.repeats)
+        if "limits" in options.names:
+            say("the limits of volume types, in a guest")
+            found["limits"] = limits.measure(bench)
         guests = measure_guests(bench, options, found) if set(options.names) & {"launch", "memory", "describe"} else []
         if "describe" in options.names:
             if guests[1:]:

@@ -14,6 +14,7 @@ class Row:
     aim: float | None       # the ratio that is wanted; None: there is none
     more_is_better: bool = False
     aim_text: str = ""
+    within: float = 0       # both ways: the ratio is to be that near to 1
 
     @property
     def ratio(self):
@@ -21,6 +22,8 @@ class Row:
 
     @property
     def met(self):
+        if self.within:
+            return "yes" if abs(self.ratio - 1) <= self.within else "**no**"
         if self.aim is None:
             return "-"
         return "yes" if (self.ratio >= self.aim if self.more_is_better else self.ratio <= self.aim) else "**no**"
@@ -31,6 +34,8 @@ class Row:
 
     def cells(self):
         sign = ">=" if self.more_is_better else "<="
+        if self.within:
+            self.aim_text, self.aim = f"{1 - self.within:g} to {1 + self.within:g}", 1
         aim = "-" if self.aim is None else self.aim_text or f"{sign} {self.aim:g}"
         return (self.what, f"{self.number(self.ours)} {self.unit}", self.against,
                 f"{self.number(self.theirs)} {self.unit}", f"{self.ratio:.3g}", aim,
