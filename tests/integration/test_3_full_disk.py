@@ -61,7 +61,7 @@ def status_of_volume(ec2, volume):
 
 
 def begin_to_write(guest, volume, mib):
-    guest.ssh("rm -f /tmp/written")
+    guest.ssh("sudo rm -f /tmp/written")
     guest.ssh(f"sudo sh -c '{WRITER.format(device=serial(volume), size=mib << 20)}'")
 
 
