@@ -121,16 +121,17 @@ def snapshots(bench):
 
 def chains(bench):
     tops = {depth: bench.chain(depth) for depth in DEPTHS}
-    ways = (("one after the other, 64 KiB", ("-s", CLUSTER, "-S", CLUSTER, "-c", (CHAIN_MIB << 20) // CLUSTER, "-d", 8)),
-            ("far apart, 4 KiB", ("-s", 4096, "-S", (17 << 20) + 4096, "-c", 20000, "-d", 8)))
+    # Far apart it is the processor's time alone that is measured; what that is for a guest, disk.py tells.
+    ways = (("one after the other, 64 KiB", ("-s", CLUSTER, "-S", CLUSTER, "-c", (CHAIN_MIB << 20) // CLUSTER, "-d", 8), 1.25),
+            ("far apart, 4 KiB", ("-s", 4096, "-S", (17 << 20) + 4096, "-c", 20000, "-d", 8), None))
     rows = []
-    for what, options in ways:
+    for what, options, aim in ways:
         taken = {depth: [] for depth in DEPTHS}
         for _ in range(TIMES):
             for depth, path in tops.items():
                 taken[depth].append(bench.read(path, *options))
         middle = {depth: statistics.median(t) for depth, t in taken.items()}
-        rows += [Row(f"reading a chain of {depth}: {what}", middle[depth], middle[1], "ms", "of one file", 1.25) for depth in DEPTHS[1:]]
+        rows += [Row(f"reading a chain of {depth}: {what}", middle[depth], middle[1], "ms", "of one file", aim) for depth in DEPTHS[1:]]
     return rows
 
 
