@@ -560,13 +560,11 @@ int volume_share(struct storage *storage, const char *id, bool shared, json_t **
 		r = check_closed(storage, id, err);
 	if (r == MC_IPC_OK && snapshot_settle(storage, id, err) < 0)
 		r = -1;
+	if (r == MC_IPC_OK)
+		r = volume_find(storage, id, &v, err);
 	if (r != MC_IPC_OK)
 		return r;
-	r = volume_find(storage, id, &v, err);
-	if (r == MC_IPC_OK)
-		r = merge_hold(storage, v.layer.id, NULL, err);
-	else
-		return r;
+	r = merge_hold(storage, v.layer.id, NULL, err);
 	if (r == MC_IPC_OK)
 		r = change_kind(storage, &v, shared, err);
 	merge_release(storage);

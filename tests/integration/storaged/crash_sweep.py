@@ -115,6 +115,11 @@ class Trial:
     def modify(self):
         self.insist("POST", f"volumes/{vol(1)}/grow", {"size_gib": 3})
 
+    def share(self):
+        """Into a raw file and back."""
+        for shared in (True, False):
+            assert self.insist("POST", f"volumes/{vol(1)}/share", {"shared": shared}).get("shared", False) is shared
+
     def restore(self):
         self.insist("PUT", f"volumes/{vol(2)}", {"size_gib": 2, "snapshot": snap(2), "opener": ONE})
         self.insist("POST", f"volumes/{vol(2)}/close", {"opener": ONE})
@@ -165,7 +170,7 @@ class Trial:
 
 
 ACTIONS = [(Trial.snapshot, 4), (Trial.snapshot_open, 4), (Trial.delete, 4), (Trial.delete_volume, 2), (Trial.pull, 10),
-           (Trial.modify, 2), (Trial.restore, 4), (Trial.copy, 4)]
+           (Trial.modify, 2), (Trial.share, 2), (Trial.restore, 4), (Trial.copy, 4)]
 
 
 def attempt(action, snapshots, n):
