@@ -294,6 +294,34 @@ static void qemu_is_told(void **state)
 	sqlite3_close(db);
 }
 
+/* --- modes by API ------------------------------------------------------------------------- */
+
+static const char *default_of(struct fixture *f)
+{
+	return mc_json_str(mc_json_obj(f->call.out, "InstanceFamilyCreditSpecification"), "CpuCredits", "");
+}
+
+static void defaults_of_families(void **state)
+{
+	struct cloud *c = *state;
+	struct fixture *f = c->f;
+
+	fixture_ok(f, "GetDefaultCreditSpecification", "{\"InstanceFamily\": \"t3\"}");
+	assert_string_equal(default_of(f), "unlimited");
+	fixture_ok(f, "GetDefaultCreditSpecification", "{\"InstanceFamily\": \"t2\"}");
+	assert_string_equal(default_of(f), "standard");
+	fixture_ok(f, "ModifyDefaultCreditSpecification", "{\"InstanceFamily\": \"t3\", \"CpuCredits\": \"standard\"}");
+	fixture_ok(f, "GetDefaultCreditSpecification", "{\"InstanceFamily\": \"t3\"}");
+	assert_string_equal(default_of(f), "standard");
+	fixture_ok(f, "GetDefaultCreditSpecification", "{\"InstanceFamily\": \"t3a\"}");
+	assert_string_equal(default_of(f), "unlimited");
+	fixture_fails(f, "ModifyDefaultCreditSpecification", "{\"InstanceFamily\": \"t3\", \"CpuCredits\": \"some\"}", "InvalidParameterValue");
+	fixture_fails(f, "GetDefaultCreditSpecification", "{\"InstanceFamily\": \"m5\"}", "InvalidParameterValue");
+	/* What runs keeps what it has. */
+	fixture_ok(f, "DescribeInstanceCreditSpecifications", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "InstanceCreditSpecifications")), 1);
+}
+
 /* --- NAT gateways' and flow logs' bytes -------------------------------------------------- */
 
 static void bytes_of_gateways_and_logs(void **state)
@@ -380,6 +408,7 @@ int main(void)
 		cmocka_unit_test(slowed_down_without_credits),
 		cmocka_unit_test(nothing_is_rounded_away),
 		cmocka_unit_test_setup_teardown(qemu_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(defaults_of_families, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_ns_is_billed_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_of_gateways_and_logs, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_of_the_customer_are_metered, setup, teardown),

@@ -363,6 +363,25 @@ static void test_launch_at_an_address(void **state)
 	fixture_fails(f, "RunInstances", in, "InvalidIPAddress.InUse");
 }
 
+/* With its family's credit mode, or the one that is asked for. */
+static void test_launch_with_credits(void **state)
+{
+	static const char *const rows[][2] = { { "", "standard" }, { ", 'CreditSpecification': {'CpuCredits': 'unlimited'}", "unlimited" } };
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1), *image = registered(f, "source", snap);
+
+	fixture_ok(f, "ModifyDefaultCreditSpecification", "{'InstanceFamily': 't3', 'CpuCredits': 'standard'}");
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *in = mc_strf("{'ImageId': '%s', 'InstanceType': 't3.nano', 'MinCount': 1, 'MaxCount': 1%s}", image, rows[i][0]);
+		mc_autofree char *ask = NULL;
+
+		fixture_ok(f, "RunInstances", in);
+		ask = mc_strf("{'InstanceIds': ['%s']}", mc_json_str(json_array_get(fixture_list(f, "Instances"), 0), "InstanceId", ""));
+		fixture_ok(f, "DescribeInstanceCreditSpecifications", ask);
+		assert_string_equal(mc_json_str(json_array_get(fixture_list(f, "InstanceCreditSpecifications"), 0), "CpuCredits", ""), rows[i][1]);
+	}
+}
+
 /* --- making one of an instance ---------------------------------------------- */
 
 /* An instance whose volumes are there, in this state. */
@@ -542,6 +561,7 @@ int main(void)
 		T(test_register), T(test_register_refusals), T(test_deregister_with_snapshots), T(test_sharing), T(test_attributes),
 		T(test_disable), T(test_deprecation), T(test_protection), T(test_launch_checks), T(test_create), T(test_failed),
 		T(test_reboot), T(test_copy), T(test_launch_ipv6), T(test_launch_at_an_address),
+		T(test_launch_with_credits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
