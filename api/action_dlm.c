@@ -6,6 +6,7 @@
 #include "api/action.h"
 #include "api/cloud_time.h"
 #include "api/lifecycle.h"
+#include "api/lifecycle_copy.h"
 #include "api/schedule.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -107,16 +108,36 @@ static int check_kind(struct call *call, const json_t *s, bool images)
 	return 0;
 }
 
+static int check_copies(struct call *call, const json_t *s, bool images)
+{
+	json_t *rule;
+	size_t i;
+
+	json_array_foreach(mc_json_arr(s, "CrossRegionCopyRules"), i, rule) {
+		const char *region = lifecycle_copy_region(rule);
+
+		if (images)
+			return invalid(call, "Copies of images to other regions are not supported by this cloud yet.");
+		if (json_object_get(rule, "Target") && json_object_get(rule, "TargetRegion"))
+			return invalid(call, "A copy rule has either a target or a target region.");
+		if (!api_region_known(call->api, region) || strcmp(region, call->caller->region) == 0)
+			return invalid(call, "The target of a copy rule is another region of this cloud.");
+		if (mc_json_obj(rule, "DeprecateRule"))
+			return invalid(call, "Deprecation rules are for AMI policies.");
+	}
+	return 0;
+}
+
 static int check_schedule(struct call *call, const json_t *s, bool instances, bool images)
 {
-	static const char *const not_yet[] = { "FastRestoreRule", "CrossRegionCopyRules", "ArchiveRule", NULL };
+	static const char *const not_yet[] = { "FastRestoreRule", "ArchiveRule", NULL };
 	mc_auto_err mc_err *err = NULL;
 
 	if (!mc_json_str(s, "Name", NULL))
 		return invalid(call, "A schedule has a name.");
 	if (refuse_members(call, s, not_yet) || check_variable_tags(call, mc_json_arr(s, "VariableTags"), instances))
 		return 1;
-	if (check_kind(call, s, images))
+	if (check_kind(call, s, images) || check_copies(call, s, images))
 		return 1;
 	if (strcmp(mc_json_str(mc_json_obj(s, "CreateRule"), "Location", "CLOUD"), "CLOUD") != 0)
 		return invalid(call, "Snapshots stay in this cloud.");

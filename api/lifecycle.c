@@ -6,6 +6,7 @@
 
 #include "api/attachment.h"
 #include "api/image.h"
+#include "api/lifecycle_copy.h"
 #include "api/schedule.h"
 #include "api/snapshot.h"
 #include "api/state.h"
@@ -453,6 +454,8 @@ static void look_at(struct retirement *ret, size_t at)
 	const json_t *retain = mc_json_obj(ret->schedule, "RetainRule");
 	bool last = !mc_json_int(retain, "Count", 0) && newer(&ret->kept, at) == 0 && !targeted(ret, r);
 
+	if (r->kind == KIND_SNAPSHOT)
+		ret->done += lifecycle_copy(ret->api, ret->tx, ret->schedule, r, ret->now);
 	if (!last && is_due(ret, falls(ret, retain, at))) {
 		retire(ret, r);
 		return;
@@ -474,6 +477,7 @@ int lifecycle_retire(struct api *api, struct store_tx *tx, const struct resource
 		for (size_t at = 0; at < ret.kept.n; at++)
 			look_at(&ret, at);
 		free(ret.kept.items);
+		ret.done += lifecycle_copy_retire(api, tx, policy, ret.schedule, now, &ret.next);
 	}
 	*ret_next = ret.next;
 	*ret_pending = ret.pending;

@@ -250,6 +250,39 @@ static void test_images(void **state)
 	assert_string_equal(mc_json_str(json_array_get(fixture_list(f, "Policies"), 0), "PolicyType", ""), "IMAGE_MANAGEMENT");
 }
 
+/* Into another region when it is there, once; the copy goes by its own age. */
+static void test_copies(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vol = NULL, *p = NULL;
+	const json_t *one;
+
+	at("2027-07-01T00:00:00Z");
+	vol = volume(f, "yes");
+	p = policy(f, "{'Count': 5}, 'CrossRegionCopyRules': [{'Target': 'eu-west-1', 'Encrypted': true, 'CopyTags': true, 'RetainRule': "
+		      "{'Interval': 1, 'IntervalUnit': 'DAYS'}}]");
+	at("2027-07-01T06:00:00Z");
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_PENDING, false), 1);
+	snapshots(f, 0, true);
+	step(f, p);
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_PENDING, false), 1);
+	snprintf(f->caller.region, sizeof(f->caller.region), "eu-west-1");
+	assert_int_equal(count(f, "DescribeSnapshots", "Snapshots", "{'Filters': [{'Name': 'tag:backup', 'Values': ['yes']}]}"), 1);
+	one = json_array_get(fixture_list(f, "Snapshots"), 0);
+	assert_true(mc_json_bool(one, "Encrypted", false));
+	assert_non_null(strstr(mc_json_str(one, "KmsKeyId", ""), ":eu-west-1:"));
+	snapshots(f, 0, true);
+	at("2027-07-02T05:59:59Z");
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_DELETING, false), 0);
+	at("2027-07-02T06:00:00Z");
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_DELETING, false), 1);
+	snprintf(f->caller.region, sizeof(f->caller.region), FIXTURE_REGION);
+}
+
 static void test_refusals(void **state)
 {
 	struct fixture *f = *state;
@@ -262,6 +295,8 @@ static void test_refusals(void **state)
 		{ "'PolicyType': 'IMAGE_MANAGEMENT', 'ResourceTypes': ['INSTANCE']", ", 'ShareRules': [{'TargetAccounts': ['210987654321']}]" },
 		{ "'ResourceTypes': ['INSTANCE'], 'Parameters': {'NoReboot': true}", "" },
 		{ "'ResourceTypes': ['VOLUME']", ", 'DeprecateRule': {'Count': 1}" },
+		{ "'ResourceTypes': ['VOLUME']", ", 'CrossRegionCopyRules': [{'Target': 'us-east-1', 'Encrypted': false}]" },
+		{ "'ResourceTypes': ['VOLUME']", ", 'CrossRegionCopyRules': [{'Target': 'moon-1', 'Encrypted': false}]" },
 		{ "'ResourceTypes': ['VOLUME']", ", 'ShareRules': [{'TargetAccounts': ['210987654321'], 'UnshareInterval': 1}]" },
 	};
 
@@ -337,6 +372,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_age, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_instances, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_images, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_copies, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_off_and_on, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_bin, fixture_setup, fixture_teardown),

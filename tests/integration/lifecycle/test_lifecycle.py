@@ -78,6 +78,6 @@ def test_what_it_says(pair):
     dlm.untag_resource(ResourceArn=shown["PolicyArn"], TagKeys=["l"])
     assert dlm.list_tags_for_resource(ResourceArn=shown["PolicyArn"])["Tags"] == {"k": "v"}
     for bad in ({"create": {"Interval": 5, "IntervalUnit": "HOURS"}}, {"create": {"CronExpression": "cron(0 25 ? * MON-FRI *)"}},
-                {"CrossRegionCopyRules": [{"TargetRegion": "eu-west-1", "Encrypted": False}]}):
+                {"CrossRegionCopyRules": [{"TargetRegion": "us-east-1", "Encrypted": False}]}):
         assert error_of(create, dlm, {"Count": 1}, **bad)[:2] == ("InvalidRequestException", 400)
     assert error_of(create, dlm, {})[:2] == ("InvalidRequestException", 400)

@@ -1,0 +1,18 @@
+/* Copies into other regions that lifecycle policies make of their snapshots (CrossRegionCopyRules). The source's spec.dlm gets
+ * `copied`; a copy's spec.dlm is {policy, schedule, rule: the number of the rule, taken, target: the source}. */
+#ifndef MC_API_LIFECYCLE_COPY_H
+#define MC_API_LIFECYCLE_COPY_H
+
+#include "api/api.h"
+
+/* The region that a rule copies to, "" where it has none. Borrowed. */
+const char *lifecycle_copy_region(const json_t *rule);
+
+/* Copy a completed snapshot as its schedule's rules want it, once. How many were changed. */
+int lifecycle_copy(struct api *api, struct store_tx *tx, const json_t *schedule, const struct resource *snapshot, int64_t now);
+
+/* Delete the copies of this schedule whose time is over. *next becomes earlier where more will be. How many went. */
+int lifecycle_copy_retire(struct api *api, struct store_tx *tx, const struct resource *policy, const json_t *schedule, int64_t now,
+			  int64_t *next);
+
+#endif
