@@ -9,6 +9,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "hypervisor/disk.h"
+#include "hypervisor/leftover.h"
 #include "hypervisor/merge.h"
 #include "hypervisor/work.h"
 
@@ -104,6 +105,7 @@ static int plug(const struct work *w, virDomainPtr domain, const json_t *list, m
 {
 	struct xml *x;
 	mc_autofree char *xml = NULL;
+	mc_autofree char *alias = disk_alias(w->part);
 	char target[8];
 	int outcome;
 
@@ -120,6 +122,8 @@ static int plug(const struct work *w, virDomainPtr domain, const json_t *list, m
 		return MC_IPC_OK;
 	}
 	outcome = work_failed(w, err, "attach");
+	if (outcome < 0 && leftover_remove(domain, alias))
+		return MC_IPC_UNAVAILABLE;
 	return outcome < 0 && err && no_slot((*err)->msg) ? MC_IPC_NO_CAPACITY : outcome;
 }
 
@@ -179,6 +183,16 @@ static int answer_detached(json_t **ret, bool detached)
 	return MC_IPC_OK;
 }
 
+/* What libvirt did not know of the disk's files, QEMU still has open. */
+static int answer_gone(const struct work *w, json_t **ret)
+{
+	auto_domain domain = NULL;
+
+	if (work_find_active(w, &domain, NULL) == MC_IPC_OK)
+		leftover_remove(domain, NULL);
+	return answer_detached(ret, true);
+}
+
 static int delete(const struct work *w, json_t **ret, mc_err **err)
 {
 	auto_domain domain = NULL;
@@ -188,14 +202,14 @@ static int delete(const struct work *w, json_t **ret, mc_err **err)
 
 	if (outcome == MC_IPC_NOT_FOUND || outcome == MC_IPC_CONFLICT) {
 		mc_err_clear(err);
-		return answer_detached(ret, true);
+		return answer_gone(w, ret);
 	}
 	if (outcome == MC_IPC_OK)
 		outcome = unplug(w, domain, mc_json_str(disk, "target", ""), err);
 	if (outcome != MC_IPC_OK)
 		return outcome;
 	after = virDomainIsActive(domain) == 1 ? disks_of(domain) : NULL;
-	return answer_detached(ret, !after || !disk_find(after, w->part));
+	return !after || !disk_find(after, w->part) ? answer_gone(w, ret) : answer_detached(ret, false);
 }
 
 int attachment_delete(struct hypervisor *h, const char *id, const char *volume, json_t **ret, mc_err **err)

@@ -11,6 +11,7 @@
 #include "hypervisor/accelerator.h"
 #include "hypervisor/connection.h"
 #include "hypervisor/events.h"
+#include "hypervisor/freeze.h"
 #include "hypervisor/watch.h"
 
 struct hypervisor {
@@ -26,6 +27,7 @@ struct hypervisor {
 	struct mc_keylock *locks;
 	struct watch *watch;
 	struct mc_durations work;  /* on one instance, from its lock on */
+	struct freezes *freezes;
 	_Atomic bool has_dac;      /* does libvirtd have its DAC security driver? */
 };
 

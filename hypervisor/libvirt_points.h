@@ -20,6 +20,7 @@
 #define virDomainDestroy(...) MC_CRASH_AROUND(virDomainDestroy(__VA_ARGS__))
 #define virDomainDetachDeviceAlias(...) MC_CRASH_AROUND(virDomainDetachDeviceAlias(__VA_ARGS__))
 #define virDomainFSThaw(...) MC_CRASH_AROUND(virDomainFSThaw(__VA_ARGS__))
+#define virDomainQemuMonitorCommand(...) MC_CRASH_AROUND(virDomainQemuMonitorCommand(__VA_ARGS__))
 #define virDomainReboot(...) MC_CRASH_AROUND(virDomainReboot(__VA_ARGS__))
 #define virDomainReset(...) MC_CRASH_AROUND(virDomainReset(__VA_ARGS__))
 #define virDomainResume(...) MC_CRASH_AROUND(virDomainResume(__VA_ARGS__))

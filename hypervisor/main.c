@@ -93,6 +93,7 @@ static void on_connected(void *ctx, virConnectPtr conn)
 	watch_sweep(h->watch, conn);
 	events_publish(h->events, NULL, "resync", "connected");
 	watch_settle(conn);
+	freezes_look(h->freezes);
 	events_publish(h->events, NULL, "resync", "settled");
 }
 
@@ -165,7 +166,8 @@ static int connect_libvirt(struct hypervisor *h, const struct options *o, int ti
 	h->serials = serials_new();
 	h->locks = mc_keylock_new();
 	h->watch = watch_new(h->events, o->ended_dir, err);
-	h->connection = h->watch ? connection_start(o->libvirt_uri, &watcher, h, err) : NULL;
+	h->freezes = h->watch ? freezes_new(o->ended_dir, err) : NULL;
+	h->connection = h->freezes ? connection_start(o->libvirt_uri, &watcher, h, err) : NULL;
 	return h->connection ? connection_wait(h->connection, timeout_ms, err) : -1;
 }
 
@@ -201,7 +203,8 @@ static int serve(struct hypervisor *h, const struct options *o, const uid_t *all
 {
 	mc_auto_fd int listener = mc_ipc_listen(o->socket, 0660, (gid_t)-1, err);
 	mc_auto_fd int fd_listener = listener < 0 ? -1 : mc_ipc_listen(o->fd_socket, 0660, (gid_t)-1, err);
-	struct mc_fdserver *keys = fd_listener < 0 ? NULL : secret_server_start(h, fd_listener, allowed, err);
+	bool thaws = fd_listener >= 0 && freezes_start(h->freezes, h, err) == 0;
+	struct mc_fdserver *keys = !thaws ? NULL : secret_server_start(h, fd_listener, allowed, err);
 	struct mc_ipc_server *server = keys ? mc_ipc_server_start(listener, hypervisor_routes, allowed, THREADS, h, err) : NULL;
 
 	if (!server) {
@@ -230,11 +233,13 @@ static int run(struct hypervisor *h, const struct options *o, mc_err **err)
 	return allowed && setup(h, o, err) == 0 ? serve(h, o, allowed, err) : -1;
 }
 
-/* The connection first: its threads use the rest. */
+/* The threads first: they use the rest. */
 static void teardown(struct hypervisor *h)
 {
+	freezes_stop(h->freezes);
 	if (!connection_stop(h->connection))
 		return;
+	freezes_free(h->freezes);
 	watch_free(h->watch);
 	mc_keylock_free(h->locks);
 	events_free(h->events);

@@ -7,6 +7,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "hypervisor/disk.h"
+#include "hypervisor/leftover.h"
 #include "hypervisor/work.h"
 
 static bool check_action(const char *text)
@@ -64,6 +65,43 @@ static bool is_done(const struct merging *m)
 	return json_array_size(m->chain) > 1 && strcmp(mc_json_at(m->chain, 1), m->base) == 0;
 }
 
+/* The place of the chain's first file that goes, and of the one under the last that does. */
+static bool range(const struct merging *m, size_t *ret_first, size_t *ret_base)
+{
+	size_t base = 0, first = m->commit ? 0 : 1, n = json_array_size(m->chain);
+
+	while (base < n && strcmp(mc_json_at(m->chain, base), m->base) != 0)
+		base++;
+	while (m->commit && first < n && strcmp(mc_json_at(m->chain, first), m->top) != 0)
+		first++;
+	*ret_first = first;
+	*ret_base = base;
+	return first < base && base < n;
+}
+
+/* A libvirtd that was killed before it wrote the end down has left us one that believes in the chain of before. */
+static bool is_done_in_qemu(const struct merging *m)
+{
+	size_t first, base;
+
+	if (!range(m, &first, &base) || leftover_depth(m->domain, m->w->part) != (int)(json_array_size(m->chain) - 1 - (base - first)))
+		return false;
+	mc_log(MC_LOG_WARNING, "hypervisor", "libvirt does not know that the merge is done", "instance", m->w->id, "volume", m->w->part,
+	       NULL);
+	return true;
+}
+
+/* libvirt has done so, unless it was killed. */
+static void close_files(const struct merging *m)
+{
+	size_t first, base;
+
+	if (range(m, &first, &base))
+		for (size_t i = first; i < base; i++)
+			leftover_close(m->domain, mc_json_at(m->chain, i));
+	leftover_remove(m->domain, NULL);
+}
+
 void merge_stop(virDomainPtr domain, const char *target)
 {
 	virDomainBlockJobInfo info;
@@ -89,6 +127,11 @@ static int start(const struct merging *m, mc_err **err)
 {
 	int r;
 
+	/* libvirt, killed while it switched the disk, would pull into a file that is frozen. */
+	if (!m->commit && strcmp(mc_json_at(m->chain, 0), m->top) != 0) {
+		mc_err_set(err, 0, "libvirt does not know what %s is written to", m->w->part);
+		return MC_IPC_CONFLICT;
+	}
 	r = m->commit ? virDomainBlockCommit(m->domain, m->target, m->base, m->top, 0, 0)
 		      : virDomainBlockRebase(m->domain, m->target, m->base, 0, 0);
 	if (r < 0)
@@ -105,10 +148,12 @@ static json_t *running(const virDomainBlockJobInfo *info)
 static int answer_ended(struct merging *m, json_t **ret, mc_err **err)
 {
 	int outcome = load(m, err); /* it may have ended since we looked */
-	bool done = outcome == MC_IPC_OK && is_done(m);
+	bool done = outcome == MC_IPC_OK && (is_done(m) || is_done_in_qemu(m));
 
-	if (outcome == MC_IPC_OK && done)
+	if (done) {
+		close_files(m);
 		outcome = flush(m, err);
+	}
 	if (outcome == MC_IPC_OK)
 		*ret = json_pack("{s:s}", "state", done ? "done" : "idle");
 	return outcome;
@@ -127,6 +172,11 @@ static int act(struct merging *m, const char *action, json_t **ret, mc_err **err
 	if (job == 0 && strcmp(action, "start") == 0 && !is_done(m)) {
 		outcome = start(m, err);
 		job = 1;
+	}
+	if (outcome < 0 && is_done_in_qemu(m)) {
+		mc_err_clear(err);
+		outcome = MC_IPC_OK;
+		job = 0;
 	}
 	if (job < 0)
 		return work_failed(m->w, err, "look for the merge of");

@@ -10,6 +10,7 @@
 #include "common/id.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "hypervisor/leftover.h"
 #include "hypervisor/work.h"
 
 #define AREA "hypervisor"
@@ -134,6 +135,7 @@ static bool no_slot(const char *message)
 
 static int plug(const struct work *w, virDomainPtr domain, const char *xml, mc_err **err)
 {
+	mc_autofree char *alias = alias_of(w->part);
 	int outcome;
 
 	MC_CRASH_POINT();
@@ -142,6 +144,8 @@ static int plug(const struct work *w, virDomainPtr domain, const char *xml, mc_e
 		return MC_IPC_OK;
 	}
 	outcome = work_failed(w, err, "attach");
+	if (leftover_remove(domain, alias))
+		return MC_IPC_UNAVAILABLE;
 	return outcome < 0 && err && no_slot((*err)->msg) ? MC_IPC_NO_CAPACITY : outcome;
 }
 

@@ -11,6 +11,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "hypervisor/disk.h"
+#include "hypervisor/leftover.h"
 #include "hypervisor/merge.h"
 #include "hypervisor/secret.h"
 
@@ -50,7 +51,7 @@ static int check_paths(const struct work *w, mc_err **err)
 	return MC_IPC_OK;
 }
 
-/* What is left to do: [{target, path, key?}]. Outcome. */
+/* What is left to do: [{volume, now, target, path, key?}]. Outcome. */
 static int pending(const struct work *w, const json_t *list, json_t **ret, mc_err **err)
 {
 	const json_t *disks = mc_json_arr(w->doc, "disks"), *disk;
@@ -66,8 +67,9 @@ static int pending(const struct work *w, const json_t *list, json_t **ret, mc_er
 			return MC_IPC_NOT_FOUND;
 		}
 		if (strcmp(mc_json_str(now, "path", ""), path) != 0)
-			json_array_append_new(left, json_pack("{s:O, s:s, s:O*}", "target", json_object_get(now, "target"), "path", path,
-							       "key", json_object_get(disk, "key")));
+			json_array_append_new(left, json_pack("{s:s, s:O, s:O, s:s, s:O*}", "volume", volume, "now", json_object_get(now, "path"),
+							       "target", json_object_get(now, "target"), "path", path, "key",
+							       json_object_get(disk, "key")));
 	}
 	*ret = json_incref(left);
 	return MC_IPC_OK;
@@ -108,26 +110,63 @@ static int create(virDomainPtr domain, const char *xml, unsigned flags)
 	return 0;
 }
 
+/* True: switched while the guest's file systems were frozen, and thawed again. */
+static bool switch_frozen(const struct work *w, virDomainPtr domain, const char *xml)
+{
+	mc_auto_err mc_err *err = NULL;
+
+	if (freeze_begin(w->h->freezes, w->id, &err) < 0) {
+		mc_log(MC_LOG_WARNING, AREA, "the guest is not frozen", "instance", w->id, "reason", mc_err_msg(err), NULL);
+		return false;
+	}
+	virDomainAgentSetResponseTimeout(domain, AGENT_PATIENCE_S, 0);
+	if (create(domain, xml, VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE) == 0) {
+		freeze_end(w->h->freezes, w->id);
+		return true;
+	}
+	mc_log(MC_LOG_WARNING, AREA, "the guest's agent does not freeze", "instance", w->id, "reason", virGetLastErrorMessage(),
+	       NULL);
+	return false;
+}
+
 int snapshot_take(const struct work *w, virDomainPtr domain, const char *xml, bool agent, bool *ret_frozen, mc_err **err)
 {
 	int outcome = MC_IPC_OK;
 
-	if (agent) {
-		virDomainAgentSetResponseTimeout(domain, AGENT_PATIENCE_S, 0);
-		if (create(domain, xml, VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE) == 0) {
-			*ret_frozen = true;
-			return MC_IPC_OK;
-		}
-		mc_log(MC_LOG_WARNING, AREA, "the guest's agent does not freeze", "instance", w->id, "reason",
-		       virGetLastErrorMessage(), NULL);
+	if (agent && switch_frozen(w, domain, xml)) {
+		*ret_frozen = true;
+		return MC_IPC_OK;
 	}
 	if (create(domain, xml, 0) < 0)
 		outcome = work_failed(w, err, "switch disks of"); /* now: the next call forgets what libvirt said */
 	/* It may have frozen since: nobody else would end that. */
 	if (agent)
-		virDomainFSThaw(domain, NULL, 0, 0);
+		freeze_undo(w->h->freezes, w->id, domain);
 	*ret_frozen = false;
 	return outcome;
+}
+
+/* Does QEMU write to that file ("now", "path") of each? */
+static bool are_tops(virDomainPtr domain, const json_t *left, const char *which)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(left, i, one)
+		if (!leftover_is_top(domain, mc_json_str(one, "volume", ""), mc_json_str(one, which, "")))
+			return false;
+	return true;
+}
+
+/* Where libvirt is wrong about a disk's top it would put the next file somewhere into the chain. The next start of the
+ * guest puts that right. */
+static int check_tops(const struct work *w, virDomainPtr domain, const json_t *left, mc_err **err)
+{
+	if (are_tops(domain, left, "now"))
+		return MC_IPC_OK;
+	mc_err_set(err, 0, "libvirt does not know what a disk of %s writes to, since it was killed; until the instance is stopped and started",
+		   w->id);
+	return MC_IPC_CONFLICT;
 }
 
 /* libvirt switches no disk that is being merged; a merge can be had again. */
@@ -148,6 +187,27 @@ static bool agent_connected(const char *xml)
 	const char *connected = channel ? strstr(channel, "state='connected'") : NULL;
 
 	return connected && connected < end;
+}
+
+/* A libvirtd that was killed while it switched has left QEMU on its way, or at its end: all disks or none. Its successor knows
+ * of neither. */
+static int switch_disks(const struct work *w, virDomainPtr domain, const char *live, const json_t *list, const json_t *left,
+			bool *ret_frozen, mc_err **err)
+{
+	mc_autofree char *xml = switch_xml(list, left);
+	int outcome;
+
+	stop_merges(domain, left);
+	if (are_tops(domain, left, "path")) {
+		mc_log(MC_LOG_WARNING, AREA, "libvirt does not know that the disks are switched", "instance", w->id, NULL);
+		return MC_IPC_OK;
+	}
+	MC_CRASH_POINT();
+	outcome = check_tops(w, domain, left, err);
+	if (outcome == MC_IPC_OK)
+		outcome = snapshot_take(w, domain, xml, agent_connected(live), ret_frozen, err);
+	MC_CRASH_POINT();
+	return outcome < 0 && leftover_remove(domain, NULL) ? MC_IPC_UNAVAILABLE : outcome;
 }
 
 static int run(const struct work *w, json_t **ret, mc_err **err)
@@ -171,14 +231,9 @@ static int run(const struct work *w, json_t **ret, mc_err **err)
 	if (outcome != MC_IPC_OK)
 		return outcome;
 	if (json_array_size(left) > 0) {
-		mc_autofree char *xml = switch_xml(list, left);
-
-		stop_merges(domain, left);
-		MC_CRASH_POINT();
-		outcome = snapshot_take(w, domain, xml, agent_connected(live), &frozen, err);
+		outcome = switch_disks(w, domain, live, list, left, &frozen, err);
 		if (outcome != MC_IPC_OK)
 			return outcome;
-		MC_CRASH_POINT();
 		mc_log(MC_LOG_INFO, AREA, "disks switched", "instance", w->id, "frozen", frozen ? "yes" : "no", NULL);
 	}
 	*ret = json_pack("{s:b, s:O}", "frozen", frozen, "disks", mc_json_arr(w->doc, "disks"));

@@ -5,9 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <libvirt/virterror.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/fs.h"
 #include "hypervisor/snapshot.h"
 
 static void be_quiet(void *ctx, virErrorPtr error)
@@ -20,9 +23,13 @@ static void be_quiet(void *ctx, virErrorPtr error)
 static void test_failure_is_told(void **state)
 {
 	auto_connection conn = virConnectOpen("test:///default");
-	struct work w = { .id = "i-0123456789abcdef0", .conn = conn };
+	char dir[] = "/tmp/snapshot-test.XXXXXX";
+	struct hypervisor h = { .freezes = mkdtemp(dir) ? freezes_new(dir, NULL) : NULL };
+	struct work w = { .h = &h, .id = "i-0123456789abcdef0", .conn = conn };
+	mc_autofree char *notes = mc_strf("%s/frozen", dir);
 
 	(void)state;
+	assert_non_null(h.freezes);
 	virSetErrorFunc(NULL, be_quiet);
 	assert_non_null(conn);
 	for (int agent = 0; agent < 2; agent++) {
@@ -37,6 +44,9 @@ static void test_failure_is_told(void **state)
 		assert_non_null(strstr(mc_err_msg(err), "switch disks of i-0123456789abcdef0: "));
 		assert_non_null(strstr(mc_err_msg(err), "flags"));
 	}
+	freezes_free(h.freezes);
+	assert_int_equal(rmdir(notes), 0); /* it is thawed, and nobody has to come back to it */
+	assert_int_equal(rmdir(dir), 0);
 }
 
 int main(void)

@@ -1,0 +1,206 @@
+#include "hypervisor/leftover.h"
+
+#include <jansson.h>
+#include <libvirt/libvirt-qemu.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "hypervisor/disk.h"
+
+#define AREA "hypervisor"
+
+/* --- QEMU's monitor ---------------------------------------------------------- */
+
+/* What it returns; NULL where it refuses, and where it cannot be asked. arguments: stolen; NULL is fine. */
+static json_t *ask(virDomainPtr domain, const char *command, json_t *arguments)
+{
+	mc_auto_json json_t *question = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments);
+	mc_autofree char *text = json_dumps(question, JSON_COMPACT);
+	mc_autofree char *answer = NULL;
+	mc_auto_json json_t *doc = NULL;
+
+	if (!text || virDomainQemuMonitorCommand(domain, text, &answer, 0) < 0)
+		return NULL;
+	doc = json_loads(answer, 0, NULL);
+	return json_incref(json_object_get(doc, "return"));
+}
+
+static bool tell(virDomainPtr domain, const char *command, const char *key, const char *value)
+{
+	mc_auto_json json_t *answer = ask(domain, command, json_pack("{s:s}", key, value));
+
+	return answer != NULL;
+}
+
+/* --- what is the domain's ---------------------------------------------------- */
+
+/* Has the XML a source of this number? libvirt calls its nodes "libvirt-NUMBER-…". */
+static bool has_source(const char *xml, unsigned number)
+{
+	mc_autofree char *index = mc_strf(" index='%u'", number);
+
+	for (const char *tag = strstr(xml, "<source "); tag; tag = strstr(tag + 1, "<source ")) {
+		const char *found = strstr(tag, index), *end = strchr(tag, '>');
+
+		if (found && found < end)
+			return true;
+	}
+	return false;
+}
+
+/* Is it the name of something that libvirt made, and that is not the domain's? */
+static bool is_strange(const char *xml, const char *name)
+{
+	unsigned number;
+	char dash;
+
+	return name && sscanf(name, "libvirt-%u%c", &number, &dash) == 2 && dash == '-' && !has_source(xml, number);
+}
+
+/* --- removing ---------------------------------------------------------------- */
+
+/* What others stand on goes after them: as long as something goes, the rest is tried again. How many there were: a device that
+ * has just gone gives its file back a moment later. */
+static size_t remove_named(virDomainPtr domain, const char *xml, const json_t *list, const char *member, const char *command,
+			const char *key)
+{
+	mc_auto_json json_t *gone = json_object();
+	size_t before, there, i;
+	const json_t *one;
+
+	do {
+		before = json_object_size(gone);
+		there = 0;
+		json_array_foreach(list, i, one) {
+			const char *name = mc_json_str(one, member, NULL);
+
+			if (!is_strange(xml, name))
+				continue;
+			there++;
+			if (!json_object_get(gone, name) && tell(domain, command, key, name))
+				json_object_set_new(gone, name, json_true());
+		}
+	} while (json_object_size(gone) > before);
+	return there;
+}
+
+/* Has QEMU such a device? Then the guest is asked to let go of it, if it has not been asked yet. */
+static bool unplug(virDomainPtr domain, const char *alias)
+{
+	mc_auto_json json_t *devices = ask(domain, "qom-list", json_pack("{s:s}", "path", "/machine/peripheral"));
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(devices, i, one) {
+		if (strcmp(mc_json_str(one, "name", ""), alias) != 0)
+			continue;
+		tell(domain, "device_del", "id", alias);
+		return true;
+	}
+	return false;
+}
+
+/* An interface's other half keeps its tap. */
+static bool remove_netdev(virDomainPtr domain, const char *alias)
+{
+	mc_autofree char *id = mc_strf("host%s", alias);
+
+	return tell(domain, "netdev_del", "id", id);
+}
+
+bool leftover_remove(virDomainPtr domain, const char *alias)
+{
+	const char *id = virDomainGetName(domain);
+	mc_autofree char *xml = virDomainGetXMLDesc(domain, 0);
+	mc_auto_json json_t *nodes = NULL;
+	mc_auto_json json_t *objects = NULL;
+	bool unplugged;
+	size_t n;
+
+	if (!xml || (alias && strstr(xml, alias)))
+		return false;
+	unplugged = alias && unplug(domain, alias);
+	nodes = ask(domain, "query-named-block-nodes", json_pack("{s:b}", "flat", true));
+	n = remove_named(domain, xml, nodes, "node-name", "blockdev-del", "node-name");
+	objects = ask(domain, "qom-list", json_pack("{s:s}", "path", "/objects"));
+	n += remove_named(domain, xml, objects, "name", "object-del", "id");
+	n += alias && !unplugged && remove_netdev(domain, alias);
+	if (n || unplugged)
+		mc_log(MC_LOG_WARNING, AREA, "removing what a libvirtd that died has left", "instance", id, "device",
+		       unplugged ? alias : NULL, NULL);
+	return n || unplugged;
+}
+
+/* The number of the source that is this file, or 0. */
+static unsigned source_of(const char *xml, const char *path)
+{
+	mc_autofree char *file = mc_strf(" file='%s'", path);
+	unsigned number = 0;
+
+	for (const char *tag = strstr(xml, "<source "); tag; tag = strstr(tag + 1, "<source ")) {
+		const char *end = strchr(tag, '>'), *found = strstr(tag, file), *index = strstr(tag, " index='");
+
+		if (found && found < end && index && index < end)
+			sscanf(index, " index='%u'", &number);
+	}
+	return number;
+}
+
+void leftover_close(virDomainPtr domain, const char *path)
+{
+	mc_autofree char *xml = virDomainGetXMLDesc(domain, 0);
+	unsigned number = xml ? source_of(xml, path) : 0;
+	mc_autofree char *format = mc_strf("libvirt-%u-format", number);
+	mc_autofree char *storage = mc_strf("libvirt-%u-storage", number);
+
+	if (number && tell(domain, "blockdev-del", "node-name", format))
+		tell(domain, "blockdev-del", "node-name", storage);
+}
+
+/* --- the top ----------------------------------------------------------------- */
+
+/* What QEMU says of the node that the volume's device writes to. Borrowed from blocks; NULL: it has none. */
+static const json_t *top_of(const json_t *blocks, const char *volume)
+{
+	mc_autofree char *alias = disk_alias(volume);
+	mc_autofree char *part = mc_strf("/%s/", alias);
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(blocks, i, one)
+		if (strstr(mc_json_str(one, "qdev", ""), part))
+			return mc_json_obj(one, "inserted");
+	return NULL;
+}
+
+int leftover_depth(virDomainPtr domain, const char *volume)
+{
+	mc_auto_json json_t *blocks = ask(domain, "query-block", NULL);
+
+	return (int)mc_json_int(top_of(blocks, volume), "backing_file_depth", -1);
+}
+
+bool leftover_is_top(virDomainPtr domain, const char *volume, const char *path)
+{
+	mc_auto_json json_t *blocks = ask(domain, "query-block", NULL);
+	mc_auto_json json_t *nodes = ask(domain, "query-named-block-nodes", json_pack("{s:b}", "flat", true));
+	const char *top = mc_json_str(top_of(blocks, volume), "node-name", NULL);
+	unsigned number;
+	const json_t *one;
+	size_t i;
+
+	if (!top || sscanf(top, "libvirt-%u-format", &number) != 1)
+		return false;
+	json_array_foreach(nodes, i, one) {
+		mc_autofree char *storage = mc_strf("libvirt-%u-storage", number);
+
+		if (strcmp(mc_json_str(one, "node-name", ""), storage) == 0)
+			return strcmp(mc_json_str(one, "file", ""), path) == 0;
+	}
+	return false;
+}

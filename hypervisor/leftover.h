@@ -1,0 +1,24 @@
+/* What a libvirtd that was killed in the middle of a call has left in a QEMU. libvirt 9.0 writes down at a call's end what
+ * it did, so that its successor knows nothing of it, and each repetition of the call fails: the file is open already, the
+ * device is there. QEMU itself is asked here, in its own words (docs/interop/qemu-qmp-ref). */
+#ifndef MC_HYPERVISOR_LEFTOVER_H
+#define MC_HYPERVISOR_LEFTOVER_H
+
+#include <libvirt/libvirt.h>
+#include <stdbool.h>
+
+/* Have QEMU let go of the device of this alias (NULL: none), which the domain does not have, and of all files and keys
+ * that are not the domain's. Was there anything, gone now or not
+ * yet? Then the call that failed is to be tried again. */
+bool leftover_remove(virDomainPtr domain, const char *alias);
+
+/* Does the volume's disk write to this file, whatever libvirt believes? */
+bool leftover_is_top(virDomainPtr domain, const char *volume, const char *path);
+
+/* How many files lie under the one that the volume's disk writes to, whatever libvirt believes; -1: not known. */
+int leftover_depth(virDomainPtr domain, const char *volume);
+
+/* Have QEMU close a file that libvirt believes to be in a chain; one that is in use stays open. */
+void leftover_close(virDomainPtr domain, const char *path);
+
+#endif
