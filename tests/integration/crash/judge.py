@@ -2,15 +2,27 @@
 
 import collections
 import os
+import pathlib
 import select
 import signal
 import socket
+import subprocess
 import threading
 
 Point = collections.namedtuple("Point", "step daemon place number")
 Point.__doc__ = "The number-th time that this daemon passes this place in this step of a life."
 
-DAEMONS = ("api", "storaged", "netd", "hypervisor")
+DAEMONS = ("api", "storaged", "netd", "hypervisor", "libvirtd")
+# What libvirtd tells a QEMU, or an agent, without changing anything.
+QUESTIONS = ("qmp:query-", "qmp:qom-get", "qmp:qom-list", "qmp:device-list", "qmp:qmp_capabilities", "agent:guest-sync")
+
+
+def libvirtd_points(directory):
+    """The library that gives libvirtd its points, to be named by LD_PRELOAD; its path."""
+    library = pathlib.Path(directory) / "libvirtd_points.so"
+    source = pathlib.Path(__file__).resolve().parent / "libvirtd_points.c"
+    subprocess.run(["gcc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    return library
 
 
 def kill_and_wait(pid):
@@ -37,6 +49,7 @@ class Judge(threading.Thread):
         self.step, self.passed = "birth", collections.Counter()
         self.recovering = set()
         self.failure = None
+        self.lock = threading.Lock()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.bind(str(path))
         os.chmod(path, 0o666)
@@ -44,8 +57,9 @@ class Judge(threading.Thread):
         self.start()
 
     def begin(self, step):
-        """From here on points are numbered anew."""
-        self.step, self.passed = step, collections.Counter()
+        """From here on points are numbered anew; nothing dies any more because of those before."""
+        with self.lock:
+            self.step, self.passed = step, collections.Counter()
 
     def run(self):
         while True:
@@ -59,9 +73,10 @@ class Judge(threading.Thread):
     def hear(self, asking):
         words = asking.recv(4096).decode().split()
         daemon = words[0].removeprefix("minicloud-") if words else ""
-        if daemon not in DAEMONS:
+        if daemon not in DAEMONS or words[1].startswith(QUESTIONS):
             return
         credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        where = "recovery" if daemon in self.recovering else self.step, daemon, words[1]
-        self.passed[where] += 1
-        self.verdict(Point(*where, self.passed[where]), int.from_bytes(credentials[:4], "little"))
+        with self.lock:
+            where = "recovery" if daemon in self.recovering else self.step, daemon, words[1]
+            self.passed[where] += 1
+            self.verdict(Point(*where, self.passed[where]), int.from_bytes(credentials[:4], "little"))

@@ -11,9 +11,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "crash"))
+from judge import libvirtd_points  # noqa: E402  (the path above)
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = ROOT / "build"
@@ -33,6 +37,18 @@ def boot_sector(text, obeys_button):
         rest += bytes.fromhex("FB F4 EBFC")
     code += (0x7C00 + len(code) + 2 + len(rest)).to_bytes(2, "little") + rest + text.encode() + b"\0"
     return code.ljust(510, b"\0") + b"\x55\xaa" + bytes((1 << 20) - 512)
+
+
+def ejecting_sector(text):
+    """A disk that prints the text, and again each time that it has read a byte from the serial port and then let go of all
+    devices that the host wants back: by the registers at 0xcc0 (QEMU's docs/specs/acpi_pci_hotplug), bus by bus."""
+    code = bytes.fromhex("FA 31C0 8ED8"                             # cli; ds = 0
+                         "BE427C FC AC 84C0 7406 BAF803 EE EBF5"    # each byte of the text to port 0x3f8
+                         "BAFD03 EC A801 74F8 BAF803 EC"            # wait for a byte from there
+                         "6631C9 BAD00C 6689C8 66EF"                # select the next bus
+                         "BAC40C 66ED 6685C0 7405 BAC80C 66EF"      # eject what is to go
+                         "41 83F920 75E3 EBC3")
+    return (code + text.encode() + b"\0").ljust(510, b"\0") + b"\x55\xaa" + bytes((1 << 20) - 512)
 
 
 class Failure(Exception):
@@ -108,6 +124,7 @@ class Node:
         self.libvirt, self.store = self.dir / "libvirt", self.dir / "store"
         self.console, self.socket = self.dir / "own/console", self.dir / "run/hypervisor.sock"
         self.ended = self.dir / "run/ended"
+        self.points, self.preload = self.dir / "points", libvirtd_points(self.dir)
         self.daemon = None
         self.log = self.dir / "hypervisor.log"
         names = {user.pw_name for user in pwd.getpwall()}
@@ -140,7 +157,8 @@ class Node:
 
     def start_libvirtd(self):
         users = ("minicloud-qemu", "minicloud-disk", "minicloud") if self.users else ("root", "root", "root")
-        self.inside(ROOT / "deploy/private-libvirtd", "start", self.libvirt, *users)
+        self.inside(ROOT / "deploy/private-libvirtd", "start", self.libvirt, *users,
+                    env={**os.environ, "LD_PRELOAD": str(self.preload), "MINICLOUD_CRASH": str(self.points)})
 
     def stop_libvirtd(self):
         self.inside(ROOT / "deploy/private-libvirtd", "stop", self.libvirt)

@@ -4,7 +4,9 @@ import base64
 import concurrent.futures
 import json
 import os
+import pathlib
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +17,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from node import BUILD, Failure, Node, ROOT  # noqa: E402  (the path above)
+from node import BUILD, Failure, Node, ROOT, ejecting_sector  # noqa: E402  (the path above)
+from judge import Judge, kill_and_wait  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +335,149 @@ def test_an_end_with_the_host(node, make):
     node.start_daemon()
     answer = instance.get()
     assert (answer["state"], answer["reason"]) == ("stopped", "unknown")
+
+
+def terminal_of(pid):
+    """The other end of a QEMU's serial port."""
+    for path in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        found = re.search(r"^tty-index:\s*(\d+)", path.read_text(encoding="ascii"), re.M)
+        if found:
+            return f"/dev/pts/{found[1]}"
+    raise AssertionError("it has none")
+
+
+def let_go(node, instance, pid, said):
+    """Have a guest of ejecting_sector() let go of all that it is to; it has spoken so often then."""
+    with open(os.open(terminal_of(pid), os.O_WRONLY | os.O_NOCTTY), "wb", buffering=0) as terminal:
+        terminal.write(b"!")
+        prints(node, instance, "HERE\r\n" * said)  # QEMU looks now and then whether somebody holds the other end
+
+
+@pytest.fixture
+def ejecting(node, make):
+    """A running guest that lets go when it is told to, with a second disk; and its QEMU."""
+    instance = make()
+    pathlib.Path(instance.document["disks"][0]["path"]).write_bytes(ejecting_sector("HERE\r\n"))
+    instance.second = f"vol-{'8' * 17}"
+    instance.document["disks"].append({"volume": instance.second, "path": str(qcow2(node, "second")), "format": "qcow2"})
+    pid = instance.run()["pid"]
+    prints(node, instance, "HERE\r\n")
+    return instance, pid
+
+
+def qcow2(node, name, backing=None):
+    """A disk as storaged would own it."""
+    path = node.store / f"{name}.qcow2"
+    words = ["-b", backing.name, "-F", "qcow2"] if backing else [path, "1M"]
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *words, *([path] if backing else [])], check=True, cwd=node.store)
+    if node.users:
+        shutil.chown(path, group="minicloud-disk")
+    path.chmod(0o660)
+    return path
+
+
+@pytest.fixture
+def judge(node):
+    """Asked at libvirtd's points; its verdict is given later."""
+    it = Judge(node.points, lambda point, pid: it.decide(point, pid))
+    it.decide = lambda point, pid: None
+    it.begin("now")
+    yield it
+    node.points.unlink()
+    assert not it.failure
+
+
+def test_a_guest_lives_that_let_go_when_asked_again(node, events, ejecting, judge):
+    """libvirt 9.0 does not write down that a device is gone which it finds gone already when it asks for it. Its successor
+    would miss the device in QEMU, and end the guest."""
+    instance, pid = ejecting
+    nic = f"{instance.url}/nics/eni-{'7' * 17}"
+    node.call("PUT", nic, {"mac": "06:00:00:00:00:77", "link": "down"})
+    asked = []
+
+    def decide(point, _):
+        """QEMU has no such device any more before the second request reaches it."""
+        if point.place == "qmp:device_del":
+            asked.append(point)
+        if len(asked) == 2:
+            let_go(node, instance, pid, 2)
+
+    judge.decide = decide
+    assert node.call("DELETE", nic) == {"state": "detaching"}
+    assert node.call("DELETE", nic) == {"state": "detached"}
+    assert len(asked) == 2
+    os.kill(node.libvirtd_pid(), signal.SIGKILL)
+    events.expect(event="resync", reason="settled")
+    answer = instance.get()
+    assert (answer["state"], answer.get("pid")) == ("running", pid)
+    assert [n["eni"] for n in answer["nics"]] == [instance.document["nics"][0]["eni"]]
+
+
+def dies_once(judge, place, after=None):
+    """libvirtd at that place, the first time after it has passed another."""
+    passed = []
+
+    def decide(point, pid):
+        if point.place == place and (not after or after in passed) and "dead" not in passed:
+            passed.append("dead")
+            kill_and_wait(pid)
+        passed.append(point.place)
+
+    judge.decide = decide
+    return passed
+
+
+def insists(node, method, path, body, meanwhile=lambda: None):
+    """As the API daemon does: again, until it is done."""
+    def done():
+        try:
+            return node.call(method, path, body)
+        except Failure as e:
+            assert e.status == 503, e
+            meanwhile()
+            return None
+    node.wait_for(done)
+
+
+@pytest.mark.parametrize("what", ["disk", "nic"])
+@pytest.mark.parametrize("place", ["qmp:device_add", "save:domain"])
+def test_libvirtd_dies_while_it_attaches(node, ejecting, judge, place, what):
+    """The file is open in QEMU, and the guest perhaps has the device, of which libvirtd's successor knows nothing."""
+    instance, pid = ejecting
+    new = {"disk": f"vol-{'9' * 17}", "nic": f"eni-{'9' * 17}"}[what]
+    passed = dies_once(judge, place, "qmp:device_add" if place == "save:domain" else None)
+    said = []
+
+    def meanwhile():
+        if "qmp:device_del" in passed and not said:
+            said.append(True)
+            let_go(node, instance, pid, 2)
+
+    words = {"path": str(qcow2(node, "third")), "format": "qcow2"} if what == "disk" else {"mac": "06:00:00:00:00:99", "link": "down"}
+    insists(node, "PUT", f"{instance.url}/{what}s/{new}", words, meanwhile)
+    assert "dead" in passed
+    answer = instance.get()
+    assert (answer["state"], answer.get("pid")) == ("running", pid)
+    assert new in [*(d["volume"] for d in answer["disks"]), *(n["eni"] for n in answer["nics"])]
+
+
+def opened(pid):
+    return {os.path.basename(os.readlink(path)) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir() if path.exists()}
+
+
+@pytest.mark.parametrize("place", ["qmp:transaction", "save:domain"])
+def test_libvirtd_dies_while_it_switches(node, ejecting, judge, place):
+    """QEMU has the new file open, or writes to it already, of which libvirtd's successor knows nothing."""
+    instance, pid = ejecting
+    passed = dies_once(judge, place, "qmp:transaction" if place == "save:domain" else None)
+    overlay = qcow2(node, "overlay", node.store / "second.qcow2")
+    insists(node, "POST", instance.url + "/snapshot", {"disks": [{"volume": instance.second, "path": str(overlay)}]})
+    assert "dead" in passed
+    assert instance.get().get("pid") == pid and {"second.qcow2", "overlay.qcow2"} <= opened(pid)
+    before = overlay.stat().st_size  # it writes there: the other file is not even open for it
+    modes = {os.path.basename(os.readlink(p)): os.stat(p, follow_symlinks=False).st_mode & 0o200
+             for p in pathlib.Path(f"/proc/{pid}/fd").iterdir() if p.exists()}
+    assert before and modes["overlay.qcow2"] and not modes["second.qcow2"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
