@@ -157,6 +157,16 @@ crash-sweep: crash-build
 disk-trouble: all
 	$(Q)tests/run integration -- tests/integration/disks/full_disk.py
 
+# Everybody killed at every point of instances' and volumes' lives, of which `make test` does a part (docs/crashes.md).
+crash-matrix: crash-build
+	$(Q)tests/run crash -- --share 100 $(MATRIX)
+
+# Everybody killed at any time: HUNTS rounds of HUNT_SECONDS, the first with the seed SEED, or with any.
+HUNTS ?= 5
+HUNT_SECONDS ?= 60
+crash-hunt: crash-build
+	$(Q)tests/run hunt -- --rounds $(HUNTS) --seconds $(HUNT_SECONDS) $(if $(SEED),--seed $(SEED))
+
 # Random operations on volumes and snapshots against a model of what each must read: OPERATIONS for each of SEEDS
 # seeds, from FIRST on; a failure says which one it was. `make test` does a few of other seeds each time.
 SEEDS ?= 40
@@ -224,5 +234,5 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: bench property shared-volumes crash-sweep disk-trouble fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
+.PHONY: bench property shared-volumes crash-sweep crash-matrix crash-hunt disk-trouble fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:

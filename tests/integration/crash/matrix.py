@@ -1,15 +1,16 @@
 #!/usr/bin/python3
-"""Kill everything that can be killed at every point of an instance's life.
+"""Kill everything that can be killed at every point of an instance's life, and of a volume's.
 
-usage: tests/integration/crash/matrix.py [--workers N] [--only WORD]...
+usage: tests/integration/crash/matrix.py [--workers N] [--scene NAME]... [--share PERCENT] [--only WORD]...
 
 Needs `make crash-build` and root; run inside namespaces, as tests/run does. Every worker
 has a cloud of its own. First it lives undisturbed and notes which numbered points each
-daemon passes in which step. At every one of these is then killed: the daemon itself, at the
-points of hypervisor also libvirtd, at those of netd also dnsmasq. Many die in one life, each
-victim at most once in a step; and a daemon once more while it recovers, at points not yet seen
-there. The life has to go as an undisturbed one did (trial.py). --only: points that have
-the word in them, as printed. Ends with "N passed, N failed".
+daemon passes in which step, and before which commands libvirtd stands that go to the guest's QEMU or to its
+agent. At every one of these is then killed whoever the scene names: the daemon itself, libvirtd, dnsmasq, QEMU
+(scenes.py). Many die in one life, each victim at most once in a step; and a daemon once more while it recovers, at
+points not yet seen there. The life has to go as an undisturbed one did (trial.py, volumes.py). --only: points
+that have the word in them, as printed. --share: so many of a hundred points, the same ones each time; without it as many as
+the scene says. Ends with "N passed, N failed".
 """
 
 import argparse
@@ -20,22 +21,25 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 
 from judge import Judge, Point, kill_and_wait
-from trial import ENDS, ROOT, Life, Nurse, TrialCloud, soon
+from scenes import SCENES
+from trial import ROOT, Nurse, soon
 
 # Of libvirt's functions those that ask nobody.
 LOCAL_CALLS = {"virConnectIsAlive", "virDomainFree", "virDomainGetName", "virDomainGetUUIDString",
                "virDomainSnapshotFree", "virDomainStatsRecordListFree"}
 MAX_FAILURES = 3
 IDLE_LIVES = 8  # without a kill: what is left is never passed any more
+NURSED = ("api", "storaged", "netd", "hypervisor")  # libvirtd and dnsmasq have others who start them again
 
 
 class Executioner:
     """Knows what is still to be killed where, and does it."""
 
-    def __init__(self, cloud):
-        self.cloud = cloud
+    def __init__(self, cloud, victims):
+        self.cloud, self.victims = cloud, victims
         self.todo, self.notes = set(), None  # {(point, victim)}; noted while it is a set
         self.recovered = set()
         self.killed, self.times = [], []     # in this life
@@ -48,24 +52,18 @@ class Executioner:
         self.killed, self.times = [], []
 
     def begin(self, step):
+        """Who died in the step before this one."""
         self.times.append((step, time.monotonic()))
-        self.served.clear()
         self.judge.begin(step)
-
-    def victims(self, point):
-        """Who is there to be killed: {name: pids}; None for the asking daemon itself."""
-        found = {point.daemon: None}
-        if point.daemon == "netd":
-            found["dnsmasq"] = self.cloud.dnsmasq_pids()
-        if point.daemon == "hypervisor":
-            found["libvirtd"] = [p for p in [self.cloud.libvirtd_pid()] if p]
-        return {name: pids for name, pids in found.items() if pids or pids is None}
+        served = set(self.served)
+        self.served.clear()
+        return served
 
     def verdict(self, point, pid):
         if point.step == "recovery":
             self.verdict_on_recovering(point, pid)
         elif point.step:
-            for victim, pids in self.victims(point).items():
+            for victim, pids in self.victims(self.cloud, point).items():
                 if self.notes is not None:
                     self.notes.add((point, victim))
                 elif (point, victim) in self.todo and victim not in self.served:
@@ -88,11 +86,11 @@ class Executioner:
         self.served.add(victim)
         self.todo.discard((point, victim))
         self.killed.append((point, victim))
-        if victim == point.daemon:
+        if victim in NURSED:
             self.judge.recovering.add(victim)
         for pid in pids:
             kill_and_wait(pid)
-        if victim == point.daemon:
+        if victim in NURSED:
             self.nurse.patients.put(victim)
 
     def settle(self):
@@ -106,8 +104,9 @@ class Executioner:
 class Worker:
     """A cloud at a time, and the lives on it."""
 
-    def __init__(self):
-        self.cloud = self.executioner = self.image = None
+    def __init__(self, scene):
+        self.scene = scene
+        self.cloud = self.executioner = None
         self.references, self.lives, self.passed = {}, 0, 0
 
     def begin_cloud(self):
@@ -115,12 +114,13 @@ class Worker:
         if self.cloud:
             self.end_cloud()
         before = self.executioner
-        self.cloud = TrialCloud()
-        self.executioner = Executioner(self.cloud)
+        self.cloud = self.scene.cloud()
+        self.executioner = Executioner(self.cloud, self.scene.victims)
         if before:
             self.executioner.todo, self.executioner.recovered = before.todo, before.recovered
         self.cloud.start()
-        self.image, self.references = self.cloud.tiny_image(), {}
+        self.cloud.begin_lives()
+        self.references = {}
 
     def end_cloud(self):
         self.cloud.purge()
@@ -130,9 +130,9 @@ class Worker:
         """What went wrong, or None."""
         self.lives += 1
         self.executioner.begin_life()
-        life = Life(self.cloud, self.executioner.begin, self.references)
+        life = self.scene.life(self.cloud, self.executioner, self.references)
         try:
-            life.live(self.image, f"life-{self.lives}", end)
+            life.live(f"life-{self.lives}", end)
             self.executioner.settle()
             return None
         except Exception as e:  # pylint: disable=broad-except  # whatever it was, it is reported
@@ -143,16 +143,18 @@ class Worker:
     def undisturbed(self):
         """The points of a life with each end."""
         self.executioner.notes = set()
-        for end in ENDS:
+        for end in self.scene.ends:
             trouble = self.live(end)
             assert not trouble, f"an undisturbed life: {trouble}\n{self.cloud.logs()}"
         notes, self.executioner.notes = self.executioner.notes, None
+        passed = {point.place for point, _ in notes}
+        assert passed >= self.scene.passes, f"{self.scene.passes - passed} is not passed at all"
         return notes
 
     def busiest_end(self, wanted):
-        """That which needs the most lives yet."""
+        """That which needs the most lives yet, by the steps that only it has."""
         left = collections.Counter((point.step, victim) for point, victim in self.executioner.todo & wanted)
-        return max(ENDS, key=lambda end: max(n for (step, _), n in [*left.items(), ((end, ""), 0)] if step == end))
+        return max(self.scene.ends, key=lambda end: max((n for (step, _), n in left.items() if end in step.split()), default=0))
 
     def kill_all(self, wanted):
         failures = idle = 0
@@ -179,7 +181,7 @@ class Worker:
     def work(self):
         try:
             self.begin_cloud()
-            say({"noted": [sorted(map(list_of, self.undisturbed())) for _ in range(2)]})
+            say({"noted": [sorted(map(list_of, self.undisturbed())) for _ in range(self.scene.rounds)]})
             orders = json.loads(sys.stdin.readline())
             wanted = set(map(key_of, orders["wanted"]))
             self.executioner.todo = wanted | set(map(key_of, orders["if met"]))
@@ -209,11 +211,12 @@ def say(document):
 class Foreman:
     """Shares the points out among the workers."""
 
-    def __init__(self, options):
+    def __init__(self, options, scene):
         self.only = options.only or []
+        self.shares = SCENES[scene].shares if options.share is None else {"": options.share}
         words = ["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc",
                  "--kill-child", "bash", "-c", 'ip link set lo up; "$@"; exit $?', "worker", sys.executable,
-                 __file__, "--work"]
+                 __file__, "--work", scene]
         self.workers = [subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
                         for _ in range(options.workers)]
 
@@ -226,11 +229,15 @@ class Foreman:
             print(f"worker {number} " + said["show"].rstrip(), flush=True)
         return None
 
+    def is_wanted(self, name):
+        share = min(percent for word, percent in self.shares.items() if word in name)
+        return all(w in name for w in self.only) and zlib.crc32(name.encode()) % 100 < share
+
     def share_out(self, noted):
         """What every undisturbed life has passed must be killed at, the rest if it is met."""
         lives = [set(map(key_of, life)) for worker in noted for life in worker]
-        wanted = sorted(k for k in set.intersection(*lives) if all(w in name_of(k) for w in self.only))
-        others = sorted(set.union(*lives) - set.intersection(*lives)) if not self.only else []
+        wanted = sorted(k for k in set.intersection(*lives) if self.is_wanted(name_of(k)))
+        others = sorted(k for k in set.union(*lives) - set.intersection(*lives) if self.is_wanted(name_of(k)) and not self.only)
         print(f"{len(wanted)} points to kill at, {len(others)} more are passed only sometimes", flush=True)
         wanted.sort(key=lambda key: (key[0].step, key[1]))  # each gets as much of everything
         for i, worker in enumerate(self.workers):
@@ -277,16 +284,21 @@ def calls_without_point():
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--scene", action="append", choices=SCENES)
+    parser.add_argument("--share", type=int)
     parser.add_argument("--only", action="append")
-    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--work", choices=SCENES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        Worker().work()
+        Worker(SCENES[options.work]).work()
         return 0
     bare = calls_without_point()
     print("\n".join(["without a point in libvirt_points.h: " + call for call in bare]), end="\n" if bare else "")
-    passed, failed = Foreman(options).run()
-    failed += len(bare)
+    passed, failed = 0, len(bare)
+    for scene in options.scene or [name for name, scene in SCENES.items() if options.share or scene.shares[""]]:
+        print(f"scene {scene}:", flush=True)
+        good, bad = Foreman(options, scene).run()
+        passed, failed = passed + good, failed + bad
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -1,6 +1,7 @@
 """A cloud of the daemons that have the crash points in them, and the lives of instances on it."""
 
 import hashlib
+import http.client
 import json
 import os
 import pathlib
@@ -15,33 +16,42 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "hypervisor")]
 import botocore.exceptions  # noqa: E402
 from cloud import ROOT, Cloud, run, wait_until  # noqa: E402
 from node import boot_sector  # noqa: E402
+from judge import libvirtd_points  # noqa: E402
 import rooms  # noqa: E402
 
+BIN = ROOT / "build-crash"
 LIFE_S = 60
 SOON_S = 10
 RETRIED = {"Unavailable", "InternalError", "503", "500"}
-ENDS = ("terminate", "force")
 CONFIG = """[hypervisor]
 accelerator = tcg
-hotplug_slots = 0
+hotplug_slots = {slots}
 """
 
 
 class TrialCloud(Cloud):
     """Its image is a boot sector that obeys the power button: up at once, and off at once."""
 
+    slots = 0
+
     def __init__(self):
         super().__init__()
         self.points = self.directory / "points"
         self.config = self.directory / "conf"
-        self.config.write_text(CONFIG, encoding="ascii")
+        self.config.write_text(CONFIG.format(slots=self.slots), encoding="ascii")
         os.environ["MINICLOUD_CRASH"] = str(self.points)
+        self.preload = libvirtd_points(self.directory)
+        self.image = self.qemu = None
+
+    def begin_lives(self):
+        """When all is up."""
+        self.image = self.tiny_image()
 
     def launcher(self, command, *arguments, check=True):
         words = [ROOT / "deploy" / "launcher", command, *arguments, "--home", self.home, "--run", self.run,
-                 "--bin", ROOT / "build-crash", "--private-libvirtd", "--config", self.config]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False,
-                              stdin=subprocess.DEVNULL)
+                 "--bin", BIN, "--private-libvirtd", "--config", self.config]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL,
+                              env={**os.environ, "LD_PRELOAD": str(self.preload)})
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -68,15 +78,38 @@ class TrialCloud(Cloud):
             parts.append(f"---- {path.name}\n" + "\n".join(lines[-60:]))
         return "\n".join(parts)
 
-    def libvirtd_pid(self):
+    def tell(self, daemon, method, path, body=None):
+        """The daemon's answer; {} where there is none, or a refusal."""
         try:
-            pid = int((self.home / "libvirt/run/libvirtd.pid").read_text(encoding="ascii"))
-            return pid if b"libvirtd" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() else None
-        except (OSError, ValueError):
-            return None
+            status, answer = self.socket_call(daemon, method, path, body)
+        except (OSError, ValueError, http.client.HTTPException):
+            return {}
+        return answer if status == 200 else {}
+
+    def pids(self, name):
+        """The processes of that name, by their pid files, for it is asked at every point."""
+        if name == "dnsmasq":
+            return self.dnsmasq_pids()
+        if name == "QEMU":
+            return self.qemu_pids()
+        path = self.home / "libvirt/run/libvirtd.pid" if name == "libvirtd" else self.run / f"{name}.pid"
+        try:
+            pid = int(path.read_text(encoding="ascii").split()[0])
+            return [pid] if name.encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() else []
+        except (OSError, ValueError, IndexError):
+            return []
+
+    def qemu_pids(self):
+        """The one guest's, looked for only while it is not where it was."""
+        try:
+            if self.qemu and b"guest=i-" in pathlib.Path(f"/proc/{self.qemu}/cmdline").read_bytes():
+                return [self.qemu]
+        except OSError:
+            pass
+        self.qemu = next(iter(rooms.processes("guest=i-")), None)
+        return [self.qemu] if self.qemu else []
 
     def dnsmasq_pids(self):
-        """By their pid files, for it is asked at every point of netd."""
         found = []
         for path in (self.run / "netd").glob("*/dnsmasq.pid"):
             try:
@@ -139,10 +172,10 @@ def soon(what, condition, timeout=SOON_S):
 
 
 class Life:
-    """One instance from its launch to its end; begin(step) is called before each step."""
+    """One instance from its launch to its end; executioner.begin(step) is called before each step."""
 
-    def __init__(self, cloud, begin, references):
-        self.cloud, self.begin, self.references = cloud, begin, references
+    def __init__(self, cloud, executioner, references):
+        self.cloud, self.begin, self.references = cloud, executioner.begin, references
         self.ec2 = cloud.client()
         self.id = self.group = self.vpc = None
         self.names = {}
@@ -217,7 +250,7 @@ class Life:
     def check_names(self):
         """A dnsmasq serves what it should."""
         directory = self.cloud.run / "netd" / self.vpc
-        soon("one dnsmasq", lambda: len(self.cloud.dnsmasq_pids()) == 1 and len(rooms.processes("dnsmasq.conf")) == 1)
+        soon("one dnsmasq", lambda: len(self.cloud.pids("dnsmasq")) == 1 and len(rooms.processes("dnsmasq.conf")) == 1)
         for name in ("dhcp-hosts", "dns-hosts", "dnsmasq.conf"):
             text = (directory / name).read_text(encoding="ascii")
             for real in sorted(self.names, key=len, reverse=True):
@@ -226,21 +259,41 @@ class Life:
 
     # --- the steps
 
-    def live(self, image, token, end):
-        words = {"ImageId": image, "InstanceType": "t3.nano", "MinCount": 1, "MaxCount": 1, "ClientToken": token}
-        self.launch(words)
-        self.change_rules()
-        self.reboot()
-        self.stop_and_start()
-        self.end(end)
-        self.make_and_drop_vpc()
+    def live(self, token, end):
+        words = {"ImageId": self.cloud.image, "InstanceType": "t3.nano", "MinCount": 1, "MaxCount": 1, "ClientToken": token}
+        if end == "sealed":
+            self.live_sealed(words)
+        else:
+            self.launch(words)
+            self.change_rules()
+            self.reboot()
+            self.stop_and_start()
+            self.end(end)
+            self.make_and_drop_vpc()
         self.begin("")
         again = insist(self.ec2.run_instances, **words)["Instances"]
         assert [i["InstanceId"] for i in again] == [self.id], "one token made two instances"
         self.nothing_left()
 
-    def launch(self, words):
-        self.begin("launch")
+    def live_sealed(self, words):
+        """With an encrypted root: its key goes from storaged to libvirtd, and is forgotten."""
+        words["BlockDeviceMappings"] = [{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True}}]
+        self.launch(words, "sealed launch")
+        self.guest_is_up()
+        self.begin("sealed stop")
+        insist(self.ec2.stop_instances, InstanceIds=[self.id])
+        self.reach("stopped")
+        self.begin("sealed start")
+        insist(self.ec2.start_instances, InstanceIds=[self.id])
+        self.reach("running")
+        self.learn_names()
+        self.guest_is_up()
+        self.begin("sealed end")
+        insist(self.ec2.terminate_instances, InstanceIds=[self.id])
+        self.reach("terminated")
+
+    def launch(self, words, step="launch"):
+        self.begin(step)
         answer = insist(self.ec2.run_instances, **words)["Instances"][0]
         self.id, self.vpc, self.group = (answer["InstanceId"], answer["VpcId"],
                                          answer["SecurityGroups"][0]["GroupId"])
