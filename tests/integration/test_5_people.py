@@ -250,7 +250,7 @@ def test_doctor_of_a_cloud_that_lacks_daemons(cloud):
 
 
 MEASURED = {
-    "api": {"instances", "accelerator", "events_total", "interface_bytes_total", "instance_cpu_seconds_total"},
+    "api": {"instances", "accelerator", "events_total", "interface_bytes_total"},
     "hypervisor": {"ipc_requests_total", "hypervisor_domains", "hypervisor_libvirt_errors_total", "hypervisor_work_seconds"},
     "netd": {"ipc_requests_total", "netd_networks", "netd_rules", "netd_dropped_packets_total", "netd_nft_seconds"},
     "storaged": {"ipc_requests_total", "storaged_layers", "storaged_store_free_bytes", "storaged_volume_chain_files"},
