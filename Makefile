@@ -119,9 +119,12 @@ unit: $(UNIT)
 check: unit
 	$(Q)fail=0; for t in $(UNIT); do echo "== $$t"; $$t || fail=1; done; exit $$fail
 
+ASAN_OPT := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+asan_build = $(MAKE) --no-print-directory B=build-asan HARDEN= OPT="$(ASAN_OPT)" $(1)
+unit-asan:
+	+$(Q)$(call asan_build,unit)
 check-asan:
-	$(Q)$(MAKE) --no-print-directory B=build-asan HARDEN= \
-	  OPT="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" check
+	+$(Q)$(call asan_build,check)
 
 check-clang:
 	$(Q)$(MAKE) --no-print-directory B=build-clang CC=$(CLANG) all unit
@@ -234,5 +237,5 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: bench property shared-volumes crash-sweep crash-matrix crash-hunt disk-trouble fuzz fuzz-smoke crash-build man install all unit check check-asan check-clang deps demo down test clean
+.PHONY: bench property shared-volumes crash-sweep crash-matrix crash-hunt disk-trouble fuzz fuzz-smoke crash-build man install all unit check unit-asan check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:
