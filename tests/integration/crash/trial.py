@@ -221,7 +221,7 @@ class Life:
         public = nic.get("Association", {}).get("PublicIp")
         self.names = {eni: "ENI", eni.replace("-", "_"): "ENI_", "mt" + eni[4:17]: "TAP", nic["MacAddress"]: "MAC",
                       "fe" + nic["MacAddress"][2:]: "TAP-MAC", ip: "IP", "ip-" + ip.replace(".", "-"): "HOST",
-                      self.id: "INSTANCE"}
+                      self.id: "INSTANCE", str(int(nic["MacAddress"].replace(":", ""), 16)): "4711"}
         if public:
             self.names[public] = "PUBLIC"
             self.names["ec2-" + public.replace(".", "-")] = "PUBLIC-HOST"
