@@ -87,9 +87,11 @@ def look(cloud):
 def test_without_credits_at_the_baseline(cloud, pair):
     """A t3.nano that has used up what it had is slowed down by the kernel in standard mode, and not in unlimited mode."""
     guest, ec2 = pair[0], cloud.client()
-    (group,) = CPU_GROUPS.glob(f"qemu-*-{guest.id}.libvirt-qemu") if CPU_GROUPS.is_dir() else (None,)
-    if not group:
+    # A group of a QEMU that was killed stays behind, empty.
+    groups = [g for g in CPU_GROUPS.glob(f"qemu-*-{guest.id}.libvirt-qemu") if (g / "vcpu0" / "tasks").read_text(encoding="ascii")]
+    if not CPU_GROUPS.is_dir():
         pytest.skip("SKIPPED LOUDLY: no control groups of version 1 here, the baseline is not tried")
+    (group,) = groups
 
     def state():
         quota = int((group / "vcpu0" / "cpu.cfs_quota_us").read_text(encoding="ascii"))
@@ -105,7 +107,8 @@ def test_without_credits_at_the_baseline(cloud, pair):
     busy = guest.ssh("for n in 1 2; do (while :; do :; done) </dev/null >/dev/null 2>&1 & echo $!; done").split()
     try:
         mode("standard")
-        wait_until("it is at its baseline", lambda: (look(cloud), state()[0] == 5000)[1], BOOT_S)
+        # What it has is used up by the processor seconds that it gets: few, on a busy machine.
+        wait_until("it is at its baseline", lambda: (look(cloud), state()[0] == 5000)[1], 8 * BOOT_S)
         before = state()[1]
         wait_until("the kernel holds it back", lambda: state()[1] > before + 10, BOOT_S)
     finally:
