@@ -107,8 +107,9 @@ def test_without_credits_at_the_baseline(cloud, pair):
     busy = guest.ssh("for n in 1 2; do (while :; do :; done) </dev/null >/dev/null 2>&1 & echo $!; done").split()
     try:
         mode("standard")
-        # What it has is used up by the processor seconds that it gets: few, on a busy machine.
-        wait_until("it is at its baseline", lambda: (look(cloud), state()[0] == 5000)[1], 8 * BOOT_S)
+        # What it has is used up by the processor seconds that it gets: few, on a busy machine. The last
+        # of it is dealt out in ever smaller parts, so that the baseline of 5000 is neared more than met.
+        wait_until("it is near its baseline", lambda: (look(cloud), 5000 <= state()[0] < 15000)[1], 8 * BOOT_S)
         before = state()[1]
         wait_until("the kernel holds it back", lambda: state()[1] > before + 10, BOOT_S)
     finally:
