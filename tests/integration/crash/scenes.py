@@ -27,7 +27,7 @@ def victims_by(table):
 
 SCENES = {
     "instances": Scene(TrialCloud, Life, ("terminate", "force", "sealed"), 2, victims_by(OF_INSTANCES), {"qmp:cont"},
-                       {"": 100, "sealed": 12, "at libvirtd": 12}),
+                       {"": 100, "sealed": 12, "at libvirtd": 0}),
     "volumes": Scene(VolumeCloud, VolumeLife, ("plain", "sealed", "long"), 1, victims_by(OF_VOLUMES),
                      {"agent:guest-fsfreeze-freeze", "agent:guest-fsfreeze-thaw", "qmp:block-commit", "qmp:block-stream",
                       "qmp:device_del", "qmp:block_resize"}, {"": 0}),
