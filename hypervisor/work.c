@@ -80,10 +80,18 @@ static void write_down(virDomainPtr domain)
 
 int work_unplug(const struct work *w, virDomainPtr domain, const char *alias, mc_err **err)
 {
+	int outcome;
+
 	MC_CRASH_POINT();
 	if (virDomainDetachDeviceAlias(domain, alias, VIR_DOMAIN_AFFECT_LIVE) == 0) {
 		write_down(domain);
 		return MC_IPC_OK;
 	}
-	return under_way() || virDomainIsActive(domain) == 0 ? MC_IPC_OK : work_failed(w, err, "detach");
+	if (under_way())
+		return MC_IPC_OK;
+	outcome = work_failed(w, err, "detach"); /* first: libvirt forgets the reason when it is asked anything */
+	if (virDomainIsActive(domain) != 0)
+		return outcome;
+	mc_err_clear(err);
+	return MC_IPC_OK;
 }
