@@ -11,6 +11,8 @@ import subprocess
 
 import pytest
 
+from cloud import SHORT_S, wait_until
+
 CONFIGURATION = """
 terraform {
   required_providers {
@@ -145,6 +147,15 @@ def described(ec2, name):
     return found[0]["Size"], found[0]["VolumeType"], found[0]["Encrypted"]
 
 
+def detach_second(ec2):
+    """What Terraform detaches itself it looks for twenty times, nearly three minutes long, to see it "detached" once more;
+    what it finds detached by others it only forgets."""
+    mine = [{"Name": "attachment.device-index", "Values": ["1"]}, {"Name": "tag:Name", "Values": ["terraform-second"]}]
+    (interface,) = ec2.describe_network_interfaces(Filters=mine)["NetworkInterfaces"]
+    ec2.detach_network_interface(AttachmentId=interface["Attachment"]["AttachmentId"])
+    wait_until("the interface is free", lambda: not ec2.describe_network_interfaces(Filters=mine)["NetworkInterfaces"], SHORT_S)
+
+
 def test_apply_plan_destroy(terraform, ec2):
     def named():
         answer = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["terraform"]}])
@@ -156,5 +167,7 @@ def test_apply_plan_destroy(terraform, ec2):
     assert {name: described(ec2, name) for name in volumes} == volumes
     terraform("apply", "-auto-approve", "-input=false", "-target=aws_ebs_volume.data", "-var=data_gib=2")
     assert described(ec2, "data") == (2, "gp3", False)
+    if "MINICLOUD_LONG" not in os.environ:
+        detach_second(ec2)
     terraform("destroy", "-auto-approve", "-input=false")
     assert named() == ["terminated"]

@@ -149,6 +149,7 @@ resource "aws_ec2_network_insights_analysis" "ssh" {
 
 resource "aws_network_interface" "second" {
   subnet_id = aws_instance.one.subnet_id
+  tags      = { Name = "terraform-second" }
 }
 resource "aws_network_interface_attachment" "second" {
   instance_id          = aws_instance.one.id
