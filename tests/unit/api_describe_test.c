@@ -47,7 +47,7 @@ static void glob_is_not_exponential(void **state)
 	memset(text, 'a', 4999);
 	text[4999] = 'b';
 	assert_false(describe_glob(pattern, text));
-	assert_true(time_taken() - start < MC_SECOND);
+	assert_true(time_taken() - start < 60 * MC_SECOND); /* it would take years */
 }
 
 static size_t found(struct fixture *f, const char *name, const char *member, const char *in)
@@ -136,11 +136,11 @@ static void scopes(void **state)
 	fixture_fails(f, "DescribeSecurityGroups", in, "InvalidGroup.NotFound");
 }
 
-static void make_volumes(struct fixture *f, int n)
+static void make_volumes(struct fixture *f, int from, int n)
 {
 	struct store_tx *tx = store_write(f->api.store);
 
-	for (int i = 0; i < n; i++) {
+	for (int i = from; i < n; i++) {
 		struct resource *v = store_insert(tx, KIND_VOLUME, FIXTURE_ACCOUNT, FIXTURE_REGION);
 
 		v->az = mc_strdup("us-east-1a");
@@ -174,7 +174,7 @@ static void paging(void **state)
 	struct fixture *f = *state;
 	mc_autofree char *foreign = NULL, *in = NULL;
 
-	make_volumes(f, 25);
+	make_volumes(f, 0, 25);
 	assert_int_equal(pages(f, "DescribeVolumes", "Volumes", "", 5), 25);
 	assert_int_equal(pages(f, "DescribeVolumes", "Volumes", "", 7), 25);
 	assert_int_equal(pages(f, "DescribeVolumes", "Volumes", "", 1000), 25);
@@ -201,7 +201,7 @@ static void paging_survives_deletion(void **state)
 	mc_autofree char *in = NULL;
 	struct store_tx *tx;
 
-	make_volumes(f, 12);
+	make_volumes(f, 0, 12);
 	fixture_ok(f, "DescribeVolumes", "{'MaxResults': 5}");
 	in = mc_strf("{'MaxResults': 1000, 'NextToken': '%s'}", mc_json_str(f->call.out, "NextToken", ""));
 	tx = store_write(f->api.store);
@@ -454,6 +454,21 @@ static void watched_kinds(void **state)
 	free(seen.slots);
 }
 
+static int64_t time_to_find(struct fixture *f, const char *in, size_t *ret_n)
+{
+	int64_t least = INT64_MAX;
+
+	for (int i = 0; i < 3; i++) {
+		int64_t start = time_taken(), taken;
+
+		*ret_n = found(f, "DescribeVolumes", "Volumes", in);
+		taken = time_taken() - start;
+		least = taken < least ? taken : least;
+	}
+	return least;
+}
+
+/* Four times as many take four times as long: not sixteen times, as where each looks at all. */
 static void ten_thousand(void **state)
 {
 	static const struct { const char *in; size_t n; } rows[] = {
@@ -464,13 +479,19 @@ static void ten_thousand(void **state)
 		{ "{}", 10000 },
 	};
 
-	make_volumes(*state, 10000);
-	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
-		int64_t start = time_taken();
+	int64_t of_a_quarter[MC_ARRAY_SIZE(rows)];
+	size_t n;
 
-		assert_int_equal(found(*state, "DescribeVolumes", "Volumes", rows[i].in), rows[i].n);
-		print_message("%6.2f ms %s\n", (double)(time_taken() - start) / MC_MS, rows[i].in);
-		assert_true(time_taken() - start < MC_SECOND);
+	make_volumes(*state, 0, 2500);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++)
+		of_a_quarter[i] = time_to_find(*state, rows[i].in, &n);
+	make_volumes(*state, 2500, 10000);
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		int64_t taken = time_to_find(*state, rows[i].in, &n);
+
+		assert_int_equal(n, rows[i].n);
+		print_message("%6.2f ms, of a quarter %6.2f: %s\n", (double)taken / MC_MS, (double)of_a_quarter[i] / MC_MS, rows[i].in);
+		assert_true(taken < 14 * of_a_quarter[i] + 20 * MC_MS);
 	}
 }
 
