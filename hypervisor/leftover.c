@@ -190,17 +190,16 @@ bool leftover_is_top(virDomainPtr domain, const char *volume, const char *path)
 	mc_auto_json json_t *blocks = ask(domain, "query-block", NULL);
 	mc_auto_json json_t *nodes = ask(domain, "query-named-block-nodes", json_pack("{s:b}", "flat", true));
 	const char *top = mc_json_str(top_of(blocks, volume), "node-name", NULL);
+	mc_autofree char *storage = NULL;
 	unsigned number;
 	const json_t *one;
 	size_t i;
 
 	if (!top || sscanf(top, "libvirt-%u-format", &number) != 1)
 		return false;
-	json_array_foreach(nodes, i, one) {
-		mc_autofree char *storage = mc_strf("libvirt-%u-storage", number);
-
+	storage = mc_strf("libvirt-%u-storage", number);
+	json_array_foreach(nodes, i, one)
 		if (strcmp(mc_json_str(one, "node-name", ""), storage) == 0)
 			return strcmp(mc_json_str(one, "file", ""), path) == 0;
-	}
 	return false;
 }

@@ -8,7 +8,6 @@ import time
 
 import memory
 import netlab
-from network import Pair
 from row import Row
 from rules import Caller, timed
 
@@ -16,7 +15,7 @@ COUNT = 1000
 STEP = 50           # the first and the last of them are measured
 TIMES = 20
 GROWTH = 1.25       # of the cost of one, where the number is twenty times as large
-ROUNDS, EVERY = 9, 10
+EVERY = 10
 
 
 class Host:
@@ -63,12 +62,6 @@ class Host:
         (netd,) = [int(p) for p in pathlib.Path(f"/proc/{self.world.netd.pid}/task/{self.world.netd.pid}/children").read_text(
             encoding="ascii").split()] or [self.world.netd.pid]
         return memory.pss_mib(netd), sum(memory.pss_mib(pid) for pid in self.world.processes())
-
-
-def across(host):
-    """Requests a second from an instance to one of another VPC, by public address: all of the host's way for packets."""
-    pair = Pair(*(vpc.guest(vpc.doc["enis"][0]) for vpc in host.vpcs[:2]))
-    return pair
 
 
 def costs(host):

@@ -14,6 +14,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
@@ -204,6 +205,18 @@ class World:
         self.netd.send_signal(sig)
         self.netd.wait(10)
         self.netd = None
+
+    def killed_during(self, ask, within):
+        """ask() is under way when netd is killed, at any moment of the first `within` seconds; it is started again."""
+        def in_vain():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                ask()
+        asking = threading.Thread(target=in_vain)
+        asking.start()
+        asking.join(random.random() * within)
+        self.stop(signal.SIGKILL)
+        asking.join()
+        self.start()
 
     def logged(self):
         with open(self.log.name) as f:

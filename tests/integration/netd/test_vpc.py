@@ -107,12 +107,16 @@ def test_an_instance_as_router(world):
     finish(vpc, guests=(a, b))
 
 
+def router(vpc, group):
+    """A guest in a subnet of its own that forwards, and the socket on which it sees what passes."""
+    guest = vpc.guest(put_eni(vpc, vpc.add_subnet("10.0.2.0/24"), "10.0.2.10", group, source_dest_check=False))
+    guest.sysctl("net.ipv4.ip_forward", "1")
+    return guest, guest.packet()
+
+
 def test_a_route_to_a_subnet_by_way_of_a_router(world):
     vpc, group, (left, right), (a, b) = two_subnets(world)
-    middle = vpc.add_subnet("10.0.2.0/24")
-    c = vpc.guest(put_eni(vpc, middle, "10.0.2.10", group, source_dest_check=False))
-    c.sysctl("net.ipv4.ip_forward", "1")
-    seen = c.packet()
+    c, seen = router(vpc, group)
     left["routes"] = [{"destination": "10.0.1.0/24", "target": c.eni["id"]}]
     vpc.put()
     assert a.ping(b.ip)
@@ -130,10 +134,7 @@ def test_a_whole_network_by_way_of_a_router(world):
     """The local route with another target: all but the subnet's own neighbours."""
     vpc, group, (left, right), (a, b) = two_subnets(world)
     near = vpc.guest(put_eni(vpc, left, "10.0.0.11", group))
-    middle = vpc.add_subnet("10.0.2.0/24")
-    c = vpc.guest(put_eni(vpc, middle, "10.0.2.10", group, source_dest_check=False))
-    c.sysctl("net.ipv4.ip_forward", "1")
-    seen = c.packet()
+    c, seen = router(vpc, group)
     left["routes"] = [{"destination": "10.0.0.0/16", "target": c.eni["id"]}]
     vpc.put()
     assert a.ping(b.ip) and passed(seen, a.ip, b.ip)
