@@ -71,9 +71,10 @@ class LoneApi:
     def database(self):
         return sqlite3.connect(self.home / "api" / "minicloud.db")
 
-    def add_row(self, kind, row_id, state, doc, spec=None, tags=None, az="us-east-1a", region=REGION, account=ACCOUNT):
+    def add_row(self, kind, row_id, state, doc, spec=None, tags=None, az="us-east-1a", region=REGION, account=ACCOUNT,
+                parent=None):
         with self.database() as db:
-            vpc = db.execute("SELECT id FROM resource WHERE kind = 'vpc'").fetchone()[0]
+            vpc = parent or db.execute("SELECT id FROM resource WHERE kind = 'vpc'").fetchone()[0]
             seq = db.execute("SELECT MAX(seq) FROM resource").fetchone()[0] + 1
             db.execute("INSERT INTO resource VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                        (row_id, kind, account, region, az, "local", vpc, state, seq, time.time_ns(), json.dumps(doc),
