@@ -159,6 +159,9 @@ int action_refuse(struct call *call, const char *code, const char *format, ...) 
 /* The named resource of the caller, or NULL after action_fail with the kind's
  * own Malformed / NotFound code. */
 const struct resource *action_resource(struct call *call, enum kind kind, const char *id);
+/* The same for what something is to lead to: there whatever is not such a resource has a code of its own (EC2 API
+ * reference, "Error codes"), and is called noun. Borrowed; NULL after action_fail. */
+const struct resource *action_target(struct call *call, enum kind kind, const char *id, const char *code, const char *noun);
 
 /* TagSpecifications of `in` for this resource type into r->tags: 0 or action_fail.
  * Call action_check_tag_types first: a type the operation does not make is refused. */

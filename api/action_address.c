@@ -56,7 +56,7 @@ static char *choose(struct call *call)
 	}
 	ip = asked ? mc_strdup(asked) : address_free_public(call->tx, pool);
 	if (!ip)
-		action_fail(call, API_NOT_FOUND, "InsufficientAddressCapacity", "There are no free public addresses.");
+		action_fail(call, API_NO_FREE_ADDRESS);
 	return ip;
 }
 

@@ -153,12 +153,9 @@ static int set_attachment(struct call *call, struct resource *eni)
 	const json_t *changes = mc_json_obj(call->in, "Attachment");
 	const char *asked = mc_json_str(changes, "AttachmentId", "");
 	mc_autofree char *id = interface_attached(eni) ? interface_attachment_id(eni) : NULL;
-	mc_autofree char *text = NULL;
 
-	if (!id || strcmp(id, asked) != 0) {
-		text = mc_strf("The attachment ID '%s' does not exist", asked);
-		return action_fail(call, API_NOT_FOUND, "InvalidAttachmentID.NotFound", text);
-	}
+	if (!id || strcmp(id, asked) != 0)
+		return interface_refuse_attachment(call, asked);
 	if (json_object_get(changes, "DeleteOnTermination"))
 		json_object_set(eni->spec, "delete_on_termination", json_object_get(changes, "DeleteOnTermination"));
 	return 0;
@@ -237,7 +234,7 @@ static int take_over(struct call *call, const struct resource *to, const char *i
 		if (!interface_slot_of(eni, ip))
 			continue;
 		if (eni == to || interface_slot_of(eni, ip) == eni->spec || mc_json_str(eni->spec, "kind", NULL))
-			return action_fail(call, API_ADDRESS_IN_USE, ip);
+			return action_fail(call, API_ADDRESS_ASSIGNED, ip);
 		interface_remove_secondary(call, store_edit(call->tx, eni->id), ip);
 		return 0;
 	}
@@ -255,7 +252,7 @@ static int assign_asked(struct call *call, struct resource *eni, const json_t *i
 
 		if (mc_json_bool(call->in, "AllowReassignment", false) && take_over(call, eni, ip))
 			return 1;
-		if (interface_check_address(call, subnet, ip) || interface_add_secondary(call, eni, ip))
+		if (interface_check_secondary(call, subnet, ip) || interface_add_secondary(call, eni, ip))
 			return 1;
 	}
 	return 0;

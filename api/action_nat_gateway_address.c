@@ -1,5 +1,7 @@
 /* The secondary addresses of NAT gateways. A public one gets elastic addresses, each on a private address of its
  * own; a private one private addresses alone (VPC User Guide, "Work with NAT gateways"). */
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/action.h"
@@ -77,7 +79,7 @@ static int add_slot(struct call *call, struct resource *eni, const char *ip, con
 	const struct resource *subnet = store_get(call->tx, mc_json_str(eni->spec, "subnet", ""));
 	json_t *slot;
 
-	if ((ip && interface_check_address(call, subnet, ip)) || interface_add_secondary(call, eni, ip))
+	if ((ip && interface_check_secondary(call, subnet, ip)) || interface_add_secondary(call, eni, ip))
 		return 1;
 	slot = interface_slot(eni, interface_slots(eni) - 1);
 	if (eip)
@@ -195,17 +197,19 @@ static const struct resource *nat_of_request(struct call *call, bool is_public)
 /* One change at a time: 0 where none is under way, else action_fail. */
 static int check_idle(struct call *call, const struct resource *nat, const struct resource *eni)
 {
-	mc_autofree char *text = NULL;
+	char status[24];
 
 	for (size_t i = 1; i < interface_slots(eni); i++) {
 		const json_t *slot = interface_slot(eni, i);
-		const char *status = status_of(nat, slot);
 
+		snprintf(status, sizeof(status), "%s", status_of(nat, slot));
 		if (strcmp(status, "succeeded") == 0)
 			continue;
-		text = mc_strf("Service is currently %s the following address: [%s].", status,
-			       mc_json_str(slot, "allocation", mc_json_str(slot, "ip", "")));
-		return action_fail(call, API_OPERATION_IN_PROGRESS, text);
+		for (char *c = status; *c; c++)
+			*c = (char)toupper((unsigned char)*c);
+		return action_refuse(call, "OperationInProgress", "Service is currently %s the following %s: [%s].", status,
+				     nat_gateway_is_public(nat) ? "EIPs" : "IPs",
+				     mc_json_str(slot, "allocation", mc_json_str(slot, "ip", "")));
 	}
 	return 0;
 }

@@ -282,6 +282,21 @@ static int delete_vpc_peering_connection(struct call *call)
 
 /* --- options ---------------------------------------------------------------------- */
 
+/* Names of hosts are resolved over a peering only where both VPCs name their hosts. 0, or action_fail. */
+static int check_names(struct call *call, const struct resource *r)
+{
+	const struct resource *ends[] = {
+		store_get(call->tx, mc_json_str(peering_requester(r), "vpc", "")),
+		store_get(call->tx, mc_json_str(peering_accepter(r), "vpc", "")),
+	};
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(ends); i++)
+		if (ends[i] && !vpc_names_hosts(ends[i]))
+			return action_refuse(call, "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled",
+					     "DNS hostname support must be enabled for the VPC %s", ends[i]->id);
+	return 0;
+}
+
 /* The options of one end: its owner's to set. 0, or action_fail. */
 static int set_options(struct call *call, struct resource *r, const char *member, const char *end_name)
 {
@@ -298,6 +313,8 @@ static int set_options(struct call *call, struct resource *r, const char *member
 	if (mc_json_bool(in, "AllowEgressFromLocalClassicLinkToRemoteVpc", false) ||
 	    mc_json_bool(in, "AllowEgressFromLocalVpcToRemoteClassicLink", false))
 		return action_fail(call, API_UNSUPPORTED, "ClassicLink is not supported by this cloud");
+	if (mc_json_bool(in, "AllowDnsResolutionFromRemoteVpc", false) && check_names(call, r))
+		return 1;
 	if (json_object_get(in, "AllowDnsResolutionFromRemoteVpc"))
 		json_object_set(end, "dns", json_object_get(in, "AllowDnsResolutionFromRemoteVpc"));
 	json_object_set_new(call->out, member, options_view(end));

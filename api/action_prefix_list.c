@@ -124,6 +124,11 @@ static int add_entry(struct call *call, json_t *entries, const json_t *in)
 		return action_invalid(call, "An entry's description has at most 255 characters");
 	entry = json_pack("{s:s, s:s*}", "Cidr", block, "Description", description && *description ? description : NULL);
 	place = place_of(entries, block);
+	if (place >= 0 && json_equal(json_array_get(entries, (size_t)place), entry)) {
+		json_decref(entry);
+		return action_refuse(call, "InvalidPrefixListModification", "An entry with the CIDR (%s) and description (%s) already exists.",
+				     block, description ? description : "");
+	}
 	if (place < 0)
 		json_array_append_new(entries, entry);
 	else
@@ -139,7 +144,7 @@ static int remove_entry(struct call *call, json_t *entries, const json_t *in)
 	if (!block)
 		return 1;
 	if (place < 0)
-		return action_invalid(call, "The CIDR ('%s') is not in the prefix list", block);
+		return action_refuse(call, "InvalidPrefixListModification", "An entry with the CIDR (%s) does not exist.", block);
 	json_array_remove(entries, (size_t)place);
 	return 0;
 }
@@ -155,7 +160,7 @@ static int apply(struct call *call, const char *member, json_t *entries, entry_f
 	json_t *in;
 
 	if (json_array_size(list) > MAX_CHANGES)
-		return action_invalid(call, "%s has at most %d entries in one request", member, MAX_CHANGES);
+		return action_invalid(call, "The request cannot contain more than %d entry additions or removals.", MAX_CHANGES);
 	json_array_foreach(list, i, in) {
 		const char *text = mc_json_str(in, "Cidr", "");
 

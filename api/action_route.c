@@ -119,7 +119,7 @@ static const struct resource *find_gateway(struct call *call, const struct resou
 
 	if (mc_id_valid("vpce", id))
 		return find_endpoint(call, table, id);
-	igw = action_resource(call, KIND_INTERNET_GATEWAY, id);
+	igw = action_target(call, KIND_INTERNET_GATEWAY, id, "InvalidGatewayID.NotFound", "gateway");
 	if (igw && (!igw->parent || strcmp(igw->parent, table->parent) != 0)) {
 		foreign(call, table, "network gateway", igw);
 		return NULL;
@@ -140,7 +140,7 @@ static const struct resource *find_interface(struct call *call, const struct res
 
 static const struct resource *find_nat_gateway(struct call *call, const struct resource *table, const char *id)
 {
-	const struct resource *nat = action_resource(call, KIND_NAT_GATEWAY, id);
+	const struct resource *nat = action_target(call, KIND_NAT_GATEWAY, id, "InvalidNatGatewayID.NotFound", "natGateway");
 
 	if (nat && strcmp(nat->parent ? nat->parent : "", table->parent) != 0) {
 		foreign(call, table, "NAT gateway", nat);

@@ -118,7 +118,7 @@ static int check_network(struct call *call, const struct resource *table, const 
 {
 	if (strcmp(table->parent, subnet->parent) == 0)
 		return 0;
-	return action_invalid(call, "Route table %s and subnet %s belong to different networks", table->id, subnet->id);
+	return action_invalid(call, "route table %s and subnet %s belong to different networks", table->id, subnet->id);
 }
 
 /* Answer with the association's id once it is in force. */
@@ -173,7 +173,8 @@ static int check_routes(struct call *call, const struct resource *table)
 
 static int associate_gateway(struct call *call, const struct resource *table)
 {
-	const struct resource *igw = action_resource(call, KIND_INTERNET_GATEWAY, action_text(call, "GatewayId")), *has;
+	const struct resource *igw = action_target(call, KIND_INTERNET_GATEWAY, action_text(call, "GatewayId"), "InvalidGatewayID.NotFound",
+						   "gateway"), *has;
 
 	if (!igw)
 		return 1;

@@ -210,7 +210,8 @@ static int check_members(struct call *call, bool gateway)
 
 		if (!value || json_is_false(value) || (json_is_array(value) && json_array_size(value) == 0))
 			continue;
-		text = mc_strf("The parameter %s cannot be used with a VPC endpoint of type %s", *members, gateway ? GATEWAY : INTERFACE);
+		text = gateway ? mc_strf("The parameter %s cannot be used with a VPC endpoint of type " GATEWAY, *members)
+			       : mc_strdup("Route table IDs are only supported for Gateway type VPC Endpoint.");
 		return action_fail(call, API_ENDPOINT_PARAMETER, text);
 	}
 	return 0;
@@ -297,7 +298,8 @@ static int add_table(struct call *call, struct resource *r, const char *id)
 	if (other && strcmp(other->id, r->id) == 0)
 		return 0;
 	if (other || (list && route_table_has_list(table, list->id)))
-		return action_fail(call, API_ROUTE_EXISTS, list->id);
+		return action_refuse(call, "RouteAlreadyExists", "route table %s already has a route with destination-prefix-list-id %s",
+				     table->id, list->id);
 	json_object_set_new(json_object_get(r->spec, "route_tables"), table->id, json_true());
 	return 0;
 }

@@ -122,6 +122,15 @@ const struct resource *action_resource(struct call *call, enum kind kind, const 
 	return r;
 }
 
+const struct resource *action_target(struct call *call, enum kind kind, const char *id, const char *code, const char *noun)
+{
+	const struct resource *r = store_find(call->tx, kind, call->caller->account, call->caller->region, id);
+
+	if (!r)
+		action_refuse(call, code, "The %s ID '%s' does not exist", noun, id);
+	return r;
+}
+
 /* --- client tokens ------------------------------------------------------ */
 
 static char *digest_of(const json_t *in)

@@ -48,8 +48,10 @@
 	X(GROUPS_LIMIT, 400, "SecurityGroupLimitExceeded", "The maximum number of security groups has been reached.") \
 	X(GROUPS_PER_INTERFACE_LIMIT, 400, "SecurityGroupsPerInterfaceLimitExceeded", "The maximum number of security groups per interface has been reached.") \
 	X(ADDRESS_IN_USE, 400, "InvalidIPAddress.InUse", "Address %s is in use.") \
+	X(ADDRESS_ASSIGNED, 400, "Resource.AlreadyAssigned", "The private IP address %s is already assigned.") \
+	X(NO_FREE_ADDRESS, 500, "InsufficientAddressCapacity", "There are no free public addresses.") \
+	X(TYPE_ADDRESSES_LIMIT, 400, "InvalidInterface.IpAddressLimitExceeded", "Number of private addresses will exceed limit.") \
 	X(ADDRESSES_PER_INTERFACE_LIMIT, 400, "PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.") \
-	X(OPERATION_IN_PROGRESS, 400, "OperationInProgress", "%s") \
 	X(ADDRESS_LIMIT, 400, "AddressLimitExceeded", "The maximum number of addresses has been reached.") \
 	X(ADDRESS_ASSOCIATED, 400, "Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s") \
 	X(NO_GATEWAY, 400, "Gateway.NotAttached", "Network %s is not attached to any internet gateway") \
@@ -74,7 +76,7 @@
 	X(VPC_CIDR_IN_USE, 400, "InvalidCidrBlock.InUse", "The vpc %s currently has a subnet within CIDR block %s") \
 	X(VPC_CIDR_NOT_FOUND, 400, "InvalidVpcCidrBlockAssociationID.NotFound", "The vpc CIDR block association ID '%s' does not exist") \
 	X(DEFAULT_VPC_EXISTS, 400, "DefaultVpcAlreadyExists", "A Default VPC already exists for this account in this region.") \
-	X(DEFAULT_VPC_MISSING, 400, "DefaultVpcDoesNotExist", "There is no default VPC for this account in this region.") \
+	X(DEFAULT_VPC_MISSING, 400, "DefaultVpcDoesNotExist", "No default VPC exists for this account in this region.") \
 	X(DEFAULT_SUBNET_EXISTS, 400, "DefaultSubnetAlreadyExistsInAvailabilityZone", "'%s' is already the default subnet in %s") \
 	X(SUBNET_RANGE, 400, "InvalidSubnet.Range", "The CIDR '%s' is invalid.") \
 	X(SUBNET_CONFLICT, 400, "InvalidSubnet.Conflict", "The CIDR '%s' conflicts with another subnet") \

@@ -44,6 +44,8 @@ int interface_fill(struct call *call, struct resource *eni, const struct interfa
  * one (NULL). 0 or action_fail. */
 int interface_add_secondary(struct call *call, struct resource *eni, const char *ip);
 int interface_check_address(struct call *call, const struct resource *subnet, const char *ip);
+/* The same for an address that an interface is to get besides: one that is taken has another code then. */
+int interface_check_secondary(struct call *call, const struct resource *subnet, const char *ip);
 /* Take this secondary address from it, with the elastic one that leads there; the answer waits. */
 void interface_remove_secondary(struct call *call, struct resource *eni, const char *ip);
 /* May it have n addresses, by the type of the instance it is attached to? 0 or action_fail. */
@@ -104,6 +106,8 @@ json_t *interface_attachment(const struct resource *eni, enum interface_shape sh
 
 /* The id of the attachment, allocated. */
 char *interface_attachment_id(const struct resource *eni);
+/* Refuse this as the id of an attachment that there is not: not one at all, or of none. 1. */
+int interface_refuse_attachment(struct call *call, const char *id);
 
 /* The NetworkInterface of DescribeNetworkInterfaces; the InstanceNetworkInterface of
  * DescribeInstances. New references. */

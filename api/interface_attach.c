@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
+#include "common/id.h"
 #include "common/json.h"
 
 #define MAX_DEVICE_INDEX 31
@@ -177,11 +178,17 @@ static int attach_interface(struct call *call)
 
 /* --- detach --------------------------------------------------------------- */
 
+int interface_refuse_attachment(struct call *call, const char *id)
+{
+	if (!mc_id_valid("eni-attach", id))
+		return action_fail(call, API_MALFORMED_ID, "InvalidNetworkInterfaceAttachmentId.Malformed", id, "eni-attach");
+	return action_refuse(call, "InvalidAttachmentID.NotFound", "The attachment ID '%s' does not exist", id);
+}
+
 static const struct resource *by_attachment(struct call *call, const char *id)
 {
 	struct store_iter it = store_pass(call->tx, KIND_NETWORK_INTERFACE, call->caller->account, call->caller->region, NULL);
 	const struct resource *eni;
-	mc_autofree char *text = NULL;
 
 	while ((eni = store_next(&it))) {
 		mc_autofree char *own = interface_attached(eni) ? interface_attachment_id(eni) : NULL;
@@ -189,8 +196,7 @@ static const struct resource *by_attachment(struct call *call, const char *id)
 		if (own && strcmp(own, id) == 0)
 			return eni;
 	}
-	text = mc_strf("The attachment ID '%s' does not exist", id);
-	action_fail(call, API_NOT_FOUND, "InvalidAttachmentID.NotFound", text);
+	interface_refuse_attachment(call, id);
 	return NULL;
 }
 

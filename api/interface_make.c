@@ -33,6 +33,13 @@ int interface_check_address(struct call *call, const struct resource *subnet, co
 	return action_fail(call, API_ADDRESS_IN_USE, ip);
 }
 
+int interface_check_secondary(struct call *call, const struct resource *subnet, const char *ip)
+{
+	if (address_check_private(call->tx, subnet, ip) == ADDRESS_TAKEN)
+		return action_fail(call, API_ADDRESS_ASSIGNED, ip);
+	return interface_check_address(call, subnet, ip);
+}
+
 static int add_group(struct call *call, const char *vpc, const char *id, json_t *groups)
 {
 	const struct resource *g = action_resource(call, KIND_SECURITY_GROUP, id);
@@ -276,7 +283,7 @@ int interface_lend(struct call *call, struct resource *eni)
 	mc_autofree char *ip = address_free_public(call->tx, call->api->config.public_pool);
 
 	if (!ip)
-		return action_fail(call, API_INSUFFICIENT_CAPACITY, "There are no free public addresses.");
+		return action_fail(call, API_NO_FREE_ADDRESS);
 	json_object_set_new(eni->spec, "public_ip", json_string(ip));
 	return 0;
 }

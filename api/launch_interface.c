@@ -85,7 +85,7 @@ static int check_type_addresses(struct call *call, const struct interface_plan *
 	size_t n = 1 + (size_t)p->more + json_array_size(p->secondary);
 
 	return n > (size_t)interface_type_limit(call->api, type, "Ipv4AddressesPerInterface") ?
-		       action_fail(call, API_ADDRESSES_PER_INTERFACE_LIMIT) : 0;
+		       action_fail(call, API_TYPE_ADDRESSES_LIMIT) : 0;
 }
 
 static int read_new(struct call *call, const json_t *in, const char *type, int64_t count, struct launch_interface *ret)

@@ -363,6 +363,28 @@ static void test_launch_at_an_address(void **state)
 	fixture_fails(f, "RunInstances", in, "InvalidIPAddress.InUse");
 }
 
+/* Addresses that the type has not; and none left to lend. */
+static void test_launch_without_addresses(void **state)
+{
+	static const struct { const char *interface, *code; } rows[] = {
+		{ "'SecondaryPrivateIpAddressCount': 2", "InvalidInterface.IpAddressLimitExceeded" },
+		{ "'AssociatePublicIpAddress': true", "InsufficientAddressCapacity" },
+	};
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1), *image = registered(f, "source", snap);
+
+	f->api.config.public_pool = "203.0.113.0/30";
+	while (fixture_call(f, "AllocateAddress", "{}") == 0)
+		;
+	assert_string_equal(f->call.error_code, "InsufficientAddressCapacity");
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *in = mc_strf("{'ImageId': '%s', 'InstanceType': 't3.nano', 'MinCount': 1, 'MaxCount': 1, "
+					       "'NetworkInterfaces': [{'DeviceIndex': 0, %s}]}", image, rows[i].interface);
+
+		fixture_fails(f, "RunInstances", in, rows[i].code);
+	}
+}
+
 /* With its family's credit mode, or the one that is asked for. */
 static void test_launch_with_credits(void **state)
 {
@@ -560,7 +582,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_register), T(test_register_refusals), T(test_deregister_with_snapshots), T(test_sharing), T(test_attributes),
 		T(test_disable), T(test_deprecation), T(test_protection), T(test_launch_checks), T(test_create), T(test_failed),
-		T(test_reboot), T(test_copy), T(test_launch_ipv6), T(test_launch_at_an_address),
+		T(test_reboot), T(test_copy), T(test_launch_ipv6), T(test_launch_at_an_address), T(test_launch_without_addresses),
 		T(test_launch_with_credits),
 	};
 

@@ -205,8 +205,8 @@ static void secondary(void **state)
 	on(n, "AssignPrivateIpAddresses", one, ", 'SecondaryPrivateIpAddressCount': 2");
 	assert_int_equal(json_array_size(fixture_list(n->f, "AssignedPrivateIpAddresses")), 2);
 	on(n, "AssignPrivateIpAddresses", one, ", 'PrivateIpAddresses': ['172.31.0.30']");
-	refused(n, "AssignPrivateIpAddresses", two, ", 'PrivateIpAddresses': ['172.31.0.30']", "InvalidIPAddress.InUse");
-	refused(n, "AssignPrivateIpAddresses", two, ", 'PrivateIpAddresses': ['172.31.0.9'], 'AllowReassignment': true", "InvalidIPAddress.InUse");
+	refused(n, "AssignPrivateIpAddresses", two, ", 'PrivateIpAddresses': ['172.31.0.30']", "Resource.AlreadyAssigned");
+	refused(n, "AssignPrivateIpAddresses", two, ", 'PrivateIpAddresses': ['172.31.0.9'], 'AllowReassignment': true", "Resource.AlreadyAssigned");
 	on(n, "AssignPrivateIpAddresses", two, ", 'PrivateIpAddresses': ['172.31.0.30'], 'AllowReassignment': true");
 	assert_int_equal(json_array_size(mc_json_arr(shown(n, one), "PrivateIpAddresses")), 3);
 	assert_int_equal(json_array_size(mc_json_arr(shown(n, two), "PrivateIpAddresses")), 2);
@@ -268,6 +268,7 @@ static void cold(void **state)
 	refused(n, "AssignPrivateIpAddresses", one, ", 'SecondaryPrivateIpAddressCount': 2", "PrivateIpAddressLimitExceeded");
 	detach(n, attachment, NULL);
 	detach(n, attachment, "InvalidAttachmentID.NotFound");
+	detach(n, one, "InvalidNetworkInterfaceAttachmentId.Malformed");
 	detach(n, "ela-attach-12345678", "OperationNotPermitted");
 	assert_string_equal(mc_json_str(shown(n, one), "Status", ""), "available");
 	assert_string_equal(mc_json_str(shown(n, one), "MacAddress", ""), mac);

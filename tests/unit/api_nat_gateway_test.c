@@ -147,7 +147,7 @@ static void refused(void **state)
 	static const struct { const char *rest, *code; } rows[] = {
 		{ "", "MissingParameter" },
 		{ ", 'AllocationId': 'eipalloc-12345678'", "InvalidAllocationID.NotFound" },
-		{ ", 'AllocationId': 'x'", "InvalidAllocationID.Malformed" },
+		{ ", 'AllocationId': 'x'", "InvalidAllocationID.NotFound" },
 		{ ", 'AllocationId': 'x', 'ConnectivityType': 'private'", "InvalidParameterCombination" },
 		{ ", 'ConnectivityType': 'private', 'PrivateIpAddress': '10.0.2.7'", "InvalidParameterValue" },
 		{ ", 'ConnectivityType': 'private', 'TagSpecifications': [{'ResourceType': 'vpc', 'Tags': [{'Key': 'k', 'Value': 'v'}]}]", "InvalidParameterValue" },
@@ -267,7 +267,7 @@ static void made_with_several(void **state)
 	static const struct { const char *rest, *code; } rows[] = {
 		{ "'ConnectivityType': 'private', 'SecondaryAllocationIds': ['eipalloc-12345678']", "InvalidParameterCombination" },
 		{ "'ConnectivityType': 'private', 'SecondaryPrivateIpAddressCount': 8", "PrivateIpAddressLimitExceeded" },
-		{ "'ConnectivityType': 'private', 'SecondaryPrivateIpAddresses': ['10.0.1.60', '10.0.1.60']", "InvalidIPAddress.InUse" },
+		{ "'ConnectivityType': 'private', 'SecondaryPrivateIpAddresses': ['10.0.1.60', '10.0.1.60']", "Resource.AlreadyAssigned" },
 	};
 
 	assert_non_null(igw);

@@ -234,6 +234,13 @@ static int64_t generation(struct fixture *f, const char *vpc)
 	return n;
 }
 
+static void name_hosts(struct fixture *f, const char *vpc)
+{
+	mc_autofree char *in = mc_strf("{'VpcId': '%s', 'EnableDnsHostnames': {'Value': true}}", vpc);
+
+	fixture_ok(f, "ModifyVpcAttribute", in);
+}
+
 /* Public names of a peer, once that is allowed. */
 static void names(void **state)
 {
@@ -251,6 +258,9 @@ static void names(void **state)
 	ok1(f, "AcceptVpcPeeringConnection", ID, id);
 	before = wanted_vpc(f, a);
 	assert_int_equal(json_array_size(mc_json_arr(mc_json_obj(before, "dns"), "names")), 0);
+	fixture_fails(f, "ModifyVpcPeeringConnectionOptions", in, "InvalidVpcPeeringConnectionState.DnsHostnamesDisabled");
+	name_hosts(f, a);
+	name_hosts(f, b);
 	fixture_ok(f, "ModifyVpcPeeringConnectionOptions", in);
 	then = generation(f, a);
 	add_interface(f, b, "subnet-12345678", group, "10.1.0.7");

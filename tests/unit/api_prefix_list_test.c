@@ -43,7 +43,8 @@ static void refused(void **state)
 	act(f, MODIFY, list, "'AddEntries': [{'Cidr': '1.0.0.0/8'}]", "MissingParameter");
 	act(f, MODIFY, list, "'CurrentVersion': 2, 'AddEntries': [{'Cidr': '1.0.0.0/8'}]", "PrefixListVersionMismatch");
 	act(f, MODIFY, list, "'CurrentVersion': 1, 'AddEntries': [{'Cidr': '1.0.0.0/8'}, {'Cidr': '2.0.0.0/8'}]", "PrefixListMaxEntriesExceeded");
-	act(f, MODIFY, list, "'CurrentVersion': 1, 'RemoveEntries': [{'Cidr': '1.0.0.0/8'}]", "InvalidParameterValue");
+	act(f, MODIFY, list, "'CurrentVersion': 1, 'RemoveEntries': [{'Cidr': '1.0.0.0/8'}]", "InvalidPrefixListModification");
+	act(f, MODIFY, list, "'CurrentVersion': 1, 'AddEntries': [{'Cidr': '10.0.0.0/8', 'Description': 'd'}]", "InvalidPrefixListModification");
 	act(f, MODIFY, list, "'CurrentVersion': 1, 'MaxEntries': 3, 'AddEntries': [{'Cidr': '1.0.0.0/8'}]", "InvalidParameterCombination");
 	act(f, "RestoreManagedPrefixListVersion", list, "'CurrentVersion': 1, 'PreviousVersion': 7", "InvalidParameterValue");
 	act(f, "GetManagedPrefixListEntries", list, "'TargetVersion': 2", "InvalidParameterValue");
