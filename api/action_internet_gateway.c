@@ -25,6 +25,7 @@ static json_t *gateway_view(struct call *call, const struct resource *r)
 
 	(void)call;
 	view_default(v, "Attachments", json_array());
+	view_default(v, "Tags", json_array());
 	return v;
 }
 

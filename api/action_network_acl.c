@@ -37,8 +37,11 @@ static const struct filter acl_filters[] = {
 
 static json_t *acl_view(struct call *call, const struct resource *r)
 {
+	json_t *v = view_new(r, "NetworkAclId", "OwnerId");
+
 	(void)call;
-	return view_new(r, "NetworkAclId", "OwnerId");
+	view_default(v, "Tags", json_array());
+	return v;
 }
 
 static int describe_network_acls(struct call *call)

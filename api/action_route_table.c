@@ -41,6 +41,7 @@ static json_t *table_view(struct call *call, const struct resource *r)
 
 	view_default(v, "Associations", json_array());
 	view_default(v, "PropagatingVgws", json_array());
+	view_default(v, "Tags", json_array());
 	json_object_set_new(v, "Routes", route_table_routes(call->tx, r));
 	return v;
 }
