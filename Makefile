@@ -187,6 +187,11 @@ shared-volumes: all
 terraform-storage: all
 	$(Q)tests/run integration -- tests/integration/lifecycle/terraform_storage.py
 
+# Each action of a part by the unmodified AWS CLI, boto3 and Terraform; prints who has called what. Some ten minutes.
+.PHONY: clients
+clients: all
+	$(Q)tests/run integration -- tests/integration/clients/walk.py $(if $(K),-k $(K))
+
 # The daemons with the crash points of common/crash.h in them, for the kill matrix.
 crash-build:
 	$(Q)$(MAKE) --no-print-directory B=build-crash CRASH_POINTS=1 $(BINS:$(B)/%=build-crash/%) $(TOOLS:$(B)/%=build-crash/%)

@@ -1,0 +1,61 @@
+"""boto3 in a process of its own, so that it may be another one than the tests': a request a line on stdin, its answer a line
+on stdout, both JSON. {"service", "region", "endpoint", "do": call|pages|wait|token, "action", "params", "page"}."""
+
+import datetime
+import json
+import sys
+
+import boto3
+import botocore
+import botocore.config
+import botocore.exceptions
+
+CLIENTS = {}
+
+
+def client(service, region, endpoint):
+    key = service, region, endpoint
+    if key not in CLIENTS:
+        config = botocore.config.Config(retries={"max_attempts": 1}, read_timeout=60, proxies={})
+        CLIENTS[key] = boto3.session.Session().client(service, region_name=region, endpoint_url=endpoint, config=config)
+    return CLIENTS[key]
+
+
+def plain(value):
+    """As the AWS CLI prints it."""
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def do(request):
+    it = client(request["service"], request["region"], request["endpoint"])
+    name, params = botocore.xform_name(request["action"]), request["params"]
+    if request["do"] == "wait":
+        it.get_waiter(request["action"]).wait(**params, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        return {}
+    if not hasattr(it, name):
+        return {"unknown": True}
+    if request["do"] == "pages":
+        if not it.can_paginate(name):
+            return {"unknown": True}
+        config = {"PageSize": request["page"]}
+        answer = it.get_paginator(name).paginate(**params, PaginationConfig=config).build_full_result()
+    else:
+        answer = getattr(it, name)(**params)
+    answer.pop("ResponseMetadata", None)
+    return {"answer": answer}
+
+
+def main():
+    print(json.dumps({"botocore": botocore.__version__}), flush=True)
+    for line in sys.stdin:
+        try:
+            said = do(json.loads(line))
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as e:
+            said = {"error": getattr(e, "response", {}).get("Error", {}).get("Code", type(e).__name__), "message": str(e)}
+        print(json.dumps(said, default=plain), flush=True)
+
+
+if __name__ == "__main__":
+    main()
