@@ -6,7 +6,8 @@
 
 /* { "instance-state-name", "State.Name" }: arrays on the way are looked through;
  * values match with * and ?. tag:KEY, tag-key are always known. What the view does
- * not show is named with an @: "@account", or a member of the resource's spec. */
+ * not show is named with an @: "@account", "@zone-id", or a member of the resource's spec.
+ * "=text" is what is the same for all that there can be. */
 struct filter {
 	const char *name, *path;
 };

@@ -3,7 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/metadata_tree.h"
 #include "api/state.h"
+#include "common/cleanup.h"
+#include "common/fs.h"
 #include "common/json.h"
 
 /* --- patterns ------------------------------------------------------------- */
@@ -177,11 +180,18 @@ static bool hidden_matches(const struct resource *r, const char *path, const jso
 
 	if (strcmp(path, "@account") == 0)
 		return text_matches(r->account, patterns);
+	if (strcmp(path, "@zone-id") == 0) {
+		mc_autofree char *id = metadata_zone_id(r->region, r->az ? r->az : "");
+
+		return text_matches(id, patterns);
+	}
 	return v && scalar_matches(v, patterns);
 }
 
 static bool row_matches(const struct clause *c, const json_t *view, const struct resource *r)
 {
+	if (*c->row->path == '=')
+		return text_matches(c->row->path + 1, c->values);
 	if (*c->row->path == '@')
 		return r && hidden_matches(r, c->row->path, c->values);
 	return path_matches(view, c->row->path, c->values);

@@ -4,7 +4,9 @@ CLI and by Terraform as well: `make clients`."""
 import pathlib
 import sys
 
+import botocore.exceptions
 import pytest
+from botocore import xform_name
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "clients"))
 
@@ -56,11 +58,39 @@ def test_what_a_complaint_is(more, state, wrong):
     assert shape.check(call, {"Vpc": ["VpcId", "IsDefault"]}) == wrong
 
 
+def error_of_or(call, **params):
+    """The error's code, or the answer."""
+    try:
+        return call(**params)
+    except botocore.exceptions.ClientError as e:
+        return e.response["Error"]["Code"]
+
+
+NOTHING = "no value is like this"
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+def test_documented_filters(cloud, part):
+    """Every filter that AWS documents for an action is there, and filters."""
+    client = cloud.client(part.SERVICE)
+    wanted = {action for service, action in table.actions_of(part.ROOMS) if service == part.SERVICE} | set(part.FILTERED)
+    documented = table.documented_filters(part.SERVICE)
+    assert wanted & set(documented)
+    for action in sorted(wanted & set(documented)):
+        member, names = documented[action]
+        refused = part.REFUSED_FILTERS.get(action, {})
+        for name in names:
+            answer = error_of_or(getattr(client, xform_name(action)), **{member: [{"Name": name, "Values": [NOTHING]}]})
+            assert (answer == "InvalidParameterValue") == (name in refused), (action, name, answer)
+            lists = [v for v in answer.values() if isinstance(v, list)] if isinstance(answer, dict) else []
+            assert not any(lists), (action, name, answer)
+
+
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
 def test_walk(cloud, part):
     """All scenes but those with a guest; nobody else is heard."""
     recorder = wire.Recorder(cloud.endpoint)
-    actor = steps.Boto3(cloud, recorder.endpoint, REGION)
+    actor = steps.Boto3(cloud, recorder.endpoint, REGION, steps.DEBIAN_PYTHON)
     try:
         unknown = set()
         for name, scene in part.SCENES.items():
@@ -71,6 +101,7 @@ def test_walk(cloud, part):
         actor.close()
         recorder.close()
     assert not wrong, "\n".join(wrong)
+    assert unknown <= part.NEWER
     wanted = {step.action for name, scene in part.SCENES.items() if name not in part.GUESTS for step in scene
               if step.do == "call" and not step.fails}
     assert {action for action in wanted - unknown if not heard[action]["boto3"]} == set()

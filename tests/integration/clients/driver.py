@@ -32,7 +32,7 @@ def do(request):
     it = client(request["service"], request["region"], request["endpoint"])
     name, params = botocore.xform_name(request["action"]), request["params"]
     if request["do"] == "wait":
-        it.get_waiter(request["action"]).wait(**params, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        it.get_waiter(request["action"]).wait(**params, WaiterConfig={"Delay": 0.2, "MaxAttempts": 600})
         return {}
     if not hasattr(it, name):
         return {"unknown": True}

@@ -131,8 +131,9 @@ NAT = [
          nat="NatGateway.NatGatewayId", see={"NatGateway.State": "pending"}),
     wait("nat_gateway_available", {"NatGatewayIds": ["$nat"]}),
     call("AssociateNatGatewayAddress", {"NatGatewayId": "$nat", "AllocationIds": ["$second"]}, more="NatGatewayAddresses[0].AllocationId"),
-    call("DescribeNatGateways", {"NatGatewayIds": ["$nat"]}, until={"NatGateways[0].NatGatewayAddresses[].Status": ["succeeded", "succeeded"]},
-         association="NatGateways[0].NatGatewayAddresses[1].AssociationId"),
+    call("DescribeNatGateways", {"NatGatewayIds": ["$nat"]},
+         until={"NatGateways[0].NatGatewayAddresses[?AllocationId=='$more'].Status": ["succeeded"]},
+         association="NatGateways[0].NatGatewayAddresses[?AllocationId=='$more'] | [0].AssociationId"),
     call("DisassociateNatGatewayAddress", {"NatGatewayId": "$nat", "AssociationIds": ["$association"]}),
     call("CreateNatGateway", {"SubnetId": "$subnet", "ConnectivityType": "private"}, private="NatGateway.NatGatewayId"),
     wait("nat_gateway_available", {"NatGatewayIds": ["$private"]}),
@@ -422,6 +423,9 @@ SCENES = {"attach": ATTACH, "nat": NAT, "groups": GROUPS, "addresses": ADDRESSES
           "peering": PEERING, "acls": ACLS, "endpoints": ENDPOINTS, "prefix-lists": PREFIX_LISTS, "options": OPTIONS,
           "flow-logs": FLOW_LOGS, "place": PLACE, "default": DEFAULT}
 GUESTS = {"attach"}  # scenes with a virtual machine
+# What Debian's boto3 does not know yet, and what follows from it.
+NEWER = {"AssociateNatGatewayAddress", "DisassociateNatGatewayAddress", "AssignPrivateNatGatewayAddress",
+         "UnassignPrivateNatGatewayAddress", "DescribeNatGateways", "GetSecurityGroupsForVpc"}
 
 # What AWS's answers have whatever is asked: the members in all of the examples that the AWS CLI comes with.
 PRESENT = {
@@ -616,6 +620,19 @@ TERRAFORM = {
     "UnassignPrivateNatGatewayAddress": "aws_nat_gateway, private, with fewer secondary_private_ip_addresses",
     "UpdateSecurityGroupRuleDescriptionsEgress": "aws_security_group, with another description of a rule",
     "UpdateSecurityGroupRuleDescriptionsIngress": "aws_security_group, with another description of a rule",
+}
+
+# Actions of other parts whose filters ask for networks.
+FILTERED = ["DescribeInstances", "DescribeInstanceStatus"]
+# Filters of a documentation that this cloud refuses, and why.
+REFUSED_FILTERS = {
+    "DescribeInstances": {
+        "group-id": "of EC2-Classic", "group-name": "of EC2-Classic", "network-interface.tag-key": "not in the instance's view",
+        "network-interface.tag-value": "not in the instance's view",
+        "network-interface.addresses.association.allocation-id": "not in the instance's view",
+        "network-interface.addresses.association.association-id": "not in the instance's view",
+        "network-interface.association.allocation-id": "not in the instance's view",
+        "network-interface.association.association-id": "not in the instance's view"},
 }
 
 

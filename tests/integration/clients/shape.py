@@ -41,24 +41,21 @@ def load(path):
         return json.load(f)
 
 
+def newest(service, name, data):
+    """A part of the service's model in one of botocore's data directories, or {}."""
+    found = sorted(glob.glob(os.path.join(data, DIRECTORIES.get(service, service), "*", name + ".json*")))
+    return load(found[-1]) if found else {}
+
+
 def part(service, name):
     """The newest that the machine has of a part of a service's model, or {}."""
     newer = newer_python()
-    for data in filter(None, (newer and newer[1], DEBIAN_DATA)):
-        found = sorted(glob.glob(os.path.join(data, DIRECTORIES.get(service, service), "*", name + ".json*")))
-        if found:
-            return load(found[-1])
-    return {}
+    return newer and newest(service, name, newer[1]) or newest(service, name, DEBIAN_DATA)
 
 
 @functools.cache
 def model(service):
     return part(service, "service-2")
-
-
-@functools.cache
-def paginators(service):
-    return part(service, "paginators-1").get("pagination", {})
 
 
 @functools.cache

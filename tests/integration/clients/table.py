@@ -3,8 +3,10 @@
 A part is a module: SERVICE, ROOMS (tables of api/action_*.c), SCENES {name: steps}, TERRAFORM {action: resource that uses it, or
 "-: why none does"}, PRESENT {shape: members that AWS always sends}."""
 
+import html
 import re
 
+import shape
 from cloud import ROOT
 
 CLIENTS = ("cli", "boto3", "terraform")
@@ -18,6 +20,20 @@ def actions_of(rooms):
         for room, rows in re.findall(r"^const struct action actions_(\w+)\[\] = \{(.*?)^\};", text, flags=re.M | re.S):
             if room in rooms:
                 found |= set(re.findall(r'\.service = "([a-z0-9-]+)",\s*\.name = "(\w+)"', rows))
+    return found
+
+
+def documented_filters(service, data=shape.DEBIAN_DATA):
+    """{action: (the member's name, names of filters)} by the documentation in a service model."""
+    model = shape.newest(service, "service-2", data)
+    found = {}
+    for name, operation in model["operations"].items():
+        members = model["shapes"].get(operation.get("input", {}).get("shape"), {}).get("members", {})
+        for member in ("Filters", "Filter"):
+            text = members.get(member, {}).get("documentation", "")
+            names = [html.unescape(n) for n in re.findall(r"<li> *<p> *<code> *([^<]+?) *</code>", text)]
+            if names:
+                found[name] = member, ["tag:Name" if n.startswith("tag:") or n == "tag" else n for n in names]
     return found
 
 
