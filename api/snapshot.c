@@ -8,6 +8,7 @@
 #include "api/recycle_bin.h"
 #include "api/state.h"
 #include "api/view.h"
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/json.h"
@@ -124,6 +125,19 @@ void snapshot_remove(struct api *api, struct store_tx *tx, const struct resource
 		recycle_bin_enter(tx, edited, now, exit);
 	else
 		state_set(tx, edited, SNAPSHOT_DELETING);
+}
+
+json_t *snapshot_owner(const struct resource *r)
+{
+	mc_autofree char *text = mc_strf("%s/%s", r->account, r->region);
+
+	return json_string(text);
+}
+
+void snapshot_bears(struct resource *edited, int64_t bytes)
+{
+	if (bytes >= mc_json_int(edited->spec, "stored_bytes", 0))
+		json_object_set_new(edited->spec, "stored_bytes", json_integer(bytes));
 }
 
 json_t *snapshot_view(struct call *call, const struct resource *r)

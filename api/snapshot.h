@@ -33,6 +33,12 @@ void snapshot_share_set(struct store_tx *tx, const json_t *ids);
  * move. The making of a copy ends. */
 void snapshot_remove(struct api *api, struct store_tx *tx, const struct resource *r);
 
+/* Whose it is to storaged (storaged/remainder.h): blocks are borne once by each account in each region. New reference. */
+json_t *snapshot_owner(const struct resource *r);
+
+/* What storaged says that it bears, in bytes. That only grows, while two answers may come in either order. */
+void snapshot_bears(struct resource *edited, int64_t bytes);
+
 /* The Snapshot of DescribeSnapshots. New reference. */
 json_t *snapshot_view(struct call *call, const struct resource *r);
 

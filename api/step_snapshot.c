@@ -76,7 +76,7 @@ static void wake_volumes(const struct set *s)
 
 static void complete(struct store_tx *tx, struct resource *r, const json_t *answer)
 {
-	json_object_set(r->spec, "stored_bytes", json_object_get(answer, "bytes"));
+	snapshot_bears(r, mc_json_int(answer, "bytes", 0));
 	json_object_set_new(r->doc, "Progress", json_string("100%"));
 	state_set(tx, r, SNAPSHOT_COMPLETED);
 	if (mc_json_bool(r->spec, "delete", false))
@@ -141,8 +141,11 @@ static int record_failed(struct set *s, const char *reason, mc_err **err)
 static json_t *wanted(const struct resource *r)
 {
 	const char *copy = mc_json_str(r->spec, "copy", NULL);
+	json_t *body = copy ? json_pack("{s:s, s:s*}", "copy", copy, "kms_key", encryption_key_id(r->doc))
+			    : json_pack("{s:s}", "volume", mc_json_str(r->spec, "volume", ""));
 
-	return copy ? json_pack("{s:s, s:s*}", "copy", copy, "kms_key", encryption_key_id(r->doc)) : json_pack("{s:s}", "volume", mc_json_str(r->spec, "volume", ""));
+	json_object_set_new(body, "owner", snapshot_owner(r));
+	return body;
 }
 
 /* Ask storaged for each; its answers say which of them wait for a guest's switch. */
@@ -366,8 +369,7 @@ static bool needed(struct api *api, const char *id)
 	return found;
 }
 
-/* Of a snapshot as storaged has it: it bears more than before when one before it went. Two that go at the same time may
- * tell of it in either order, but what it bears only grows. */
+/* Of a snapshot as storaged has it: it bears more than before when one before it went. */
 static void bear(struct store_tx *tx, const json_t *doc)
 {
 	const char *id = mc_json_str(doc, "id", "");
@@ -375,10 +377,10 @@ static void bear(struct store_tx *tx, const json_t *doc)
 	int64_t bytes = mc_json_int(doc, "bytes", 0);
 
 	if (r && mc_json_int(doc, "inherited_bytes", 0) > 0 && mc_json_int(r->spec, "stored_bytes", 0) < bytes)
-		json_object_set_new(store_edit(tx, id)->spec, "stored_bytes", json_integer(bytes));
+		snapshot_bears(store_edit(tx, id), bytes);
 }
 
-/* It goes, and what it leaves is borne by another from the same moment on. */
+/* It goes, and what it leaves is borne by others from the same moment on. */
 static int record_deleted(struct api *api, const struct resource *r, const json_t *answer, mc_err **err)
 {
 	mc_auto_json json_t *all = NULL;
@@ -392,7 +394,8 @@ static int record_deleted(struct api *api, const struct resource *r, const json_
 		return -1;
 	tx = store_write(api->store);
 	store_delete(tx, r->id);
-	bear(tx, mc_json_obj(answer, "heir"));
+	json_array_foreach(mc_json_arr(answer, "heirs"), i, one)
+		bear(tx, one);
 	json_array_foreach(mc_json_arr(all, "snapshots"), i, one)
 		bear(tx, one);
 	return store_commit(tx, err);

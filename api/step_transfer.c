@@ -4,6 +4,7 @@
 
 #include "api/backend.h"
 #include "api/reconciler.h"
+#include "api/snapshot.h"
 #include "api/state.h"
 #include "api/transfer.h"
 #include "common/cleanup.h"
@@ -29,6 +30,8 @@ static int ask(struct api *api, const struct resource *r, const json_t *disk, js
 					       : json_pack("{s:s, s:s, s:s*}", "source", mc_json_str(disk, "source", ""), "format",
 							   format, "kms_key", mc_json_str(disk, "kms_key", NULL));
 
+	if (!exports(r)) /* the snapshot is where its task is */
+		json_object_set_new(body, "owner", snapshot_owner(r));
 	return backend_call(api, BACKEND_STORAGED, "PUT", body, ret, err, "/v1/%s/%s", exports(r) ? "exports" : "imports",
 			    exports(r) ? r->id : snapshot);
 }

@@ -19,7 +19,7 @@ bool transfer_brings(const struct resource *snapshot)
 void transfer_complete(struct store_tx *tx, struct resource *snapshot, const json_t *report)
 {
 	json_object_set(snapshot->doc, "VolumeSize", json_object_get(report, "size_gib"));
-	json_object_set(snapshot->spec, "stored_bytes", json_object_get(report, "bytes"));
+	snapshot_bears(snapshot, mc_json_int(report, "bytes", 0));
 	json_object_set_new(snapshot->doc, "Progress", json_string("100%"));
 	json_object_del(snapshot->spec, "import");
 	state_set(tx, snapshot, SNAPSHOT_COMPLETED);

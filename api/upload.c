@@ -70,7 +70,7 @@ static int record_end(struct api *api, const struct resource *was, int state, co
 	if (message)
 		json_object_set_new(r->spec, "message", json_string(message));
 	if (bytes) {
-		json_object_set(r->spec, "stored_bytes", (json_t *)bytes);
+		snapshot_bears(r, json_integer_value(bytes));
 		json_object_set_new(r->doc, "Progress", json_string("100%"));
 	}
 	state_set(tx, r, state);
@@ -111,7 +111,7 @@ static int make_ready(struct api *api, const struct resource *was, mc_err **err)
 /* Repeated after a kill, each of these answers as before. */
 static int complete(struct api *api, const struct resource *r, mc_err **err)
 {
-	mc_auto_json json_t *body = json_pack("{s:s}", "volume", volume_of(r));
+	mc_auto_json json_t *body = json_pack("{s:s, s:o}", "volume", volume_of(r), "owner", snapshot_owner(r));
 	mc_auto_json json_t *answer = NULL;
 
 	if (backend_call(api, BACKEND_STORAGED, "PUT", body, &answer, err, "/v1/snapshots/%s", r->id) != MC_IPC_OK ||

@@ -50,6 +50,12 @@ static const struct mc_db_upgrade upgrades[] = {
 	{8, "ALTER TABLE layers ADD COLUMN allocated INTEGER;"},
 	/* What it bears of deleted ones below it, beside what was written since. */
 	{9, "ALTER TABLE snapshots ADD COLUMN inherited INTEGER NOT NULL DEFAULT 0;"},
+	/* Whose, and in which order they were taken; those from before keep theirs, below 0. */
+	{10, "ALTER TABLE snapshots ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	     "ALTER TABLE snapshots ADD COLUMN whole INTEGER NOT NULL DEFAULT 0;"
+	     "ALTER TABLE snapshots ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;"
+	     "UPDATE snapshots SET seq = (SELECT count(*) FROM snapshots o WHERE o.created < snapshots.created OR"
+	     " (o.created = snapshots.created AND o.id < snapshots.id)) - (SELECT count(*) FROM snapshots);"},
 	{0, NULL},
 };
 

@@ -46,12 +46,17 @@ struct image {
 
 void image_deinit(struct image *image);
 
+#define SNAPSHOT_OWNER_LEN 48
+
 struct snapshot {
 	char id[MC_ID_LEN];
 	char volume[MC_ID_LEN];  /* it was taken of */
 	int64_t size_gib;
-	int64_t bytes;           /* what was written since the snapshot before it */
-	int64_t inherited;       /* what deleted ones before it left to it (storaged/remainder.h) */
+	char owner[SNAPSHOT_OWNER_LEN]; /* whose; storaged/remainder.h. "": anybody's */
+	bool whole;              /* a copy of an image, which bears what that has */
+	int64_t seq;             /* grows with each that is taken; 0 before, below it those of older versions of storaged */
+	int64_t bytes;           /* what it bears of its own layer: what was written since the snapshot before it */
+	int64_t inherited;       /* what it bears of layers below, which deleted ones before it left (storaged/remainder.h) */
 	struct layer layer;      /* what it keeps; while it is prepared, the volume's top */
 	char overlay[MC_ID_LEN]; /* prepared: the layer that is to be the volume's top; else "" */
 };
@@ -113,7 +118,7 @@ int graph_volume_openers(struct graph *graph, const char *id, int (*fn)(void *ct
 
 /* A snapshot in preparation, its overlay's file being whole. */
 int graph_snapshot_prepare(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
-/* The overlay becomes the volume's top, the old top frozen, in one step. */
+/* The overlay becomes the volume's top, the old top frozen, in one step. Those that are taken, added and shared get their seq. */
 int graph_snapshot_take(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
 /* The overlay is given up: *ret_layer is the caller's to delete. */
 int graph_snapshot_abandon(struct graph *graph, const struct snapshot *snapshot, struct layer *ret_layer, mc_err **err);
@@ -121,21 +126,20 @@ int graph_snapshot_abandon(struct graph *graph, const struct snapshot *snapshot,
 int graph_snapshot_add(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
 /* A further one of the same frozen layer; 1 where that has gone meanwhile. */
 int graph_snapshot_share(struct graph *graph, const struct snapshot *snapshot, mc_err **err);
-/* What goes to another one with a snapshot: heir "" and 0 where there is nobody. */
-struct remainder {
-	char heir[MC_ID_LEN];
+/* What one that is deleted leaves to another. */
+struct heir {
+	char id[MC_ID_LEN];
 	int64_t bytes;
 };
-/* As graph_volume_remove(), of one that was taken; the heir gets its remainder in the same step. 2 where there is no
- * such heir any more, and nothing is done. */
-int graph_snapshot_remove(struct graph *graph, const char *id, const struct remainder *remainder, struct layer *ret_layer, mc_err **err);
-/* The first taken snapshot but `gone` that stands on the layer with no other snapshot or image between; 1 where there is
- * none or another names the layer itself. */
-int graph_snapshot_heir(struct graph *graph, const char *layer, const char *gone, struct snapshot *ret, mc_err **err);
-/* Does a taken snapshot or an image name the layer: 0 or 1; is it or an ancestor that nobody names borne by a snapshot
- * above it, or named: 0 or 1. -1 and *err. */
-int graph_layer_named(struct graph *graph, const char *layer, mc_err **err);
-int graph_layer_borne(struct graph *graph, const char *layer, mc_err **err);
+/* As graph_volume_remove(), of one that was taken; the n heirs, who must be there, get theirs in the same
+ * step. */
+int graph_snapshot_remove(struct graph *graph, const char *id, const struct heir *heirs, size_t n, struct layer *ret_layer, mc_err **err);
+/* Calls for each taken snapshot of this owner (or of nobody's; all where s has none), s too, on the layer or (above) on those that
+ * stand on it, in the order in which they were taken; fn as below. */
+int graph_snapshots_on(struct graph *graph, const struct snapshot *s, const char *layer, bool above,
+		       int (*fn)(void *ctx, const struct snapshot *snapshot), void *ctx, mc_err **err);
+/* Does an image name the layer: 0 or 1, -1 and *err. */
+int graph_layer_of_image(struct graph *graph, const char *layer, mc_err **err);
 int graph_snapshot_find(struct graph *graph, const char *id, struct snapshot *ret, mc_err **err);
 /* The one in preparation of this volume; 1 where there is none. */
 int graph_snapshot_prepared(struct graph *graph, const char *volume, struct snapshot *ret, mc_err **err);

@@ -57,6 +57,8 @@ int graph_layers(struct graph *graph, int (*fn)(void *, const struct layer *), v
 	return graph_query(graph, layer_row, &each, err, SELECT_LAYERS "ORDER BY l.id", "");
 }
 
+#define DEEPEST "4096" /* layers that stand on each other come to an end, too */
+
 int graph_chain(struct graph *graph, const char *id, int (*fn)(void *, const struct layer *), void *ctx,
 		mc_err **err)
 {
@@ -64,7 +66,7 @@ int graph_chain(struct graph *graph, const char *id, int (*fn)(void *, const str
 
 	return graph_query(graph, layer_row, &each, err,
 			   "WITH RECURSIVE below(id, depth) AS (VALUES (?, 0) UNION ALL SELECT c.parent, depth + 1"
-			   " FROM below JOIN layers c ON c.id = below.id WHERE c.parent IS NOT NULL) "
+			   " FROM below JOIN layers c ON c.id = below.id WHERE c.parent IS NOT NULL AND depth < " DEEPEST ") "
 			   "SELECT " LAYER_COLUMNS " FROM below JOIN layers l ON l.id = below.id ORDER BY depth", "s", id);
 }
 

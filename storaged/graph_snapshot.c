@@ -1,10 +1,11 @@
 #include "storaged/graph_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
 
-#define SELECT_SNAPSHOTS "SELECT s.id, s.volume, s.size_gib, s.bytes, s.overlay, s.inherited, " LAYER_COLUMNS \
+#define SELECT_SNAPSHOTS "SELECT s.id, s.volume, s.size_gib, s.bytes, s.overlay, s.inherited, s.owner, s.whole, s.seq, " LAYER_COLUMNS \
 	" FROM snapshots s JOIN layers l ON l.id = s.layer "
 
 struct each_snapshot { int (*fn)(void *ctx, const struct snapshot *snapshot); void *ctx; };
@@ -13,11 +14,13 @@ static int snapshot_row(sqlite3_stmt *row, void *arg)
 {
 	const struct each_snapshot *each = arg;
 	struct snapshot s = {.size_gib = sqlite3_column_int64(row, 2), .bytes = sqlite3_column_int64(row, 3),
-			     .inherited = sqlite3_column_int64(row, 5), .layer = graph_layer_of_row(row, 6)};
+			     .inherited = sqlite3_column_int64(row, 5), .whole = sqlite3_column_int(row, 7),
+			     .seq = sqlite3_column_int64(row, 8), .layer = graph_layer_of_row(row, 9)};
 
 	graph_copy_id(s.id, mc_db_text(row, 0));
 	graph_copy_id(s.volume, mc_db_text(row, 1));
 	graph_copy_id(s.overlay, mc_db_text(row, 4));
+	snprintf(s.owner, sizeof(s.owner), "%s", mc_db_text(row, 6));
 	return each->fn(each->ctx, &s);
 }
 
@@ -58,11 +61,14 @@ int graph_snapshot_prepared(struct graph *graph, const char *volume, struct snap
 
 /* --- changes -------------------------------------------------------------- */
 
+#define NEXT_SEQ "(SELECT max(0, ifnull(max(seq), 0)) + 1 FROM snapshots)"
+
 static int insert(struct graph *graph, const struct snapshot *s, const char *overlay, mc_err **err)
 {
 	return mc_db_run(graph->db, NULL, NULL, err,
-			 "INSERT INTO snapshots (id, volume, size_gib, bytes, layer, overlay, created) VALUES (?,?,?,?,?,?,?)",
-			 "ssiissi", s->id, s->volume, s->size_gib, s->bytes, s->layer.id, overlay, mc_clock_wall());
+			 "INSERT INTO snapshots (id, volume, size_gib, bytes, layer, overlay, created, owner, seq)"
+			 " VALUES (?1,?2,?3,?4,?5,?6,?7,?8, CASE WHEN ?6 IS NULL THEN " NEXT_SEQ " ELSE 0 END)",
+			 "ssiissis", s->id, s->volume, s->size_gib, s->bytes, s->layer.id, overlay, mc_clock_wall(), s->owner);
 }
 
 static int prepare_steps(struct graph *graph, void *arg, mc_err **err)
@@ -87,7 +93,7 @@ static int take_steps(struct graph *graph, void *arg, mc_err **err)
 	    mc_db_run(graph->db, NULL, NULL, err, "UPDATE volumes SET layer = ? WHERE layer = ?", "ss", s->overlay,
 		      s->layer.id) < 0)
 		return -1;
-	return mc_db_run(graph->db, NULL, NULL, err, "UPDATE snapshots SET overlay = NULL, bytes = ?, inherited = ? WHERE id = ?",
+	return mc_db_run(graph->db, NULL, NULL, err, "UPDATE snapshots SET overlay = NULL, bytes = ?, inherited = ?, seq = " NEXT_SEQ " WHERE id = ?",
 			 "iis", s->bytes, s->inherited, s->id);
 }
 
@@ -107,54 +113,51 @@ int graph_snapshot_abandon(struct graph *graph, const struct snapshot *snapshot,
 
 struct removal {
 	const char *id;
-	const struct remainder *remainder;
+	const struct heir *heirs;
+	size_t n;
 	struct layer *ret;
 };
+
+static int inherit(struct graph *graph, const struct heir *heir, mc_err **err)
+{
+	if (mc_db_run(graph->db, NULL, NULL, err, "UPDATE snapshots SET inherited = inherited + ? WHERE id = ?", "is", heir->bytes,
+		      heir->id) < 0)
+		return -1;
+	return sqlite3_changes(graph->db) == 1 ? 0 : mc_err_set(err, 0, "%s is to inherit, and is gone", heir->id);
+}
 
 static int remove_steps(struct graph *graph, void *arg, mc_err **err)
 {
 	const struct removal *m = arg;
 	char layer[MC_ID_LEN] = "";
+	int r = mc_db_run(graph->db, graph_first_id, layer, err, "SELECT layer FROM snapshots WHERE id = ?", "s", m->id);
 
-	if (mc_db_run(graph->db, graph_first_id, layer, err, "SELECT layer FROM snapshots WHERE id = ?", "s", m->id) < 0 ||
-	    mc_db_run(graph->db, NULL, NULL, err, "UPDATE snapshots SET inherited = inherited + ? WHERE id = ?", "is", m->remainder->bytes,
-		      m->remainder->heir) < 0)
-		return -1;
-	if (m->remainder->heir[0] && sqlite3_changes(graph->db) == 0)
-		return 2;
-	if (mc_db_run(graph->db, NULL, NULL, err, DELETE, "s", m->id) < 0)
+	for (size_t i = 0; r == 0 && i < m->n; i++)
+		r = inherit(graph, &m->heirs[i], err);
+	if (r < 0 || mc_db_run(graph->db, NULL, NULL, err, DELETE, "s", m->id) < 0)
 		return -1;
 	return graph_layer_drop(graph, layer, m->ret, err);
 }
 
-int graph_snapshot_remove(struct graph *graph, const char *id, const struct remainder *remainder, struct layer *ret_layer, mc_err **err)
+int graph_snapshot_remove(struct graph *graph, const char *id, const struct heir *heirs, size_t n, struct layer *ret_layer, mc_err **err)
 {
-	struct removal m = {id, remainder, ret_layer};
+	struct removal m = {id, heirs, n, ret_layer};
 
 	return graph_change(graph, remove_steps, &m, err);
 }
 
 /* --- who bears what ------------------------------------------------------- */
 
-#define NAMED(layer) "(EXISTS (SELECT 1 FROM snapshots n WHERE n.layer = " layer " AND n.overlay IS NULL)" \
-	" OR EXISTS (SELECT 1 FROM images n WHERE n.layer = " layer "))"
-/* What stands on a layer by way of layers that nobody names, those with a name being the last. */
-#define ABOVE "WITH RECURSIVE above(id) AS (SELECT id FROM layers WHERE parent = ?1 UNION SELECT l.id FROM above" \
-	" JOIN layers l ON l.parent = above.id WHERE NOT " NAMED("above.id") ") "
-
-int graph_snapshot_heir(struct graph *graph, const char *layer, const char *gone, struct snapshot *ret, mc_err **err)
+int graph_snapshots_on(struct graph *graph, const struct snapshot *s, const char *layer, bool above,
+		       int (*fn)(void *ctx, const struct snapshot *snapshot), void *ctx, mc_err **err)
 {
-	struct snapshot found = {.id = ""};
-	struct each_snapshot each = {take_snapshot, &found};
-	int r = graph_query(graph, snapshot_row, &each, err,
-			    ABOVE SELECT_SNAPSHOTS "JOIN above ON above.id = s.layer WHERE s.overlay IS NULL AND s.id <> ?2"
-			    " AND NOT EXISTS (SELECT 1 FROM snapshots o WHERE o.layer = ?1 AND o.id <> ?2)"
-			    " AND NOT EXISTS (SELECT 1 FROM images o WHERE o.layer = ?1) ORDER BY s.created DESC, s.id DESC", "ss", layer, gone);
+	struct each_snapshot each = {fn, ctx};
 
-	if (r < 0 || !found.id[0])
-		return r < 0 ? -1 : 1;
-	*ret = found;
-	return 0;
+	return graph_query(graph, snapshot_row, &each, err,
+			   "WITH RECURSIVE standing(id) AS (VALUES (?1) UNION SELECT l.id FROM standing JOIN layers l ON l.parent = standing.id"
+			   " WHERE ?3) " SELECT_SNAPSHOTS "JOIN standing ON standing.id = s.layer"
+			   " WHERE s.overlay IS NULL AND ?2 IN ('', s.owner) OR s.overlay IS NULL AND s.owner = '' ORDER BY s.seq, s.created, s.id",
+			   "ssi", layer, s->owner, (int64_t)above);
 }
 
 static int is_there(sqlite3_stmt *row, void *ctx)
@@ -164,20 +167,11 @@ static int is_there(sqlite3_stmt *row, void *ctx)
 	return 0;
 }
 
-int graph_layer_named(struct graph *graph, const char *layer, mc_err **err)
+int graph_layer_of_image(struct graph *graph, const char *layer, mc_err **err)
 {
 	bool found = false;
 
-	return graph_query(graph, is_there, &found, err, "SELECT 1 WHERE " NAMED("?1"), "s", layer) < 0 ? -1 : found;
-}
-
-int graph_layer_borne(struct graph *graph, const char *layer, mc_err **err)
-{
-	bool found = false;
-
-	return graph_query(graph, is_there, &found, err,
-			   ABOVE "SELECT 1 FROM snapshots s JOIN above ON above.id = s.layer WHERE s.overlay IS NULL"
-			   " UNION SELECT 1 WHERE " NAMED("?1"), "s", layer) < 0 ? -1 : found;
+	return graph_query(graph, is_there, &found, err, "SELECT 1 FROM images WHERE layer = ?", "s", layer) < 0 ? -1 : found;
 }
 
 /* --- further ones --------------------------------------------------------- */
@@ -198,9 +192,9 @@ static int share_steps(struct graph *graph, void *arg, mc_err **err)
 {
 	const struct snapshot *s = arg;
 	int r = mc_db_run(graph->db, NULL, NULL, err,
-			  "INSERT INTO snapshots (id, volume, size_gib, bytes, layer, created)"
-			  " SELECT ?1, ?2, ?3, ?4, id, ?6 FROM layers WHERE id = ?5 AND state = 'frozen'", "ssiisi",
-			  s->id, s->volume, s->size_gib, s->bytes, s->layer.id, mc_clock_wall());
+			  "INSERT INTO snapshots (id, volume, size_gib, bytes, layer, created, owner, whole, inherited, seq)"
+			  " SELECT ?1, ?2, ?3, ?4, id, ?6, ?7, ?8, ?9, " NEXT_SEQ " FROM layers WHERE id = ?5 AND state = 'frozen'", "ssiisisii",
+			  s->id, s->volume, s->size_gib, s->bytes, s->layer.id, mc_clock_wall(), s->owner, (int64_t)s->whole, s->inherited);
 
 	return r < 0 ? -1 : sqlite3_changes(graph->db) == 0;
 }

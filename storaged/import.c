@@ -15,6 +15,7 @@
 #include "storaged/janitor.h"
 #include "storaged/qcow2.h"
 #include "storaged/reader.h"
+#include "storaged/snapshot.h"
 #include "storaged/snapshot_copy.h"
 #include "storaged/task.h"
 
@@ -74,7 +75,7 @@ int import_layer(struct storage *storage, const struct layer *layer, struct qemu
 
 struct job {
 	struct storage *storage;
-	char id[MC_ID_LEN], kms_key[MC_UUID_LEN];
+	char id[MC_ID_LEN], kms_key[MC_UUID_LEN], owner[SNAPSHOT_OWNER_LEN];
 	char *path;
 	enum foreign_format format;
 };
@@ -144,13 +145,13 @@ static int bring_in(struct task *task, struct job *job, const struct foreign *fo
 	int r;
 
 	snprintf(s.id, sizeof(s.id), "%s", job->id);
+	snprintf(s.owner, sizeof(s.owner), "%s", job->owner);
 	mc_id_new("lay", s.layer.id);
 	if (graph_layer_begin(storage->graph, &s.layer, err) < 0)
 		return -1;
 	r = (job->kms_key[0] ? take_encrypted : take_file)(task, job, found, &s.layer, err);
 	MC_CRASH_POINT();
-	s.bytes = (int64_t)store_allocated(&storage->store, s.layer.id);
-	if (r == MC_IPC_OK && graph_snapshot_add(storage->graph, &s, err) < 0)
+	if (r == MC_IPC_OK && snapshot_add(storage, &s, err) < 0)
 		r = -1;
 	if (r != MC_IPC_OK)
 		storage_abandon(storage, s.layer.id);
@@ -237,6 +238,7 @@ static int begin(struct storage *storage, const char *id, const struct import_wa
 	*job = (struct job){.storage = storage, .path = MC_STEAL(path), .format = format};
 	snprintf(job->id, sizeof(job->id), "%s", id);
 	snprintf(job->kms_key, sizeof(job->kms_key), "%s", wanted->kms_key ? wanted->kms_key : "");
+	snprintf(job->owner, sizeof(job->owner), "%s", wanted->owner ? wanted->owner : "");
 	if (tasks_begin(storage->tasks, id, run, job, job_free, err) < 0)
 		return MC_IPC_UNAVAILABLE;
 	return MC_IPC_OK;

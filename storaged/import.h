@@ -14,6 +14,7 @@ int import_layer(struct storage *storage, const struct layer *layer, struct qemu
 
 struct import_wanted {
 	const char *source, *format, *kms_key; /* kms_key NULL: in clear */
+	const char *owner;                     /* whose snapshot, storaged/remainder.h; NULL: anybody's */
 };
 /* Have a snapshot of this id made of the file (storaged/exchange.h) of this format (storaged/foreign.h), or see
  * how far that is. Outcomes and documents as docs/ipc.md has them; MC_IPC_OK with *ret, or *err. */

@@ -1,181 +1,292 @@
 #include "storaged/remainder.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "common/ipc.h"
-#include "common/json.h"
-#include "common/log.h"
-#include "storaged/layer.h"
+#include "common/fs.h"
 #include "storaged/merge.h"
-#include "storaged/qemu_block.h"
+#include "storaged/view.h"
 
-#define CHAIN_MAX 64
-#define WINDOW_MAX (1LL << 40) /* bytes mapped at a time, less where much is there */
-#define WINDOW_MIN (1LL << 25)
+void remainder_deinit(struct remainder *remainder)
+{
+	free(remainder->heirs);
+	*remainder = (struct remainder){.n = 0};
+}
 
-/* Layers as the top one's file counts them, from itself downwards. */
-struct chain {
-	struct layer layers[CHAIN_MAX];
-	int n;
+static void *grow(void *list, size_t n, size_t size)
+{
+	list = realloc(list, n * size);
+	if (!list)
+		abort();
+	return list;
+}
+
+/* --- the others ----------------------------------------------------------- */
+
+struct others {
+	struct snapshot *rows;
+	size_t n;
 };
 
-static int add_layer(void *ctx, const struct layer *layer)
+static int add_other(void *ctx, const struct snapshot *s)
 {
-	struct chain *c = ctx;
+	struct others *o = ctx;
 
-	if (c->n == CHAIN_MAX)
-		return -1;
-	c->layers[c->n++] = *layer;
+	o->rows = grow(o->rows, o->n + 1, sizeof(*o->rows));
+	o->rows[o->n++] = *s;
 	return 0;
 }
 
-/* The layers [from, to) of a chain. */
-struct part {
-	int from, to;
-};
-
-static int find_layer(const struct chain *c, const char *id)
+static void others_deinit(struct others *o)
 {
-	int i = 0;
+	free(o->rows);
+}
+#define auto_others __attribute__((cleanup(others_deinit))) struct others
 
-	while (i < c->n && strcmp(c->layers[i].id, id) != 0)
+/* How many of them were taken before: all those before itself; all where it has not been taken yet. */
+static size_t count_older(const struct others *o, const struct snapshot *s)
+{
+	size_t i = 0;
+
+	while (i < o->n && strcmp(o->rows[i].id, s->id) != 0)
 		i++;
 	return i;
 }
 
-/* What follows the layer at `from` downwards that nobody names: where it ends, or -1 and *err. */
-static int find_end(struct storage *storage, const struct chain *c, int from, mc_err **err)
-{
-	int named = 0, to = from;
+/* --- what a snapshot bears ------------------------------------------------ */
 
-	while (named == 0 && ++to < c->n)
-		named = graph_layer_named(storage->graph, c->layers[to].id, err);
-	return named < 0 ? -1 : to;
+/* The clusters of one L2 table: the layer of the view in which each lies, or -1. */
+struct table {
+	uint64_t at;
+	int8_t layer[VIEW_TABLE];
+};
+
+/* Of a snapshot: in its layers [0, to) may be what it bears; those from `image` on are an image's. */
+struct load {
+	const struct snapshot *snapshot;
+	struct view view;
+	int to, image;
+	struct table **tables; /* those that have something of it */
+	size_t n;
+	uint64_t clusters, below; /* all of it; of that, what does not lie in its own layer */
+};
+
+static void load_deinit(struct load *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->tables[i]);
+	free(l->tables);
+	view_close(&l->view);
 }
+#define auto_load __attribute__((cleanup(load_deinit))) struct load
 
-static int64_t count_extents(const json_t *extents, const struct part *p)
+/* Down to a layer that an older one names: that one shows all of it and below. */
+static int find_end(struct storage *storage, struct load *l, mc_err **err)
 {
-	int64_t sum = 0;
-	json_t *extent;
-	size_t i;
+	for (; l->to < l->view.n; l->to++) {
+		const char *layer = l->view.layers[l->to].layer.id;
+		auto_others on = {.n = 0};
+		int image;
 
-	json_array_foreach(extents, i, extent) {
-		int64_t depth = mc_json_int(extent, "depth", -1);
-
-		if (mc_json_bool(extent, "present", false) && !mc_json_bool(extent, "zero", false) && depth >= p->from && depth < p->to)
-			sum += mc_json_int(extent, "length", 0);
+		if (graph_snapshots_on(storage->graph, l->snapshot, layer, false, add_other, &on, err) < 0)
+			return -1;
+		image = l->image < 0 ? graph_layer_of_image(storage->graph, layer, err) : 1;
+		if (image < 0)
+			return -1;
+		if (count_older(&on, l->snapshot) > 0 || (image && !l->snapshot->whole))
+			break;
+		if (image && l->image < 0)
+			l->image = l->to;
 	}
-	return sum;
+	return 0;
 }
 
-/* What the top shows of the part, of a disk of `size` bytes. */
-static int count(struct storage *storage, const struct layer *top, const struct part *p, int64_t *ret_bytes, mc_err **err)
+static int fill(struct load *l, mc_err **err)
 {
-	int64_t at = 0, step = WINDOW_MAX, sum = 0;
-	auto_qemu_img_file file = {.key_fd = -1};
+	for (uint64_t t = 0; t < l->view.tables; t++) {
+		mc_autofree struct table *table = NULL;
+		uint64_t found = 0;
 
-	if (layer_open(storage, top->id, true, &file, err) != MC_IPC_OK)
-		return -1;
-	while (at < top->virtual_bytes) {
-		mc_auto_json json_t *extents = NULL;
-		int64_t left = top->virtual_bytes - at, n = left < step ? left : step;
-		int r = qemu_block_map(&storage->offspring, &file, (uint64_t)at, (uint64_t)n, &extents, err);
-
-		if (r == QEMU_BLOCK_TOO_MUCH && step > WINDOW_MIN) {
-			mc_err_clear(err);
-			step /= 4;
+		if (!view_any(&l->view, t, l->to))
 			continue;
+		table = mc_alloc(sizeof(*table));
+		table->at = t;
+		if (view_table(&l->view, t, table->layer, err) < 0)
+			return -1;
+		for (size_t c = 0; c < VIEW_TABLE; c++) {
+			if (table->layer[c] >= l->to)
+				table->layer[c] = -1;
+			found += table->layer[c] >= 0;
 		}
-		if (r != QEMU_BLOCK_OK)
-			return r == QEMU_BLOCK_BUSY ? MC_IPC_UNAVAILABLE : -1;
-		sum += count_extents(extents, p);
-		at += n;
+		l->clusters += found;
+		if (!found)
+			continue;
+		l->tables = grow(l->tables, l->n + 1, sizeof(struct table *));
+		l->tables[l->n++] = MC_STEAL(table);
 	}
-	*ret_bytes = sum;
-	return MC_IPC_OK;
+	return 0;
 }
 
-/* With the layers held: of what the top shows, that which lies in `first` and, with `below`, in those below it that nobody
- * names. */
-static int count_from(struct storage *storage, const char *top, const char *first, bool below, int64_t *ret_bytes, mc_err **err)
-{
-	struct chain c = {.n = 0};
-	struct part p;
+/* --- what others show of it ----------------------------------------------- */
 
-	if (graph_chain(storage->graph, top, add_layer, &c, err) < 0)
-		return -1;
-	p.from = find_layer(&c, first);
-	p.to = below ? find_end(storage, &c, p.from, err) : p.from + 1;
-	return p.to < 0 ? -1 : count(storage, &c.layers[0], &p, ret_bytes, err);
+/* Of a table, what the other one shows as well is taken out: how many that were. as: the load's number of each of its layers. */
+static uint64_t take_table(struct table *t, const int8_t shown[VIEW_TABLE], const int8_t as[VIEW_LAYERS], int image, bool whole)
+{
+	uint64_t taken = 0;
+
+	for (size_t c = 0; c < VIEW_TABLE; c++) {
+		int layer = t->layer[c];
+
+		if (layer < 0 || shown[c] < 0 || as[shown[c]] != layer || (image >= 0 && layer >= image && !whole))
+			continue;
+		t->layer[c] = -1;
+		taken++;
+	}
+	return taken;
 }
 
-/* The heir of a snapshot that goes, by way of its own layer or, where nobody stands on that and it bears more, of one below it
- * that nobody names. 1: nobody. */
-static int find_heir(struct storage *storage, const struct snapshot *gone, struct snapshot *ret, const char **ret_layer, struct chain *c,
-		     mc_err **err)
+static int take_shown(struct load *l, const struct view *view, bool whole, uint64_t *ret, mc_err **err)
 {
-	int end, r = 1;
+	int8_t as[VIEW_LAYERS], shown[VIEW_TABLE];
 
-	if (graph_chain(storage->graph, gone->layer.id, add_layer, c, err) < 0)
-		return -1;
-	end = gone->inherited ? find_end(storage, c, 0, err) : 1;
-	if (end < 0)
-		return -1;
-	for (int i = 0; i < end && r == 1; i++) {
-		r = graph_snapshot_heir(storage->graph, c->layers[i].id, gone->id, ret, err);
-		*ret_layer = c->layers[i].id;
+	*ret = 0;
+	for (int i = 0; i < view->n; i++)
+		as[i] = (int8_t)view_find(&l->view, view->layers[i].layer.id);
+	for (size_t i = 0; i < l->n && *ret < l->clusters; i++) {
+		if (view_table(view, l->tables[i]->at, shown, err) < 0)
+			return -1;
+		*ret += take_table(l->tables[i], shown, as, l->image, whole);
 	}
+	l->clusters -= *ret;
+	return 0;
+}
+
+/* Whom an earlier one of the others stands below, or beside, of all that counts here: what it shows that one showed. */
+static bool is_behind(const struct load *l, const struct view *view, const struct others *o, size_t i)
+{
+	for (size_t e = 0; e < i; e++) {
+		const char *layer = o->rows[e].layer.id;
+
+		if (strcmp(o->rows[e].id, l->snapshot->id) != 0 && (o->rows[e].whole || !o->rows[i].whole) && view_find(view, layer) >= 0 &&
+		    view_find(&l->view, layer) <= 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the other one takes of the load. */
+static int take_other(struct storage *storage, struct load *l, const struct others *o, size_t i, uint64_t *ret, mc_err **err)
+{
+	auto_view view = {.n = 0};
+
+	*ret = 0;
+	if (view_open(storage, o->rows[i].layer.id, &view, err) < 0)
+		return -1;
+	return is_behind(l, &view, o, i) ? 0 : take_shown(l, &view, o->rows[i].whole, ret, err);
+}
+
+static void inherit(struct remainder *m, const char *id, uint64_t clusters)
+{
+	m->heirs = grow(m->heirs, m->n + 1, sizeof(*m->heirs));
+	m->heirs[m->n] = (struct heir){.bytes = (int64_t)(clusters * VIEW_CLUSTER)};
+	snprintf(m->heirs[m->n++].id, MC_ID_LEN, "%s", id);
+}
+
+/* Take out what those before it bear; then, with ret, see who of those after it shows what remains. */
+static int share(struct storage *storage, struct load *l, struct remainder *ret, mc_err **err)
+{
+	auto_others o = {.n = 0};
+	uint64_t taken;
+	size_t older;
+
+	if (l->clusters == 0)
+		return 0;
+	if (graph_snapshots_on(storage->graph, l->snapshot, l->view.layers[l->to - 1].layer.id, true, add_other, &o, err) < 0)
+		return -1;
+	older = count_older(&o, l->snapshot);
+	for (size_t i = 0; i < o.n && l->clusters > 0 && (i < older || ret); i++) {
+		if (i == older)
+			continue; /* itself */
+		if (take_other(storage, l, &o, i, &taken, err) < 0)
+			return -1;
+		if (i > older && taken)
+			inherit(ret, o.rows[i].id, taken);
+	}
+	return 0;
+}
+
+/* --- all together --------------------------------------------------------- */
+
+static int reckon(struct storage *storage, struct load *l, struct remainder *ret, mc_err **err)
+{
+	if (view_open(storage, l->snapshot->layer.id, &l->view, err) < 0)
+		return -1;
+	if (find_end(storage, l, err) < 0 || fill(l, err) < 0 || share(storage, l, ret, err) < 0)
+		return -1;
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t c = 0; c < VIEW_TABLE; c++)
+			l->below += l->tables[i]->layer[c] > 0;
+	return 0;
+}
+
+/* Where a merge ends meanwhile, all is reckoned anew: none begins, and only so many were under way. */
+static int reckon_whole(struct storage *storage, struct load *l, struct remainder *ret, mc_err **err)
+{
+	bool current = false;
+	int r = 0;
+
+	while (r == 0 && !current) {
+		load_deinit(l);
+		if (ret)
+			remainder_deinit(ret);
+		*l = (struct load){.snapshot = l->snapshot, .image = -1};
+		r = reckon(storage, l, ret, err);
+		if (r == 0)
+			r = view_is_current(storage, &l->view, &current, err);
+	}
+	return r;
+}
+
+/* What it stands on is not begun to be merged, by whom ever merges are begun. */
+static int reckon_held(struct storage *storage, struct load *l, struct remainder *ret, mc_err **err)
+{
+	const struct layer *top = &l->snapshot->layer;
+	const char *held = top->state == LAYER_FROZEN ? top->id : top->parent;
+	int r;
+
+	if (!storage->janitor)
+		held = "";
+	r = held[0] ? graph_read(storage->graph, held, err) : 0;
+	if (r != 0)
+		return r < 0 ? -1 : mc_err_set(err, 0, "%s is not frozen", held);
+	r = reckon_whole(storage, l, ret, err);
+	if (held[0])
+		merge_read_end(storage, held);
 	return r;
 }
 
 int remainder_left(struct storage *storage, const struct snapshot *gone, struct remainder *ret, mc_err **err)
 {
-	struct remainder found = {.bytes = 0};
-	struct chain c = {.n = 0};
-	const char *layer;
-	struct snapshot heir;
-	int r = find_heir(storage, gone, &heir, &layer, &c, err);
+	auto_load l = {.snapshot = gone};
+	auto_remainder found = {.n = 0};
 
-	if (r > 0) {
-		*ret = found;
-		return MC_IPC_OK;
-	}
-	if (r == 0)
-		r = merge_read(storage, heir.layer.id, err);
-	if (r != MC_IPC_OK)
-		return r;
-	r = count_from(storage, heir.layer.id, layer, gone->inherited > 0, &found.bytes, err);
-	merge_read_end(storage, heir.layer.id);
-	if (r != MC_IPC_OK)
-		return r;
-	snprintf(found.heir, sizeof(found.heir), "%s", heir.id);
+	if (reckon_held(storage, &l, &found, err) < 0)
+		return -1;
 	*ret = found;
-	return MC_IPC_OK;
+	found = (struct remainder){.n = 0};
+	return 0;
 }
 
-/* Its layer is not frozen yet; what it stands on is held. */
-static int find_below(struct storage *storage, const struct snapshot *s, int64_t *ret_bytes, mc_err **err)
+int remainder_settle(struct storage *storage, struct snapshot *snapshot, mc_err **err)
 {
-	int r = merge_read(storage, s->layer.parent, err);
+	const struct snapshot s = *snapshot;
+	auto_load l = {.snapshot = &s};
 
-	if (r != MC_IPC_OK)
-		return r;
-	r = count_from(storage, s->layer.id, s->layer.parent, true, ret_bytes, err);
-	merge_read_end(storage, s->layer.parent);
-	return r;
-}
-
-int64_t remainder_found(struct storage *storage, const struct snapshot *s)
-{
-	mc_auto_err mc_err *err = NULL;
-	int64_t bytes = 0;
-	int borne = s->layer.parent[0] ? graph_layer_borne(storage->graph, s->layer.parent, &err) : 1;
-
-	if (borne == 0 && find_below(storage, s, &bytes, &err) == MC_IPC_OK)
-		return bytes;
-	if (borne <= 0)
-		mc_log(MC_LOG_WARNING, "snapshot", "what earlier ones left to it is not known", "snapshot", s->id, "reason", mc_err_msg(err), NULL);
+	if (reckon_held(storage, &l, NULL, err) < 0)
+		return -1;
+	snapshot->bytes = (int64_t)((l.clusters - l.below) * VIEW_CLUSTER);
+	snapshot->inherited = (int64_t)(l.below * VIEW_CLUSTER);
 	return 0;
 }

@@ -1,18 +1,31 @@
-/* What a deleted snapshot leaves behind: blocks that a later one still shows. That one bears them from then on, the
- * first that stands on them, so that each is borne once. (Amazon EBS User Guide, "How incremental snapshots work",
- * "Delete an Amazon EBS snapshot".) */
+/* Which snapshot bears which of the blocks that are stored.
+ *
+ * A snapshot refers to a block that it shows and that lies in its layer or in one below. Of the snapshots of one owner that refer to
+ * a block, the one that was taken first bears it; what no snapshot refers to is its volumes' alone, and is borne by none. So one
+ * that is taken bears what nobody bears yet, and nobody else's changes; one that is deleted leaves each of its blocks to the
+ * first that was taken after it and shows that block still, which may be several, in several branches. Blocks of an image are
+ * the image's, unless the snapshot is a copy of an image. Owners are accounts in regions: what is copied from one to the other
+ * is borne by both. (Amazon EBS User Guide, "How incremental snapshots work", "Delete an Amazon EBS snapshot"; Amazon EBS
+ * pricing, example 7.)
+ *
+ * Whoever calls these, or graph_snapshot_take(), _add(), _share(), _remove() with what they said, holds STORAGE_BEARING. */
 #ifndef MC_STORAGED_REMAINDER_H
 #define MC_STORAGED_REMAINDER_H
 
 #include "storaged/storage.h"
 
-/* Who inherits from this taken snapshot when it goes, and how many bytes that one shows of what it and those before
- * it leave: MC_IPC_OK, with ret->heir "" where there is nobody. MC_IPC_UNAVAILABLE while a QEMU's merge has to end; -1
- * and *err. */
+struct remainder {
+	struct heir *heirs;
+	size_t n;
+};
+void remainder_deinit(struct remainder *remainder);
+#define auto_remainder __attribute__((cleanup(remainder_deinit))) struct remainder
+
+/* Who inherits from this taken snapshot when it goes, and what: in the order in which they were taken. 0 or -1 and *err. */
 int remainder_left(struct storage *storage, const struct snapshot *gone, struct remainder *ret, mc_err **err);
 
-/* What a snapshot that is about to be taken shows of layers below its own that nobody bears any more; 0 where that
- * cannot be found out. */
-int64_t remainder_found(struct storage *storage, const struct snapshot *snapshot);
+/* Set bytes and inherited of a snapshot that is about to be taken, added or shared (its layer's file is whole), or that was
+ * taken. 0 or -1 and *err. */
+int remainder_settle(struct storage *storage, struct snapshot *snapshot, mc_err **err);
 
 #endif

@@ -67,6 +67,7 @@ static const struct mc_field snapshot_fields[] = {
 	{"volume", MC_FIELD_STRING, false, 0, 0, check_volume_id, NULL},
 	{"copy", MC_FIELD_STRING, false, 0, 0, check_copied_id, NULL},
 	{"kms_key", MC_FIELD_STRING, false, 0, 0, vault_key_id, NULL},
+	{"owner", MC_FIELD_STRING, false, 1, SNAPSHOT_OWNER_LEN - 1, NULL, NULL},
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
 };
 
@@ -211,11 +212,12 @@ static int settle_merge(void *ctx, const struct mc_ipc_request *req, json_t **re
 static int put_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
 	const char *volume = mc_json_str(req->body, "volume", NULL), *copy = mc_json_str(req->body, "copy", NULL);
+	const char *owner = mc_json_str(req->body, "owner", "");
 
 	if (!volume == !copy)
 		return both_given("volume", "copy", err);
-	return volume ? snapshot_put(ctx, req->vars[0], volume, ret_body, err)
-		      : snapshot_copy(ctx, req->vars[0], copy, mc_json_str(req->body, "kms_key", NULL), ret_body, err);
+	return volume ? snapshot_put(ctx, req->vars[0], volume, owner, ret_body, err)
+		      : snapshot_copy(ctx, req->vars[0], copy, mc_json_str(req->body, "kms_key", NULL), owner, ret_body, err);
 }
 
 static int get_snapshot(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
@@ -360,6 +362,7 @@ static const struct mc_field import_fields[] = {
 	{"source", MC_FIELD_STRING, true, 1, 4000, NULL, NULL},
 	{"format", MC_FIELD_STRING, true, 1, 16, NULL, NULL},
 	{"kms_key", MC_FIELD_STRING, false, 0, 0, vault_key_id, NULL},
+	{"owner", MC_FIELD_STRING, false, 1, SNAPSHOT_OWNER_LEN - 1, NULL, NULL},
 	{NULL, MC_FIELD_STRING, false, 0, 0, NULL, NULL},
 };
 
@@ -373,7 +376,7 @@ static const struct mc_field export_fields[] = {
 static int put_import(void *ctx, const struct mc_ipc_request *req, json_t **ret_body, mc_err **err)
 {
 	struct import_wanted wanted = {mc_json_str(req->body, "source", ""), mc_json_str(req->body, "format", ""),
-				       mc_json_str(req->body, "kms_key", NULL)};
+				       mc_json_str(req->body, "kms_key", NULL), mc_json_str(req->body, "owner", NULL)};
 
 	return import_put(ctx, req->vars[0], &wanted, ret_body, err);
 }

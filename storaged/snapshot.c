@@ -33,6 +33,8 @@ static json_t *snapshot_json(const struct storage *storage, const struct snapsho
 
 	if (s->inherited)
 		json_object_set_new(doc, "inherited_bytes", json_integer(s->inherited));
+	if (s->owner[0])
+		json_object_set_new(doc, "owner", json_string(s->owner));
 	if (s->layer.parent[0])
 		json_object_set_new(doc, "base", json_string(s->layer.parent));
 	if (s->overlay[0]) {
@@ -104,15 +106,30 @@ int snapshot_list(struct storage *storage, json_t **ret, mc_err **err)
 
 /* --- taking --------------------------------------------------------------- */
 
+static void settle_bytes(struct storage *storage, struct snapshot *s)
+{
+	mc_auto_err mc_err *err = NULL;
+
+	if (remainder_settle(storage, s, &err) == 0)
+		return;
+	mc_log(MC_LOG_WARNING, AREA, "what it bears is not known", "snapshot", s->id, "reason", mc_err_msg(err), NULL);
+	s->bytes = (int64_t)store_allocated(&storage->store, s->layer.id);
+	s->inherited = 0;
+}
+
+static int record_taken(struct storage *storage, struct snapshot *s, mc_err **err)
+{
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, STORAGE_BEARING);
+
+	settle_bytes(storage, s);
+	MC_CRASH_POINT();
+	return graph_snapshot_take(storage->graph, s, err);
+}
+
 /* The overlay becomes the top. What the old top holds is on the disk before anybody is told so. */
 static int take(struct storage *storage, struct snapshot *s, mc_err **err)
 {
-	if (store_sync(&storage->store, s->layer.id, err) < 0)
-		return -1;
-	s->bytes = (int64_t)store_allocated(&storage->store, s->layer.id);
-	s->inherited = remainder_found(storage, s);
-	MC_CRASH_POINT();
-	if (graph_snapshot_take(storage->graph, s, err) < 0)
+	if (store_sync(&storage->store, s->layer.id, err) < 0 || record_taken(storage, s, err) < 0)
 		return -1;
 	MC_CRASH_POINT();
 	s->overlay[0] = '\0';
@@ -199,7 +216,7 @@ static int end_merge(struct storage *storage, const char *volume, bool open, mc_
 }
 
 /* Under the volume's lock. */
-static int begin(struct storage *storage, const char *id, const char *volume, struct snapshot *ret, mc_err **err)
+static int begin(struct storage *storage, const char *id, const char *volume, const char *owner, struct snapshot *ret, mc_err **err)
 {
 	struct snapshot s = {.id = ""}, other;
 	struct volume v;
@@ -226,6 +243,7 @@ static int begin(struct storage *storage, const char *id, const char *volume, st
 		return r;
 	snprintf(s.id, sizeof(s.id), "%s", id);
 	snprintf(s.volume, sizeof(s.volume), "%s", volume);
+	snprintf(s.owner, sizeof(s.owner), "%s", owner);
 	s.size_gib = v.size_gib;
 	s.layer = v.layer;
 	r = prepare(storage, &s, open, err);
@@ -243,8 +261,24 @@ static int finish_if_closed(struct storage *storage, struct snapshot *s, mc_err 
 	return open ? 0 : take(storage, s, err);
 }
 
+int snapshot_add(struct storage *storage, struct snapshot *s, mc_err **err)
+{
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, STORAGE_BEARING);
+
+	settle_bytes(storage, s);
+	return graph_snapshot_add(storage->graph, s, err);
+}
+
+int snapshot_share(struct storage *storage, struct snapshot *s, mc_err **err)
+{
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, STORAGE_BEARING);
+
+	settle_bytes(storage, s);
+	return graph_snapshot_share(storage->graph, s, err);
+}
+
 /* Of a raw volume all data is copied; that is no moment, so that nobody may have it open. */
-static int copy_raw(struct storage *storage, const char *id, const struct volume *v, struct snapshot *ret, mc_err **err)
+static int copy_raw(struct storage *storage, const char *id, const struct volume *v, const char *owner, struct snapshot *ret, mc_err **err)
 {
 	struct snapshot s = {.size_gib = v->size_gib, .layer = {.virtual_bytes = v->layer.virtual_bytes}};
 	int r = volume_is_open(storage, v->id, err);
@@ -258,11 +292,11 @@ static int copy_raw(struct storage *storage, const char *id, const struct volume
 		return -1;
 	snprintf(s.id, sizeof(s.id), "%s", id);
 	snprintf(s.volume, sizeof(s.volume), "%s", v->id);
+	snprintf(s.owner, sizeof(s.owner), "%s", owner);
 	r = vault_layer_same_key(storage->vault, s.layer.id, v->layer.id, err);
 	if (r == 0)
 		r = layer_copy_own(storage, v->layer.id, &s.layer, STORE_MODE_FROZEN, NULL, err);
-	s.bytes = (int64_t)store_allocated(&storage->store, s.layer.id);
-	if (r == MC_IPC_OK && graph_snapshot_add(storage->graph, &s, err) < 0)
+	if (r == MC_IPC_OK && snapshot_add(storage, &s, err) < 0)
 		r = -1;
 	if (r != MC_IPC_OK)
 		storage_abandon(storage, s.layer.id);
@@ -271,17 +305,17 @@ static int copy_raw(struct storage *storage, const char *id, const struct volume
 }
 
 /* Prepared, or all done where there is nothing to prepare. */
-static int begin_any(struct storage *storage, const char *id, const char *volume, struct snapshot *ret, mc_err **err)
+static int begin_any(struct storage *storage, const char *id, const char *volume, const char *owner, struct snapshot *ret, mc_err **err)
 {
 	struct volume v;
 	int r = volume_find(storage, volume, &v, err);
 
 	if (r != MC_IPC_OK)
 		return r;
-	return store_is_raw(v.layer.id) ? copy_raw(storage, id, &v, ret, err) : begin(storage, id, volume, ret, err);
+	return store_is_raw(v.layer.id) ? copy_raw(storage, id, &v, owner, ret, err) : begin(storage, id, volume, owner, ret, err);
 }
 
-int snapshot_put(struct storage *storage, const char *id, const char *volume, json_t **ret, mc_err **err)
+int snapshot_put(struct storage *storage, const char *id, const char *volume, const char *owner, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, volume);
 	struct snapshot s;
@@ -292,7 +326,7 @@ int snapshot_put(struct storage *storage, const char *id, const char *volume, js
 		return MC_IPC_CONFLICT;
 	}
 	if (r > 0)
-		r = begin_any(storage, id, volume, &s, err);
+		r = begin_any(storage, id, volume, owner, &s, err);
 	if (r != MC_IPC_OK)
 		return r;
 	if (finish_if_closed(storage, &s, err) < 0)
@@ -373,25 +407,19 @@ int snapshot_abandon(struct storage *storage, const char *id, mc_err **err)
 
 /* --- deleting ------------------------------------------------------------- */
 
-/* What it leaves is not known where its blocks cannot be read, say since their key is gone: so it is nobody's. */
+/* What it leaves is not known where its files cannot be read: so it is nobody's. */
 static int remove_taken(struct storage *storage, struct snapshot *s, struct remainder *remainder, mc_err **err)
 {
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, STORAGE_BEARING);
 	struct layer layer;
-	int r = remainder_left(storage, s, remainder, err);
+	int r;
 
-	if (r == MC_IPC_UNAVAILABLE)
-		return r;
-	if (r != MC_IPC_OK) {
+	if (remainder_left(storage, s, remainder, err) < 0) {
 		mc_log(MC_LOG_WARNING, AREA, "what it leaves is not known", "snapshot", s->id, "reason", err ? mc_err_msg(*err) : "", NULL);
 		mc_err_clear(err);
-		*remainder = (struct remainder){.bytes = 0};
 	}
 	MC_CRASH_POINT();
-	r = graph_snapshot_remove(storage->graph, s->id, remainder, &layer, err);
-	if (r == 2) {
-		mc_err_set(err, 0, "%s, which follows %s, has just gone", remainder->heir, s->id);
-		return MC_IPC_UNAVAILABLE;
-	}
+	r = graph_snapshot_remove(storage->graph, s->id, remainder->heirs, remainder->n, &layer, err);
 	return r == 0 ? storage_collect(storage, &layer, err) : r < 0 ? -1 : MC_IPC_OK;
 }
 
@@ -412,19 +440,23 @@ static int delete_taken(struct storage *storage, struct snapshot *s, struct rema
 	return MC_IPC_OK;
 }
 
-/* {heir: its document}: what changed with it. */
+/* {heirs: [their documents]}: what changed with it. */
 static json_t *deleted_json(struct storage *storage, const struct remainder *remainder)
 {
-	struct snapshot heir;
+	json_t *heirs = json_array();
 
-	if (!remainder->heir[0] || graph_snapshot_find(storage->graph, remainder->heir, &heir, NULL) != 0)
-		return json_pack("{s:b}", "deleted", true);
-	return json_pack("{s:b, s:o}", "deleted", true, "heir", snapshot_json(storage, &heir));
+	for (size_t i = 0; i < remainder->n; i++) {
+		struct snapshot heir;
+
+		if (graph_snapshot_find(storage->graph, remainder->heirs[i].id, &heir, NULL) == 0)
+			json_array_append_new(heirs, snapshot_json(storage, &heir));
+	}
+	return json_pack("{s:b, s:o}", "deleted", true, "heirs", heirs);
 }
 
 int snapshot_delete(struct storage *storage, const char *id, json_t **ret, mc_err **err)
 {
-	struct remainder remainder = {.bytes = 0};
+	auto_remainder remainder = {.n = 0};
 	struct snapshot s;
 	int r;
 

@@ -9,8 +9,9 @@
 /* Returns as in storaged/volume.h; docs/ipc.md has the documents and the order of calls. */
 
 /* Of a closed volume: taken when it returns. Of an open one: prepared, its document has the path
- * that the QEMU must switch to before snapshot_take(). Idempotent. */
-int snapshot_put(struct storage *storage, const char *id, const char *volume, json_t **ret, mc_err **err);
+ * that the QEMU must switch to before snapshot_take(). Idempotent. owner: whose it is
+ * (storaged/remainder.h). */
+int snapshot_put(struct storage *storage, const char *id, const char *volume, const char *owner, json_t **ret, mc_err **err);
 
 /* The QEMU writes to the prepared path now: the old top is frozen. Idempotent. */
 int snapshot_take(struct storage *storage, const char *id, json_t **ret, mc_err **err);
@@ -21,11 +22,15 @@ int snapshot_abandon(struct storage *storage, const char *id, mc_err **err);
 int snapshot_get(struct storage *storage, const char *id, json_t **ret, mc_err **err);
 int snapshot_list(struct storage *storage, json_t **ret, mc_err **err);
 
+/* graph_snapshot_add(), graph_snapshot_share() with what it bears (storaged/remainder.h). */
+int snapshot_add(struct storage *storage, struct snapshot *snapshot, mc_err **err);
+int snapshot_share(struct storage *storage, struct snapshot *snapshot, mc_err **err);
+
 /* One that was taken, for the other nouns of this room: MC_IPC_UNAVAILABLE before that. */
 int snapshot_taken(struct storage *storage, const char *id, struct snapshot *ret, mc_err **err);
 
-/* Its data stays as long as something stands on it; what another snapshot bears of it from now on is in that one's bytes:
- * *ret {deleted: true, heir?: the other one}, {} where there was none. */
+/* Its data stays as long as something stands on it; what others bear of it from now on is in their bytes: *ret {deleted: true,
+ * heirs: [these]}, {} where there was no such snapshot. */
 int snapshot_delete(struct storage *storage, const char *id, json_t **ret, mc_err **err);
 
 /* Under the volume's lock, when nobody has it open: finish what is prepared of it, whether its

@@ -24,21 +24,15 @@ static int find_source(struct storage *storage, const char *source, struct snaps
 	struct image image;
 	int r;
 
-	if (!mc_id_valid("ami", source)) {
-		r = snapshot_taken(storage, source, ret, err);
-		if (r == MC_IPC_OK) { /* all of it is its own */
-			ret->bytes += ret->inherited;
-			ret->inherited = 0;
-		}
-		return r;
-	}
+	if (!mc_id_valid("ami", source))
+		return snapshot_taken(storage, source, ret, err);
 	r = graph_image_find(storage->graph, source, &image, err);
 	if (r > 0)
 		mc_err_set(err, 0, "there is no image %s", source);
 	if (r != 0)
 		return r < 0 ? -1 : MC_IPC_NOT_FOUND;
 	*ret = (struct snapshot){.layer = image.layer, .size_gib = (image.layer.virtual_bytes + GIB - 1) / GIB,
-				 .bytes = (int64_t)store_allocated(&storage->store, image.layer.id)};
+				 .whole = true};
 	image_deinit(&image);
 	return MC_IPC_OK;
 }
@@ -47,7 +41,7 @@ static int find_source(struct storage *storage, const char *source, struct snaps
 
 struct job {
 	struct storage *storage;
-	char id[MC_ID_LEN], source[MC_ID_LEN], kms_key[MC_UUID_LEN];
+	char id[MC_ID_LEN], source[MC_ID_LEN], kms_key[MC_UUID_LEN], owner[SNAPSHOT_OWNER_LEN];
 };
 
 int snapshot_copy_layer(struct storage *storage, const char *from, const struct layer *to, const char *kms_key, bool own,
@@ -74,8 +68,7 @@ static int copy(struct task *task, const struct job *job, struct snapshot *s, mc
 		return -1;
 	r = snapshot_copy_layer(storage, source.id, &layer, job->kms_key, false, &watch, err);
 	s->layer = layer;
-	s->bytes = (int64_t)store_allocated(&storage->store, layer.id);
-	if (r == MC_IPC_OK && graph_snapshot_add(storage->graph, s, err) < 0)
+	if (r == MC_IPC_OK && snapshot_add(storage, s, err) < 0)
 		r = -1;
 	if (r == MC_IPC_OK)
 		return MC_IPC_OK;
@@ -96,6 +89,7 @@ static int run(struct task *task, void *arg, mc_err **err)
 	if (r != MC_IPC_OK)
 		return r;
 	snprintf(s.id, sizeof(s.id), "%s", job->id);
+	snprintf(s.owner, sizeof(s.owner), "%s", job->owner);
 	r = copy(task, job, &s, err);
 	janitor_wake(job->storage->janitor);
 	if (r == MC_IPC_OK)
@@ -129,14 +123,16 @@ static int look(struct storage *storage, const char *id, json_t **ret, mc_err **
 	return MC_IPC_OK;
 }
 
-static int begin(struct storage *storage, const char *id, const char *source, const char *kms_key, mc_err **err)
+static int begin(struct storage *storage, const struct snapshot *s, const char *source, const char *kms_key, mc_err **err)
 {
+	const char *id = s->id;
 	struct job *job = mc_alloc(sizeof(*job));
 
 	*job = (struct job){.storage = storage};
 	snprintf(job->id, sizeof(job->id), "%s", id);
 	snprintf(job->source, sizeof(job->source), "%s", source);
 	snprintf(job->kms_key, sizeof(job->kms_key), "%s", kms_key);
+	snprintf(job->owner, sizeof(job->owner), "%s", s->owner);
 	return tasks_begin(storage->tasks, id, run, job, free, err) < 0 ? MC_IPC_UNAVAILABLE : MC_IPC_OK;
 }
 
@@ -150,15 +146,15 @@ static int copy_or_share(struct storage *storage, struct snapshot *s, const char
 	if (layer_owner(storage, s->layer.id, owner, err) < 0)
 		return -1;
 	if (!kms_key || strcmp(kms_key, owner) == 0) {
-		r = graph_snapshot_share(storage->graph, s, err);
+		r = snapshot_share(storage, s, err);
 		janitor_wake(storage->janitor);
 		return r == 0 ? snapshot_get(storage, s->id, ret, err) : -1;
 	}
-	r = begin(storage, s->id, source, kms_key, err);
+	r = begin(storage, s, source, kms_key, err);
 	return r == MC_IPC_OK ? look(storage, s->id, ret, err) : r;
 }
 
-int snapshot_copy(struct storage *storage, const char *id, const char *source, const char *kms_key, json_t **ret, mc_err **err)
+int snapshot_copy(struct storage *storage, const char *id, const char *source, const char *kms_key, const char *owner, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct snapshot s;
@@ -171,6 +167,7 @@ int snapshot_copy(struct storage *storage, const char *id, const char *source, c
 	if (r > 0)
 		r = find_source(storage, source, &s, err);
 	snprintf(s.id, sizeof(s.id), "%s", id);
+	snprintf(s.owner, sizeof(s.owner), "%s", owner);
 	return r == MC_IPC_OK ? copy_or_share(storage, &s, source, kms_key, ret, err) : r;
 }
 

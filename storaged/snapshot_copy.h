@@ -8,10 +8,11 @@
 #include "storaged/qemu_img.h"
 #include "storaged/storage.h"
 
-/* The same data, of a snapshot or an image, under another id. kms_key NULL: encrypted as they are. *ret: the snapshot, or
+/* The same data, of a snapshot or an image, under another id. kms_key NULL: encrypted as they are. owner: whose it is (storaged/remainder.h). *ret: the snapshot, or
  * {id, state: "copying", percent} while its data are being copied: the same call tells how far that is. Idempotent. An outcome;
  * -1 and *err. */
-int snapshot_copy(struct storage *storage, const char *id, const char *source, const char *kms_key, json_t **ret, mc_err **err);
+int snapshot_copy(struct storage *storage, const char *id, const char *source, const char *kms_key, const char *owner, json_t **ret,
+		  mc_err **err);
 
 /* End the copying of this snapshot, and forget what came of it; what is done stays. Fine where there is none. */
 void snapshot_copy_end(struct storage *storage, const char *id);

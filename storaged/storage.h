@@ -15,6 +15,9 @@ struct janitor;
 struct owners;
 struct tasks;
 
+/* The key of who reckons what snapshots bear, and records it (storaged/remainder.h). */
+#define STORAGE_BEARING "bearing"
+
 /* Merges that ended since the start. */
 struct tally {
 	_Atomic uint64_t committed, pulled, given_up;
@@ -26,7 +29,7 @@ struct storage {
 	struct graph *graph;
 	struct owners *owners;
 	struct vault *vault;
-	struct mc_keylock *locks; /* by volume or image id */
+	struct mc_keylock *locks; /* by volume or image id; STORAGE_BEARING comes after those */
 	struct sandbox *sandbox;
 	struct offspring offspring; /* set by storage_lock() */
 	struct tasks *tasks;        /* imports and exports under way */

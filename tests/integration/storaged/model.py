@@ -27,11 +27,13 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import bearing  # noqa: E402  (the path above)
 from qcow2_reader import CLUSTER, SECTOR, Chain  # noqa: E402  (the path above)
 from storaged_daemon import Storaged  # noqa: E402
 
 BLOCKS = 96       # clusters that are written to, of the 16,384 of a GiB
 OPENER = "i-0123456789abcdef0"
+OWNERS = ("111111111111/here", "111111111111/there", "222222222222/here")
 KMS_KEYS = ("01234567-89ab-4cde-8123-456789abcdef", "fedcba98-7654-4321-8fed-cba987654321")
 ALL_SECTORS = range(CLUSTER // SECTOR)
 PATIENCE_S = 60
@@ -47,6 +49,7 @@ class Object:
 
     def __init__(self, number, size, data=None):
         self.number, self.size, self.data = number, size, dict(data or {})
+        self.owner = None     # of a snapshot
         self.kms = self.secret = None  # of an encrypted one: its KMS key, and the passphrase of its files
         self.open = False
         self.prepared = None  # of a volume: its snapshot that waits for the QEMU's switch
@@ -112,6 +115,9 @@ class Property:
     def pick(self, things, where=lambda x: True):
         found = sorted((x for x in things.values() if where(x)), key=lambda x: x.number)
         return self.chance.choice(found) if found else None
+
+    def pick_owner(self):
+        return self.chance.choices(OWNERS, (8, 1, 1))[0]
 
     def key_of(self, volume):
         """Of an open, encrypted volume: its passphrase, over the descriptor socket."""
@@ -249,7 +255,8 @@ class Property:
             return False
         self.number += 1
         snapshot = Object(self.number, volume.size, volume.data).encrypted_as(volume)
-        answer = self.insist("PUT", f"snapshots/{self.snap(self.number)}", {"volume": self.vol(volume.number)}, killed)
+        snapshot.owner = self.pick_owner()
+        answer = self.insist("PUT", f"snapshots/{self.snap(self.number)}", {"volume": self.vol(volume.number), "owner": snapshot.owner}, killed)
         if answer["state"] == "available":
             assert not volume.open
             self.snapshots[self.number] = snapshot
@@ -291,13 +298,15 @@ class Property:
             return False
         self.number += 1
         kms = self.chance.choice([None, *KMS_KEYS])
-        body = {"copy": self.snap(source.number), **({"kms_key": kms} if kms else {})}
+        owner = self.pick_owner()
+        body = {"copy": self.snap(source.number), "owner": owner, **({"kms_key": kms} if kms else {})}
         end = time.monotonic() + PATIENCE_S
         while self.insist("PUT", f"snapshots/{self.snap(self.number)}", body, killed)["state"] == "copying":
             assert time.monotonic() < end, "the copy does not end"
             time.sleep(0.02)
             killed = False
         made = self.snapshots[self.number] = Object(self.number, source.size, source.data).encrypted_as(source)
+        made.owner = owner
         if kms and kms != source.kms:
             made.kms, made.secret = kms, self.learn_of_snapshot(made)
         return "copy re-encrypted" if kms and kms != source.kms else "copy"
@@ -439,6 +448,30 @@ class Property:
                     raise AssertionError(f"{thing.number} open={thing.open} prepared={thing.prepared} {path}: {e}") from None
                 time.sleep(0.01)
 
+    def layers(self):
+        """What each snapshot bears by storaged, its owner and file, in the order in which they were taken; the files that are there."""
+        rows = {s["id"]: s for s in self.storaged.call("GET", "snapshots")[1]["snapshots"] if s["state"] == "available"}
+        store = self.storaged.home / "store"
+        return ({self.snap(n): rows[self.snap(n)]["bytes"] for n in self.snapshots},
+                [(self.snap(n), s.owner, str(store / (rows[self.snap(n)]["layer"] + ".qcow2"))) for n, s in self.snapshots.items()],
+                sorted(self.storaged.files))
+
+    def check_bearing(self):
+        """Each stored block that a snapshot shows is borne once by each owner, by the snapshot that was taken first. What is being
+        merged away meanwhile is looked at again."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            before = self.layers()
+            try:
+                found = bearing.borne(before[1])
+            except FileNotFoundError:
+                found = None
+            if found is not None and self.layers() == before:
+                break
+            assert time.monotonic() < end, "the files change all the time"
+            time.sleep(0.01)
+        assert before[0] == found, {k: (before[0][k], v) for k, v in found.items() if before[0][k] != v}
+
     def step(self):
         while True:
             operation = self.chance.choices(*zip(*self.OPERATIONS))[0]
@@ -470,6 +503,8 @@ class Property:
         for n in range(operations):
             name = self.step()
             self.verify(by_qemu=n % 25 == 24)
+            if n % 4 == 3:
+                self.check_bearing()
             digests = [x.digest()[:8] for x in (*self.volumes.values(), *self.snapshots.values())]
             self.log(f"{n} {name}: {len(self.volumes)} volumes, {len(self.snapshots)} snapshots {' '.join(digests)}")
         self.verify(by_qemu=True)

@@ -161,6 +161,14 @@ def other_mode(s):
     s.path(s.layers[2]).chmod(0o660)
 
 
+def bears_more(store):
+    store.sql(f"UPDATE snapshots SET inherited = inherited + {CLUSTER} WHERE id = '{snap(3)}'")
+
+
+def bears_less(store):
+    store.sql(f"UPDATE snapshots SET bytes = 0 WHERE id = '{snap(2)}'")
+
+
 HARMS = {  # which layer, or what else, is named; and what is said of it
     loop: (0, "no base"), other_parent: (3, "another backing file"), other_state: (2, "not frozen"), other_size: (2, "another size"),
     half_made: (2, "half-made"),
@@ -169,8 +177,9 @@ HARMS = {  # which layer, or what else, is named; and what is said of it
     another_layers_file: (2, "0 bytes are allocated in it"), entry_outside: (2, "outside the file"), tables_of_the_top: ("top", "outside the file"),
     stray_file: (STRAY, "no record of this file"), file_gone: (2, "missing"), nobodys_top: ("top", "no volume has"),
     nobodys_document: (snap(99), ""), other_document: (snap(3), ""), other_mode: (2, "wrong mode"),
+    bears_more: (snap(3), "by the records"), bears_less: (snap(2), "by the records"),
 }
-OF_RECORDS = (loop, other_parent, other_state, other_size, half_made, nobodys_top)
+OF_RECORDS = (loop, other_parent, other_state, other_size, half_made, nobodys_top, bears_more)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import bearing
 from test_storaged import AMI, outcome, put_image, put_volume, qemu_img, vol
 from test_volumes import ONE, grow, use
 
@@ -16,7 +17,7 @@ def snap(n=0):
 
 
 def put_snapshot(storaged, n=0, volume=0, **body):
-    return storaged.call("PUT", f"snapshots/{snap(n)}", body or {"volume": vol(volume)})
+    return storaged.call("PUT", f"snapshots/{snap(n)}", body if "copy" in body else {"volume": vol(volume), **body})
 
 
 def verb(storaged, name, n=0):
@@ -244,11 +245,10 @@ def bytes_of(storaged, n):
 
 
 def delete(storaged, n):
-    """(The heir's id, its bytes), or (None, None)."""
+    """What its heirs bear from then on, by their ids."""
     status, answer = storaged.call("DELETE", f"snapshots/{snap(n)}")
     assert status == 200 and answer["deleted"], answer
-    heir = answer.get("heir", {})
-    return heir.get("id"), heir.get("bytes")
+    return {heir["id"]: heir["bytes"] for heir in answer["heirs"]}
 
 
 MIB = 1 << 20
@@ -265,55 +265,111 @@ def taken(storaged, n, **body):
     wait("it is taken", lambda: put_snapshot(storaged, n, **body)[1].get("state") == "available")
 
 
+def borne(storaged, *taken_in_order, free=frozenset()):
+    """What these bear, which is what the files say; each a number, or one and its owner."""
+    rows = {s["id"]: s for s in storaged.call("GET", "snapshots")[1]["snapshots"]}
+    order = [(snap(n), rows[snap(n)].get("owner", ""), str(storaged.home / "store" / (rows[snap(n)]["layer"] + ".qcow2"))) for n in taken_in_order]
+    found = bearing.borne(order, free)
+    assert found == {name: rows[name]["bytes"] for name, _, _ in order}
+    return [found[name] / MIB for name, _, _ in order]
+
+
 def test_what_a_deleted_one_leaves_is_borne_by_the_next(storaged):
     """Of its blocks those that the next one shows, and each of them once, whatever goes in which order."""
     put_volume(storaged, image=None)
     for n, command in enumerate(("write -P 1 0 8M", "write -P 2 4M 2M", "write -P 3 0 1M", "write -P 4 20M 1M")):
         io(path_of(storaged), command)
         taken(storaged, n)
-    own = [bytes_of(storaged, n) for n in range(4)]
-    assert delete(storaged, 1) == (snap(2), own[2] + 2 * MIB)
-    assert delete(storaged, 0) == (snap(2), own[2] + (2 + 8 - 2 - 1) * MIB), "two of the eight were overwritten, and one"
+    assert borne(storaged, 0, 1, 2, 3) == [8, 2, 1, 1]
+    assert delete(storaged, 1) == {snap(2): 3 * MIB}
+    assert delete(storaged, 0) == {snap(2): (3 + 8 - 2 - 1) * MIB}, "two of the eight were overwritten, and one"
     assert storaged.call("DELETE", f"snapshots/{snap(0)}") == (200, {})
     wait("the layers are one", lambda: len(storaged.files) == 3)
-    assert bytes_of(storaged, 2) == own[2] + 7 * MIB
-    assert bytes_of(storaged, 3) == own[3]
-    assert delete(storaged, 3) == (None, None), "only the volume has its blocks still"
+    assert borne(storaged, 2, 3) == [8, 1]
+    assert delete(storaged, 3) == {}, "only the volume has its blocks still"
     while_open(storaged, 0, "write -P 5 30M 1M")
     taken(storaged, 4)
-    assert own[3] - MIB // 2 < bytes_of(storaged, 4) - MIB < own[3] + MIB // 2, "it shows what nobody else bears"
-    assert delete(storaged, 2) == (snap(4), bytes_of(storaged, 4))
+    assert borne(storaged, 2, 4) == [8, 2], "it shows what nobody else bears"
+    assert delete(storaged, 2) == {snap(4): 10 * MIB}
     from_snapshot(storaged, 9, 4)
     while_open(storaged, 9, "read -P 3 0 1M", "read -P 1 1M 3M", "read -P 2 4M 2M", "read -P 1 6M 2M", "read -P 4 20M 1M",
                "read -P 5 30M 1M")
     consistent(storaged)
 
 
-def test_no_block_is_borne_twice(storaged):
-    """Two volumes of one snapshot that is gone: the first snapshot of either bears what it left."""
+def test_branches_share_what_a_deleted_one_leaves(storaged):
+    """Three volumes of one snapshot, each with other blocks of its own: whoever was taken first bears what it still shows,
+    the next ones what that one does not; when it goes, the same again."""
+    put_volume(storaged, image=None)
+    io(path_of(storaged), "write -P 1 0 8M")
+    taken(storaged, 0)
+    for n, command in enumerate(("write -P 2 0 4M", "write -P 3 2M 4M", "write -z 6M 2M"), 1):
+        from_snapshot(storaged, n, 0)
+        while_open(storaged, n, command)
+    for n in (3, 1, 2):
+        taken(storaged, n, volume=n)
+    assert borne(storaged, 0, 3, 1, 2) == [8, 0, 4, 4]
+    assert delete(storaged, 0) == {snap(3): 6 * MIB, snap(1): 6 * MIB}, "0 to 6, 6 to 8"
+    assert borne(storaged, 3, 1, 2) == [6, 6, 4]
+    taken(storaged, 5, volume=2)
+    assert delete(storaged, 3) == {snap(1): 8 * MIB, snap(2): 6 * MIB}, "of 0 to 6 the last two, then the first two; 2 to 4 nobody shows"
+    assert borne(storaged, 1, 2, 5) == [8, 6, 0]
+    assert delete(storaged, 2) == {snap(5): 6 * MIB}
+    assert delete(storaged, 1) == {snap(5): 8 * MIB}, "6 to 8 again"
+    storaged.stop()
+    assert storaged.check() == (0, "0 findings\n")
+    storaged.start()
+    assert borne(storaged, 5) == [8]
+
+
+def test_a_branch_that_is_taken_late_bears_the_rest(storaged):
+    """Of what a deleted one left, what the first snapshot after it does not show is nobody's until another volume's snapshot does."""
     put_volume(storaged, image=None)
     io(path_of(storaged), "write -P 1 0 4M")
-    put_snapshot(storaged, 0)
+    taken(storaged, 0)
     from_snapshot(storaged, 1, 0)
-    assert delete(storaged, 0) == (None, None)
-    while_open(storaged, 1, "write -P 2 8M 1M")
+    assert delete(storaged, 0) == {}
+    while_open(storaged, 1, "write -P 2 1M 1M")
     taken(storaged, 1, volume=1)
     taken(storaged, 2)
-    first, second = (storaged.call("GET", f"snapshots/{snap(n)}")[1] for n in (1, 2))
-    assert first["inherited_bytes"] == 4 * MIB and MIB <= first["bytes"] - 4 * MIB < 2 * MIB
-    assert "inherited_bytes" not in second and second["bytes"] < MIB
-    assert delete(storaged, 1) == (snap(2), second["bytes"] + 4 * MIB)
+    assert borne(storaged, 1, 2) == [4, 1]
+    assert delete(storaged, 1) == {snap(2): 4 * MIB}
 
 
-def test_copies_bear_for_themselves(storaged):
+def test_copies_bear_once_for_each_owner(storaged):
+    """A copy in the same account and region costs nothing until what it was copied from goes; elsewhere it bears all it shows."""
     put_volume(storaged, image=None)
     io(path_of(storaged), "write -P 1 0 4M")
-    put_snapshot(storaged, 0)
-    put_snapshot(storaged, 5, copy=snap(0))
-    put_snapshot(storaged, 1)
-    assert delete(storaged, 0) == (None, None), "the copy names the same layer"
-    assert delete(storaged, 5)[0] == snap(1)
-    assert storaged.call("GET", f"snapshots/{snap(1)}")[1]["inherited_bytes"] == 4 * MIB
+    taken(storaged, 0, owner="1/here")
+    put_snapshot(storaged, 5, copy=snap(0), owner="1/here")
+    put_snapshot(storaged, 6, copy=snap(0), owner="1/there")
+    io(path_of(storaged), "write -P 2 1M 1M")
+    taken(storaged, 1, owner="1/here")
+    taken(storaged, 2, owner="2/here")
+    assert borne(storaged, 0, 5, 6, 1, 2) == [4, 0, 4, 1, 4], "the second account had nothing of it before"
+    assert delete(storaged, 0) == {snap(5): 4 * MIB}
+    assert delete(storaged, 6) == {}
+    assert delete(storaged, 5) == {snap(1): 4 * MIB}, "1 to 2 goes with the copy"
+    assert borne(storaged, 1, 2) == [4, 4]
+    consistent(storaged)
+
+
+def test_what_an_image_has_costs_nothing(storaged):
+    """But for who copies the image, and makes it their own."""
+    put_image(storaged)
+    put_volume(storaged)
+    free = bearing.Files().blocks(storaged.call("GET", f"volumes/{vol()}")[1]["backing"][-1])
+    io(path_of(storaged), "write -P 2 0 1M")
+    taken(storaged, 0)
+    assert borne(storaged, 0, free=free) == [1]
+    put_snapshot(storaged, 1, copy=AMI)
+    put_snapshot(storaged, 2, copy=AMI)
+    whole = len(free) * bearing.CLUSTER
+    assert whole > MIB and [bytes_of(storaged, n) for n in (0, 1, 2)] == [MIB, whole, 0]
+    assert delete(storaged, 1) == {snap(2): whole}
+    assert delete(storaged, 2) == {}
+    assert delete(storaged, 0) == {}
+    consistent(storaged)
 
 
 def test_the_remainder_is_kept_through_a_kill(storaged):
@@ -321,7 +377,7 @@ def test_the_remainder_is_kept_through_a_kill(storaged):
     for n in range(2):
         io(path_of(storaged), f"write -P {n + 1} {n * 4}M 2M")
         taken(storaged, n)
-    heir, left = delete(storaged, 0)
+    assert delete(storaged, 0) == {snap(1): 4 * MIB}
     storaged.kill()
     storaged.start()
-    assert (heir, left) == (snap(1), bytes_of(storaged, 1))
+    assert borne(storaged, 1) == [4]
