@@ -169,27 +169,39 @@ static void check_text(struct example *e, const json_t *explanation)
 		free(wanted);
 		wanted = more;
 	}
-	if (strcmp(text, wanted) != 0)
-		fail_msg("%s:\n%s\nnot\n%s", mc_json_str(e->doc, "name", ""), text, wanted);
+	if (strcmp(text, wanted) == 0)
+		return;
+	fprintf(stderr, "%s:\n%s\nnot\n%s", mc_json_str(e->doc, "name", ""), text, wanted); /* longer than cmocka's messages */
+	fail();
 }
 
-/* What the page says, to the cent. */
+/* All lines of this usage type, or of all. */
+static int64_t sum_of(const json_t *explanation, const char *usage)
+{
+	int64_t sum = 0, nano;
+	json_t *line;
+	size_t i;
+
+	json_array_foreach(explanation, i, line)
+		if (strcmp(usage, "total") == 0 || strcmp(mc_json_str(line, "usage_type", ""), usage) == 0) {
+			assert_int_equal(money_parse(mc_json_str(line, "cost", ""), &nano), 0);
+			sum += nano;
+		}
+	return sum;
+}
+
+/* What the page says, to as many digits. */
 static void check_says(struct example *e, const json_t *explanation)
 {
 	const char *usage;
-	json_t *says, *line;
-	size_t i;
+	json_t *says;
 
 	json_object_foreach(mc_json_obj(e->doc, "says"), usage, says) {
+		const char *point = strchr(json_string_value(says), '.');
 		char text[MONEY_TEXT];
-		int64_t sum = 0, nano;
 
-		json_array_foreach(explanation, i, line)
-			if (strcmp(mc_json_str(line, "usage_type", ""), usage) == 0) {
-				assert_int_equal(money_parse(mc_json_str(line, "cost", ""), &nano), 0);
-				sum += nano;
-			}
-		money_format(sum, 2, text);
+		assert_non_null(point);
+		money_format(sum_of(explanation, usage), (int)strlen(point + 1), text);
 		if (strcmp(text, json_string_value(says)) != 0)
 			fail_msg("%s: %s is %s, not %s", mc_json_str(e->doc, "name", ""), usage, text, json_string_value(says));
 	}
@@ -272,15 +284,17 @@ static void test_examples(void **state)
 {
 	mc_auto_err mc_err *err = NULL;
 	mc_auto_json json_t *list = mc_json_load("tests/golden/billing/examples.json", &err);
+	size_t i, compared = 0;
 	json_t *doc;
-	size_t i;
 
 	(void)state;
 	if (!list)
 		fail_msg("%s", mc_err_msg(err));
-	assert_true(json_array_size(list) >= 10);
-	json_array_foreach(list, i, doc)
+	json_array_foreach(list, i, doc) {
+		compared += mc_json_str(doc, "compared", NULL) != NULL;
 		example(doc);
+	}
+	assert_true(compared >= 10);
 }
 
 int main(void)
