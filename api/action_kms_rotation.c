@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 
+#define CHARGED 2 /* KMS pricing: the first two rotations */
 #define DAY (86400 * MC_SECOND)
 #define YEAR 365 /* the period where nobody says one */
 #define ON_DEMAND_MAX 25 /* of a key: AWS's quota */
@@ -53,6 +54,7 @@ void kms_rotation_done(struct resource *key, int64_t number, int64_t now)
 	if (kms_rotation_number(key) != number)
 		return;
 	json_array_append_new(mc_json_arr(r, "log"), json_pack("{s:I, s:s}", "at", (json_int_t)now, "type", asked ? ON_DEMAND : AUTOMATIC));
+	json_object_set_new(r, "charged", json_integer(number < CHARGED ? number : CHARGED));
 	json_object_del(r, "asked");
 	if (!asked)
 		json_object_set_new(r, "next", json_integer(now + mc_json_int(r, "days", YEAR) * DAY));

@@ -1,6 +1,7 @@
 /* Rotation of keys: their material is replaced every so many days, or when somebody asks for it; what it was goes on
  * decrypting (KMS developer guide, "Rotate AWS KMS keys"). A key's spec.rotation is {days (absent: it is off), next (wall
- * clock ns), asked (ns: it was asked for and is not done), log: [{at ns, type}]}. */
+ * clock ns), asked (ns: it was asked for and is not done), log: [{at ns, type}],
+ * charged: how many of them cost something}. */
 #ifndef MC_API_KMS_ROTATION_H
 #define MC_API_KMS_ROTATION_H
 

@@ -78,13 +78,20 @@ static void find_memory(const struct hypervisor *h, json_t *findings)
 			       (long long)room.free_mib, (long long)room.total_mib, (long long)room.promised_mib);
 }
 
-static void find_processors(json_t *findings)
+static void find_processors(const struct hypervisor *h, json_t *findings)
 {
+	bool there = processor_limits_there();
+
 	mc_finding_add(findings, "processors", MC_FINDING_INFO, NULL, "%d processors", host_cpus());
-	if (!processor_limits_there())
+	if (there && !h->no_limits)
+		mc_finding_add(findings, "processor-limits", MC_FINDING_OK, NULL,
+			       "burstable instances in standard mode that have no credits are slowed down, by the control group \"cpu\"");
+	else
 		mc_finding_add(findings, "processor-limits", MC_FINDING_WARNING,
-			       "mount the control groups' controller \"cpu\" (systemd does), and let cgroup_controllers in qemu.conf contain it",
-			       "burstable instances without credits are not slowed down: this host has no control group \"cpu\"");
+			       "mount the control groups' controller \"cpu\" (systemd does), let cgroup_controllers in libvirt's qemu.conf contain it, "
+			       "and start libvirtd and the instances anew",
+			       "burstable instances in standard mode (t2, t3, t3a) that have no credits are not slowed down: %s",
+			       there ? "libvirt uses no control group \"cpu\"" : "this host has no control group \"cpu\"");
 }
 
 json_t *doctor_report(struct hypervisor *h)
@@ -93,7 +100,7 @@ json_t *doctor_report(struct hypervisor *h)
 
 	find_accelerator(&h->accelerator, findings);
 	find_libvirt(h, findings);
-	find_processors(findings);
+	find_processors(h, findings);
 	find_memory(h, findings);
 	return json_pack("{s:o}", "findings", findings);
 }

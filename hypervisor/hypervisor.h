@@ -29,6 +29,7 @@ struct hypervisor {
 	struct mc_durations work;  /* on one instance, from its lock on */
 	struct freezes *freezes;
 	_Atomic bool has_dac;      /* does libvirtd have its DAC security driver? */
+	_Atomic bool no_limits;    /* libvirt has refused to limit processors, for want of a control group */
 };
 
 #endif

@@ -39,11 +39,13 @@ static int limit(const struct work *w, json_t **ret, mc_err **err)
 	if (outcome != MC_IPC_OK)
 		return outcome;
 	if (set_quota(domain, mc_json_int(w->doc, "quota_us", 0)) == 0) {
+		w->h->no_limits = false;
 		*ret = json_object();
 		return MC_IPC_OK;
 	}
 	/* What a domain that runs is refused with where there is no such group. */
 	if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID && virDomainIsActive(domain) == 1) {
+		w->h->no_limits = true;
 		mc_err_set(err, 0, "libvirt cannot limit processors here: it has no control group \"cpu\"");
 		return MC_IPC_UNSUPPORTED;
 	}

@@ -55,7 +55,10 @@ static const struct mc_db_upgrade upgrades[] = {
 	     "ALTER TABLE snapshots ADD COLUMN whole INTEGER NOT NULL DEFAULT 0;"
 	     "ALTER TABLE snapshots ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;"
 	     "UPDATE snapshots SET seq = (SELECT count(*) FROM snapshots o WHERE o.created < snapshots.created OR"
-	     " (o.created = snapshots.created AND o.id < snapshots.id)) - (SELECT count(*) FROM snapshots);"},
+	     " (o.created = snapshots.created AND o.id < snapshots.id)) - (SELECT count(*) FROM snapshots);"
+	     /* Also when the image has gone: what came with it costs nothing. */
+	     "ALTER TABLE layers ADD COLUMN of_image INTEGER NOT NULL DEFAULT 0;"
+	     "UPDATE layers SET of_image = 1 WHERE id IN (SELECT layer FROM images);"},
 	{0, NULL},
 };
 

@@ -138,7 +138,7 @@ int graph_snapshot_remove(struct graph *graph, const char *id, const struct heir
  * stand on it, in the order in which they were taken; fn as below. */
 int graph_snapshots_on(struct graph *graph, const struct snapshot *s, const char *layer, bool above,
 		       int (*fn)(void *ctx, const struct snapshot *snapshot), void *ctx, mc_err **err);
-/* Does an image name the layer: 0 or 1, -1 and *err. */
+/* Was the layer made for an image, which may have gone: 0 or 1, -1 and *err. */
 int graph_layer_of_image(struct graph *graph, const char *layer, mc_err **err);
 int graph_snapshot_find(struct graph *graph, const char *id, struct snapshot *ret, mc_err **err);
 /* The one in preparation of this volume; 1 where there is none. */

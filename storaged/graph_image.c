@@ -63,7 +63,8 @@ static int add_steps(struct graph *graph, void *arg, mc_err **err)
 {
 	const struct image *i = arg;
 
-	if (graph_layer_move(graph, i->layer.id, LAYER_CREATING, LAYER_FROZEN, err) < 0)
+	if (graph_layer_move(graph, i->layer.id, LAYER_CREATING, LAYER_FROZEN, err) < 0 ||
+	    mc_db_run(graph->db, NULL, NULL, err, "UPDATE layers SET of_image = 1 WHERE id = ?", "s", i->layer.id) < 0)
 		return -1;
 	return mc_db_run(graph->db, NULL, NULL, err,
 			 "INSERT INTO images (id, source, sha256, layer, created) VALUES (?,?,?,?,?)",

@@ -12,9 +12,9 @@
 	" SELECT l.parent FROM layers l JOIN busy ON busy.id = l.id WHERE l.parent IS NOT NULL)"
 
 /* A frozen layer that nobody names any more, with one frozen layer on it: the two may become one,
- * when the files of all that stand on that one are whole. */
+ * when the files of all that stand on that one are whole. An image's stays by itself (storaged/remainder.h). */
 #define PAIRS "SELECT lower.id AS lower, upper.id AS upper FROM layers lower JOIN layers upper ON upper.parent = lower.id" \
-	" WHERE lower.state = 'frozen' AND upper.state = 'frozen'" \
+	" WHERE lower.state = 'frozen' AND upper.state = 'frozen' AND NOT lower.of_image" \
 	" AND (SELECT count(*) FROM layers c WHERE c.parent = lower.id) = 1" \
 	" AND NOT EXISTS (SELECT 1 FROM layers c WHERE c.parent = upper.id AND c.state IN ('creating','deleting'))" \
 	" AND NOT EXISTS (SELECT 1 FROM snapshots WHERE layer = lower.id OR overlay = lower.id)" \

@@ -50,6 +50,7 @@ static const struct {
 	 " WHERE parent NOT IN (SELECT id FROM layers)"},
 	{NULL, NULL, KEEP "UPDATE layers SET state = CASE WHEN id IN (SELECT layer FROM volumes) OR id IN"
 	 " (SELECT overlay FROM snapshots WHERE overlay IS NOT NULL) THEN 'ready' ELSE 'frozen' END WHERE id IN keep"},
+	{NULL, NULL, "UPDATE layers SET of_image = 1 WHERE id IN (SELECT layer FROM images)"},
 	{NULL, NULL, "UPDATE volumes SET size_gib = l.virtual_bytes >> 30 FROM layers l WHERE l.id = volumes.layer"},
 	{NULL, NULL, "UPDATE volumes SET growing_gib = 0 WHERE growing_gib <= size_gib"},
 };

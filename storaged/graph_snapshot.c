@@ -171,7 +171,7 @@ int graph_layer_of_image(struct graph *graph, const char *layer, mc_err **err)
 {
 	bool found = false;
 
-	return graph_query(graph, is_there, &found, err, "SELECT 1 FROM images WHERE layer = ?", "s", layer) < 0 ? -1 : found;
+	return graph_query(graph, is_there, &found, err, "SELECT 1 FROM layers WHERE id = ? AND of_image", "s", layer) < 0 ? -1 : found;
 }
 
 /* --- further ones --------------------------------------------------------- */

@@ -4,9 +4,9 @@
  * a block, the one that was taken first bears it; what no snapshot refers to is its volumes' alone, and is borne by none. So one
  * that is taken bears what nobody bears yet, and nobody else's changes; one that is deleted leaves each of its blocks to the
  * first that was taken after it and shows that block still, which may be several, in several branches. Blocks of an image are
- * the image's, unless the snapshot is a copy of an image. Owners are accounts in regions: what is copied from one to the other
- * is borne by both. (Amazon EBS User Guide, "How incremental snapshots work", "Delete an Amazon EBS snapshot"; Amazon EBS
- * pricing, example 7.)
+ * the image's, even when that has gone, unless the snapshot is a copy of an image. Owners are accounts in regions: what is copied
+ * from one to the other is borne by both. (Amazon EBS User Guide, "How incremental snapshots work", "Delete an Amazon EBS
+ * snapshot"; Amazon EBS pricing, example 7.)
  *
  * Whoever calls these, or graph_snapshot_take(), _add(), _share(), _remove() with what they said, holds STORAGE_BEARING. */
 #ifndef MC_STORAGED_REMAINDER_H

@@ -68,6 +68,10 @@ const struct meter meters[] = {
 	{ .name = "kms-key", .kind = "kms-key", .states = "Enabled Disabled", .when = "spec.manager=CUSTOMER", .option = "on-demand", .price = "kms-key",
 	  .unit = METER_KEY_MONTHS, MONTHS, .product = "awskms", .service = "AWS Key Management Service",
 	  .usage = "KMS-Keys", .operation = "Unknown" },
+	/* The same: the first rotation and the second each cost as much as the key, further ones nothing. */
+	{ .name = "kms-key-rotations", .kind = "kms-key", .states = "Enabled Disabled", .when = "spec.manager=CUSTOMER",
+	  .quantity = "spec.rotation.charged", .option = "on-demand", .price = "kms-key", .unit = METER_KEY_MONTHS, MONTHS, .product = "awskms",
+	  .service = "AWS Key Management Service", .usage = "KMS-Keys", .operation = "Unknown" },
 	{ .name = NULL },
 };
 

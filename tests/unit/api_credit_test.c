@@ -13,6 +13,7 @@
 #include "api/billing/meter.h"
 #include "api/billing/traffic.h"
 #include "api/counters.h"
+#include "api/kms_rotation.h"
 #include "api/state.h"
 #include "common/cleanup.h"
 #include "common/db.h"
@@ -361,7 +362,8 @@ static void bytes_of_gateways_and_logs(void **state)
 
 /* --- keys --------------------------------------------------------------------------------- */
 
-static size_t key_meters(struct cloud *c, const char *manager, int state, char **ret_tags)
+/* rotated: so many times. */
+static size_t key_meters(struct cloud *c, const char *manager, int state, int rotated, char **ret_tags, int64_t *ret_keys)
 {
 	struct meter_reading readings[METER_READINGS_MAX];
 	struct store_tx *tx = store_write(c->f->api.store);
@@ -370,10 +372,16 @@ static size_t key_meters(struct cloud *c, const char *manager, int state, char *
 
 	json_object_set_new(key->spec, "manager", json_string(manager));
 	json_object_set_new(key->spec, "tags", json_pack("{s:s}", "team", "red"));
+	json_object_set_new(key->spec, "rotation", json_pack("{s:[]}", "log"));
 	state_init(key, state);
+	for (int64_t k = 1; k <= rotated; k++)
+		kms_rotation_done(key, k, mc_clock_wall());
 	n = meter_read(key, readings);
-	if (n)
-		assert_string_equal(readings[0].meter->name, "kms-key");
+	*ret_keys = 0;
+	for (size_t i = 0; i < n; i++) {
+		assert_string_equal(readings[i].meter->price, "kms-key");
+		*ret_keys += readings[i].quantity;
+	}
 	*ret_tags = meter_tags(key);
 	store_end(tx);
 	return n;
@@ -383,18 +391,22 @@ static void keys_of_the_customer_are_metered(void **state)
 {
 	static const struct {
 		const char *manager;
-		int state;
+		int state, rotated;
 		size_t meters;
+		int64_t keys;
 	} rows[] = {
-		{ "CUSTOMER", KMS_KEY_ENABLED, 1 }, { "CUSTOMER", KMS_KEY_DISABLED, 1 }, { "CUSTOMER", KMS_KEY_PENDING_DELETION, 0 },
-		{ "AWS", KMS_KEY_ENABLED, 0 },
+		{ "CUSTOMER", KMS_KEY_ENABLED, 0, 1, 1 }, { "CUSTOMER", KMS_KEY_DISABLED, 0, 1, 1 },
+		{ "CUSTOMER", KMS_KEY_PENDING_DELETION, 3, 0, 0 }, { "AWS", KMS_KEY_ENABLED, 0, 0, 0 },
+		{ "CUSTOMER", KMS_KEY_ENABLED, 1, 2, 2 }, { "CUSTOMER", KMS_KEY_ENABLED, 2, 2, 3 }, { "CUSTOMER", KMS_KEY_ENABLED, 5, 2, 3 },
 	};
 	struct cloud *c = *state;
 
 	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
 		mc_autofree char *tags = NULL;
+		int64_t keys;
 
-		assert_int_equal(key_meters(c, rows[i].manager, rows[i].state, &tags), rows[i].meters);
+		assert_int_equal(key_meters(c, rows[i].manager, rows[i].state, rows[i].rotated, &tags, &keys), rows[i].meters);
+		assert_int_equal(keys, rows[i].keys);
 		assert_string_equal(tags, "{\"team\":\"red\"}");
 	}
 }

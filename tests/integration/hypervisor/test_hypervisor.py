@@ -79,6 +79,26 @@ def test_host(node):
     assert 0 < host["free_memory_mib"] < host["memory_mib"]
 
 
+UNLIMITED, LIMITED = ("warning", "not slowed down: this host has no control group"), ("ok", "slowed down, by the control group")
+CONTROL_GROUPS = {  # what is in /sys/fs/cgroup
+    "true": UNLIMITED, "echo cpuset io memory > cgroup.controllers": UNLIMITED, "echo cpuset cpu io > cgroup.controllers": LIMITED,
+    "mkdir cpu && echo 1024 > cpu/cpu.shares": LIMITED,
+}
+
+
+def test_it_says_whether_processors_can_be_limited(tmp_path):
+    """On hosts with and without the group, of either version, as `minicloud doctor` asks it where it does not serve."""
+    asked = {}
+    for groups, wanted in CONTROL_GROUPS.items():
+        command = (f"mount -t tmpfs none /sys/fs/cgroup && cd /sys/fs/cgroup && {groups} && exec {BUILD}/minicloud-hypervisor --findings yes"
+                   f" --libvirt-uri qemu+unix:///system?socket={tmp_path}/none")
+        asked[subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", command], stdout=subprocess.PIPE, text=True)] = wanted
+    for process, (severity, word) in asked.items():
+        found, = (f for f in json.loads(process.communicate(timeout=120)[0])["findings"] if f["what"] == "processor-limits")
+        assert process.returncode == 0 and found["severity"] == severity and word in found["text"], found
+        assert severity == "ok" or "qemu.conf" in found["remedy"]
+
+
 def test_life(node, events, make):
     instance = make(text="HELLO\r\n")
     answer = instance.put("paused")

@@ -367,6 +367,9 @@ def test_what_an_image_has_costs_nothing(storaged):
     whole = len(free) * bearing.CLUSTER
     assert whole > MIB and [bytes_of(storaged, n) for n in (0, 1, 2)] == [MIB, whole, 0]
     assert delete(storaged, 1) == {snap(2): whole}
+    assert storaged.call("DELETE", f"images/{AMI}") == (200, {})
+    taken(storaged, 3)
+    assert bytes_of(storaged, 3) == 0
     assert delete(storaged, 2) == {}
     assert delete(storaged, 0) == {}
     consistent(storaged)
