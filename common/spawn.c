@@ -23,7 +23,7 @@ static const char *const minimal_env[] = {
 };
 
 /* In the child: only what signal-safety(7) allows, apart from the caller's hook. */
-static void child(const struct mc_spawn *s, int in, int out, int errfd)
+__attribute__((noreturn)) static void child(const struct mc_spawn *s, int in, int out, int errfd)
 {
 	sigset_t none;
 
@@ -38,6 +38,16 @@ static void child(const struct mc_spawn *s, int in, int out, int errfd)
 	_exit(EXEC_FAILED);
 }
 
+/* A function of its own: what the child of a vfork() does to its variables the parent finds. */
+__attribute__((noinline)) static pid_t begin(const struct mc_spawn *s, int in, int out, int errfd)
+{
+	pid_t pid = s->shares_memory ? vfork() : fork();
+
+	if (pid == 0)
+		child(s, in, out, errfd);
+	return pid;
+}
+
 static pid_t start(const struct mc_spawn *s, int out, int errfd, mc_err **err)
 {
 	mc_auto_fd int null = -1;
@@ -48,11 +58,9 @@ static pid_t start(const struct mc_spawn *s, int out, int errfd, mc_err **err)
 		in = null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (in < 0)
 		return mc_err_set(err, errno, "cannot open /dev/null");
-	pid = fork();
+	pid = begin(s, in, out, errfd);
 	if (pid < 0)
 		return mc_err_set(err, errno, "cannot fork for %s", s->argv[0]);
-	if (pid == 0)
-		child(s, in, out, errfd);
 	return pid;
 }
 

@@ -2,6 +2,7 @@
 #ifndef MC_COMMON_SPAWN_H
 #define MC_COMMON_SPAWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -15,6 +16,7 @@ struct mc_spawn {
 	size_t max_output;        /* bytes kept of stdout and of stderr each; 0: 64 KiB */
 	int (*in_child)(void *arg); /* runs in the child before exec (sandbox); non-zero ends it */
 	void *arg;
+	bool shares_memory; /* vfork(2): what in_child writes is written here, too; as dear with much memory as with little */
 	int cancel_fd;            /* the child is killed when it becomes readable; 0 or -1: none */
 	void (*on_output)(void *ctx, const char *text, size_t n); /* sees stdout as it comes; NULL: nobody */
 	void *output_ctx;

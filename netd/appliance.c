@@ -125,6 +125,14 @@ static int drop_port(const char *id, int ns_fd, mc_err **err)
 	return r <= 0 ? r : link_delete(sk, link.index, err);
 }
 
+bool appliance_any(const struct wanted *w)
+{
+	for (size_t i = 0; i < w->n_enis; i++)
+		if (w->enis[i].kind != WANTED_INSTANCE)
+			return true;
+	return w->n_gateways > 0;
+}
+
 /* file is VPC.ID.ADDRESS; skip is the length of "VPC.". */
 static int drop(const struct netd *netd, const char *file, size_t skip, int ns_fd, mc_err **err)
 {
@@ -234,7 +242,7 @@ static int make_veth(const struct appliance *a, struct nl_sock *inside, int own_
 	if ((here > 0 && link_delete(inside, port.index, err) < 0) ||
 	    (there > 0 && link_delete(own, nic.index, err) < 0))
 		return -1;
-	return link_add_veth(inside, a->port, a->port_mac, NIC, a->mac, own_ns, err);
+	return link_add_veth(inside, a->port, a->port_mac, LINK_INSIDE, NIC, a->mac, own_ns, err);
 }
 
 static int attach(const struct wanted *w, const struct wanted_eni *e, struct nl_sock *inside,

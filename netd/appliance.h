@@ -5,10 +5,14 @@
 #define NETD_APPLIANCE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "common/error.h"
 #include "netd/netd.h"
 #include "netd/wanted.h"
+
+/* Does the document want any? */
+bool appliance_any(const struct wanted *wanted);
 
 /* Remove those of the VPC that are not wanted (NULL: all). ns_fd -1: the VPC has no namespace
  * any more. Goes on past failures and reports the first. 0 or -1 and *err. */

@@ -186,7 +186,10 @@ static int sweep(int ns_fd, struct sweep *s, mc_err **err)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_NETFILTER, ns_fd, err);
 
-	return sk ? sweep_by(sk, s, err) : -1;
+	if (!sk)
+		return -1;
+	/* The kernel goes through the connections of all namespaces. */
+	return tracks_any(sk) ? sweep_by(sk, s, err) : 0;
 }
 
 int conntrack_sweep(int ns_fd, const struct wanted *before, const struct wanted *wanted,

@@ -163,7 +163,7 @@ static int start(const struct dnsmasq *d, mc_err **err)
 	const char *argv[] = { d->program, conf_arg, geteuid() == 0 ? user_arg : NULL, NULL };
 	int ns_fd = d->ns_fd;
 	struct mc_spawn spawn = { .argv = argv, .timeout_ms = START_TIMEOUT_MS,
-				  .in_child = enter, .arg = &ns_fd };
+				  .in_child = enter, .arg = &ns_fd, .shares_memory = true };
 	mc_auto_spawn_result struct mc_spawn_result result = { .status = 0 };
 
 	if (mc_spawn_run(&spawn, &result, err) < 0)
@@ -211,7 +211,7 @@ static int restart(const struct dnsmasq *d, const struct wanted *w, const char *
 {
 	mc_autofree char *leases = mc_strf("%s/leases", d->dir);
 
-	if (dnsmasq_stop(d->dir, err) < 0 || lease_filter(leases, w, err) < 0 ||
+	if ((!d->none_yet && dnsmasq_stop(d->dir, err) < 0) || lease_filter(leases, w, err) < 0 ||
 	    update_file(d->dir, "dnsmasq.conf", conf, err) < 0)
 		return -1;
 	return start(d, err);
@@ -231,7 +231,7 @@ int dnsmasq_apply(const struct dnsmasq *d, const struct wanted *w, mc_err **err)
 	mc_autofree char *leases = mc_strf("%s/leases", d->dir);
 	mc_autofree char *conf = dnsmasq_conf(d, w);
 	unsigned long long start_time = 0;
-	pid_t pid = dnsmasq_find(d->dir, &start_time);
+	pid_t pid = d->none_yet ? 0 : dnsmasq_find(d->dir, &start_time);
 	bool released = true;
 	int changed;
 

@@ -22,6 +22,7 @@ struct dnsmasq {
 	int ns_fd;
 	struct cidr pool;     /* of all public addresses, for their names */
 	const char *upstream; /* whom to ask what is not known here, "address#port"; "": nobody */
+	bool none_yet; /* there has never been one: all processes of the host need not be looked through */
 	bool tell; /* SIGHUP in any case: netd may have ended between writing and telling */
 };
 

@@ -62,7 +62,7 @@ static void try_veth(struct probe *p)
 	mc_auto_fd int ns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	mc_auto_err mc_err *err = NULL, *port_err = NULL;
 
-	if (link_add_veth(p->sk, VETH, macs[0], "mtprobe0", macs[1], ns, &err) < 0)
+	if (link_add_veth(p->sk, VETH, macs[0], LINK_INSIDE, "mtprobe0", macs[1], ns, &err) < 0)
 		missing(p, "virtual Ethernet pairs", "veth", err);
 	else if (try_port(p, &port_err) < 0)
 		missing(p, "isolated bridge ports", "bridge", port_err);

@@ -51,27 +51,58 @@ static bool is_transit(const char *name)
 
 typedef char transit_name[MC_IFNAME_LEN];
 
-/* Names of all transits but `without` (NULL: all). */
-static int list_transits(struct nl_sock *sk, const char *without, transit_name **ret,
-			 size_t *ret_n, mc_err **err)
+static int list_links(struct nl_sock *sk, struct link_info **ret, size_t *ret_n, mc_err **err)
 {
-	mc_autofree struct link_info *links = NULL;
-	size_t n_links, n = 0;
-	transit_name *names;
+	struct link_info *links;
+	size_t n = 0, n_links;
 
 	if (link_list(sk, &links, &n_links, err) < 0)
 		return -1;
-	names = mc_alloc((n_links + 1) * sizeof(*names));
 	for (size_t i = 0; i < n_links; i++)
-		if (is_transit(links[i].name) && (!without || strcmp(links[i].name, without) != 0))
-			memcpy(names[n++], links[i].name, MC_IFNAME_LEN);
+		if (is_transit(links[i].name))
+			links[n++] = links[i];
+	*ret = links;
+	*ret_n = n;
+	return 0;
+}
+
+int host_list_transits(struct nl_sock *sk, char (**ret)[MC_IFNAME_LEN], size_t *ret_n, mc_err **err)
+{
+	mc_autofree struct link_info *links = NULL;
+	transit_name *names;
+	size_t n;
+
+	if (list_links(sk, &links, &n, err) < 0)
+		return -1;
+	names = mc_alloc((n + 1) * sizeof(*names));
+	for (size_t i = 0; i < n; i++)
+		memcpy(names[i], links[i].name, MC_IFNAME_LEN);
 	*ret = names;
 	*ret_n = n;
 	return 0;
 }
 
-struct ruleset *host_rules(const struct host *host, bool masquerade,
-			   const char (*transits)[MC_IFNAME_LEN], size_t n)
+/* Those that are there, into `standing`; an older netd has made them without their group. */
+static int adopt_transits(struct nl_sock *sk, const struct host *host, mc_err **err)
+{
+	mc_autofree struct link_info *links = NULL;
+	size_t n;
+
+	if (list_links(sk, &links, &n, err) < 0)
+		return -1;
+	json_object_clear(host->standing);
+	for (size_t i = 0; i < n; i++) {
+		if (links[i].group != HOST_TRANSIT_GROUP &&
+		    link_set_group(sk, links[i].index, HOST_TRANSIT_GROUP, err) < 0)
+			return -1;
+		json_object_set_new(host->standing, links[i].name, json_true());
+	}
+	return 0;
+}
+
+/* --- what all transits share ------------------------------------------------------ */
+
+struct ruleset *host_rules(const struct host *host, bool masquerade)
 {
 	struct ruleset *r = ruleset_new(host_tables, host_tables[0], skeleton_host);
 	mc_autofree char *out = NULL, *source = NULL;
@@ -84,56 +115,48 @@ struct ruleset *host_rules(const struct host *host, bool masquerade,
 	ruleset_add_chain(r, "path_source", "", source);
 	if (*host->uplink)
 		ruleset_add_element(r, "inet minicloud uplink", host->uplink, NULL, NULL);
-	for (size_t i = 0; i < n; i++)
-		ruleset_add_element(r, "inet minicloud transit", transits[i], NULL, NULL);
 	return r;
 }
 
-static int apply_rules(struct nl_sock *sk, const struct host *host, transit_name *names, size_t n,
-		       mc_err **err)
+static int apply_rules(struct nl_sock *sk, const struct host *host, mc_err **err)
 {
-	auto_ruleset struct ruleset *r = host_rules(host, uplink_masquerades(sk, host),
-						    (const char (*)[MC_IFNAME_LEN])names, n);
-	struct nft_cache cache = { .distrusted = host->distrusted };
-	auto_nft struct nft_ctx *nft = NULL;
+	auto_ruleset struct ruleset *r = host_rules(host, uplink_masquerades(sk, host));
 
-	if (n > 0) {
-		int applied = nft_apply(-1, &r, &cache, NULL, err);
+	return nft_apply(-1, &r, host->nft, NULL, err);
+}
 
-		nft_cache_close(&cache);
-		return applied;
-	}
-	nft = nft_open(-1, err);
+static int drop_rules(const struct host *host, mc_err **err)
+{
+	auto_nft struct nft_ctx *nft = nft_open(-1, err);
+
+	nft_cache_close(host->nft);
 	return nft ? nft_run(nft, "table inet minicloud\ndelete table inet minicloud\n", err) : -1;
 }
 
 bool host_tables_stand(void)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, -1, NULL);
-	mc_autofree transit_name *names = NULL;
+	mc_autofree struct link_info *links = NULL;
 	auto_netlink struct nl_sock *nf = NULL;
 	size_t n;
 
-	if (!sk || list_transits(sk, NULL, &names, &n, NULL) < 0 || n == 0)
+	if (!sk || list_links(sk, &links, &n, NULL) < 0 || n == 0)
 		return true;
 	nf = netlink_open(NETLINK_NETFILTER, -1, NULL);
 	return nf && nftread_has_tables(nf, host_tables);
 }
 
-static int sync_guard_rules(struct nl_sock *sk, const struct host *host, transit_name *names,
-			    size_t n, mc_err **err)
+/* Should the nft table ever be gone: what comes from a transit goes to the pool or nowhere. By the sources that the table
+ * lets through, since a rule for each transit would have to be passed by every packet of the host. */
+static int sync_guard_rules(struct nl_sock *sk, const struct host *host, bool wanted, mc_err **err)
 {
-	mc_autofree struct rule *rules = mc_alloc((n + 1) * sizeof(*rules));
-	size_t k = 0;
+	const struct rule rules[] = {
+		{ .pref = PREF_POOL, .dst = host->pool, .action = FR_ACT_TO_TBL, .table = RT_TABLE_MAIN },
+		{ .pref = PREF_GUARD, .src = host->pool, .action = FR_ACT_BLACKHOLE },
+		{ .pref = PREF_GUARD, .src = { ADDR_TRANSIT_VPC, 32 }, .action = FR_ACT_BLACKHOLE },
+	};
 
-	if (n > 0)
-		rules[k++] = (struct rule){ .pref = PREF_POOL, .dst = host->pool,
-					    .action = FR_ACT_TO_TBL, .table = RT_TABLE_MAIN };
-	for (size_t i = 0; i < n && !*host->uplink; i++) {
-		rules[k] = (struct rule){ .pref = PREF_GUARD, .action = FR_ACT_BLACKHOLE };
-		memcpy(rules[k++].iif, names[i], MC_IFNAME_LEN);
-	}
-	return rule_sync(sk, rules, k, err);
+	return rule_sync(sk, rules, !wanted ? 0 : *host->uplink ? 1 : MC_ARRAY_SIZE(rules), err);
 }
 
 static struct route pool_blackhole(const struct host *host)
@@ -141,38 +164,54 @@ static struct route pool_blackhole(const struct host *host)
 	return (struct route){ .table = RT_TABLE_MAIN, .dst = host->pool, .type = RTN_BLACKHOLE };
 }
 
-/* What must stand before the first transit and goes after the last. */
-static int sync_shared(struct nl_sock *sk, const struct host *host, const char *plus,
-		       const char *minus, mc_err **err)
+/* Before a first transit; cheap where all of it stands. */
+static int raise_shared(struct nl_sock *sk, const struct host *host, mc_err **err)
 {
-	mc_autofree transit_name *names = NULL;
 	struct route blackhole = pool_blackhole(host);
-	size_t n;
 
-	if (list_transits(sk, plus ? plus : minus, &names, &n, err) < 0)
+	if (route_add(sk, &blackhole, err) < 0 || sync_guard_rules(sk, host, true, err) < 0 || apply_rules(sk, host, err) < 0) {
+		json_object_clear(host->standing);
 		return -1;
-	if (plus)
-		snprintf(names[n++], sizeof(*names), "%s", plus);
-	if (n > 0 && route_add(sk, &blackhole, err) < 0)
-		return -1;
-	json_object_clear(host->standing);
-	if (sync_guard_rules(sk, host, names, n, err) < 0 || apply_rules(sk, host, names, n, err) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		json_object_set_new(host->standing, names[i], json_true());
-	return n == 0 ? route_delete(sk, &blackhole, err) : 0;
+	}
+	return 0;
 }
 
-int host_list_transits(struct nl_sock *sk, char (**ret)[MC_IFNAME_LEN], size_t *ret_n, mc_err **err)
+/* After the last one. */
+static int drop_shared(struct nl_sock *sk, const struct host *host, mc_err **err)
 {
-	return list_transits(sk, NULL, ret, ret_n, err);
+	struct route blackhole = pool_blackhole(host);
+
+	if (sync_guard_rules(sk, host, false, err) < 0 || drop_rules(host, err) < 0)
+		return -1;
+	return route_delete(sk, &blackhole, err);
+}
+
+/* All transits are looked for where this process knows of none. */
+static int begin_transit(struct nl_sock *sk, const struct host *host, const char *name, mc_err **err)
+{
+	if (json_object_size(host->standing) == 0 && adopt_transits(sk, host, err) < 0)
+		return -1;
+	if (raise_shared(sk, host, err) < 0)
+		return -1;
+	json_object_set_new(host->standing, name, json_true());
+	return 0;
+}
+
+static int end_transit(const struct host *host, const char *name, mc_err **err)
+{
+	json_object_del(host->standing, name);
+	if (json_object_size(host->standing) > 0)
+		return 0;
+	return host_restore(host, err);
 }
 
 int host_restore(const struct host *host, mc_err **err)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, -1, err);
 
-	return sk ? sync_shared(sk, host, NULL, NULL, err) : -1;
+	if (!sk || adopt_transits(sk, host, err) < 0)
+		return -1;
+	return json_object_size(host->standing) > 0 ? raise_shared(sk, host, err) : drop_shared(sk, host, err);
 }
 
 /* Forwarding is switched on for the transits alone: the host does not become a router
@@ -190,7 +229,7 @@ static const struct sysctl uplink_sysctls[] = {
 };
 
 /* Address, the other end as permanent neighbour, up. */
-static int finish_end(struct nl_sock *sk, const char *name, enum link_group group, uint32_t own,
+static int finish_end(struct nl_sock *sk, const char *name, uint32_t group, uint32_t own,
 		      uint32_t other, const unsigned char other_mac[ADDR_MAC_LEN], mc_err **err)
 {
 	struct link_info link;
@@ -221,11 +260,11 @@ static int finish_transit(struct nl_sock *sk, const char *vpc_id, const char *na
 	if (finish_end(inside, HOST_IGW, LINK_IGW, ADDR_TRANSIT_VPC, ADDR_TRANSIT_HOST, host_mac,
 		       err) < 0)
 		return -1;
-	return finish_end(sk, name, LINK_INSIDE, ADDR_TRANSIT_HOST, ADDR_TRANSIT_VPC, vpc_mac, err);
+	return finish_end(sk, name, HOST_TRANSIT_GROUP, ADDR_TRANSIT_HOST, ADDR_TRANSIT_VPC, vpc_mac, err);
 }
 
-/* A transit whose other end is in a namespace that is gone or another is no use. */
-static int drop_stale(struct nl_sock *sk, const char *name, int ns_fd, mc_err **err)
+/* A transit whose other end is in a namespace that is gone or another is no use. *known becomes false where there is none then. */
+static int drop_stale(struct nl_sock *sk, const char *name, int ns_fd, bool *known, mc_err **err)
 {
 	auto_netlink struct nl_sock *inside = netlink_open(NETLINK_ROUTE, ns_fd, err);
 	struct link_info link;
@@ -236,6 +275,7 @@ static int drop_stale(struct nl_sock *sk, const char *name, int ns_fd, mc_err **
 	r = link_find(inside, HOST_IGW, &link, err);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
+	*known = false;
 	r = link_find(sk, name, &link, err);
 	return r <= 0 ? r : link_delete(sk, link.index, err);
 }
@@ -245,18 +285,19 @@ int host_ensure_transit(const struct host *host, const char *vpc_id, int ns_fd, 
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, -1, err);
 	unsigned char host_mac[ADDR_MAC_LEN], vpc_mac[ADDR_MAC_LEN];
 	char name[MC_IFNAME_LEN];
+	bool known;
 
 	if (!sk)
 		return -1;
 	host_transit_name(vpc_id, name);
 	host_transit_mac(vpc_id, host_mac);
 	igw_mac(vpc_id, vpc_mac);
-	/* With many transits this takes longer than all the rest. */
-	if (!json_object_get(host->standing, name) && sync_shared(sk, host, name, NULL, err) < 0)
+	known = json_object_get(host->standing, name);
+	if (!known && begin_transit(sk, host, name, err) < 0)
 		return mc_err_wrap(err, "internet gateway of %s", vpc_id);
-	if (drop_stale(sk, name, ns_fd, err) < 0 ||
-	    link_add_veth(sk, name, host_mac, HOST_IGW, vpc_mac, ns_fd, err) < 0 ||
-	    sysctl_write(-1, transit_sysctls, MC_ARRAY_SIZE(transit_sysctls), name, err) < 0)
+	if (drop_stale(sk, name, ns_fd, &known, err) < 0 ||
+	    link_add_veth(sk, name, host_mac, HOST_TRANSIT_GROUP, HOST_IGW, vpc_mac, ns_fd, err) < 0 ||
+	    (!known && sysctl_write(-1, transit_sysctls, MC_ARRAY_SIZE(transit_sysctls), name, err) < 0))
 		return mc_err_wrap(err, "internet gateway of %s", vpc_id);
 	if (*host->uplink &&
 	    sysctl_write(-1, uplink_sysctls, MC_ARRAY_SIZE(uplink_sysctls), host->uplink, err) < 0)
@@ -280,7 +321,7 @@ int host_remove_transit(const struct host *host, const char *vpc_id, mc_err **er
 	/* Its routes go with the link. */
 	if (r > 0 && link_delete(sk, link.index, err) < 0)
 		return -1;
-	return sync_shared(sk, host, NULL, name, err);
+	return end_transit(host, name, err);
 }
 
 /* --- public addresses ---------------------------------------------------------------- */
@@ -320,17 +361,22 @@ static int transit_index(struct nl_sock *sk, const char *vpc_id, mc_err **err)
 int host_conflict(const struct wanted *w, uint32_t *ret_addr, mc_err **err)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, -1, err);
-	mc_autofree struct route *have = NULL;
-	size_t n;
-	int own;
+	uint32_t found = 0;
+	struct route have;
+	int own, r = 0;
 
-	if (!sk || (own = transit_index(sk, w->id, err)) < 0 || route_list(sk, &have, &n, err) < 0)
+	if (!sk || (own = transit_index(sk, w->id, err)) < 0)
 		return -1;
-	*ret_addr = 0;
-	for (size_t i = 0; i < n; i++)
-		if (have[i].oif && have[i].oif != own && have[i].dst.len == 32 &&
-		    wants_public(w, have[i].dst.addr))
-			*ret_addr = have[i].dst.addr;
+	for (size_t i = 0; w->igw && i < w->n_places && r >= 0; i++) {
+		uint32_t addr = public_of(w, i);
+
+		r = addr ? route_find(sk, addr, &have, err) : 0;
+		if (r > 0 && have.oif && have.oif != own && have.dst.len == 32)
+			found = addr;
+	}
+	if (r < 0)
+		return -1;
+	*ret_addr = found;
 	return 0;
 }
 
@@ -361,10 +407,12 @@ int host_sync_public(const struct wanted *w, bool add, mc_err **err)
 	size_t n;
 	int oif;
 
-	if (!sk || (oif = transit_index(sk, w->id, err)) < 0 || route_list(sk, &have, &n, err) < 0)
+	if (!sk || (oif = transit_index(sk, w->id, err)) < 0)
 		return -1;
 	if (oif == 0)
 		return 0;
+	if (route_list_by(sk, oif, &have, &n, err) < 0)
+		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (have[i].oif == oif && have[i].dst.len == 32 &&
 		    !wants_public(w, have[i].dst.addr) && route_delete(sk, &have[i], err) < 0)

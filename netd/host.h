@@ -12,17 +12,21 @@
 #include "common/id.h"
 #include "netd/addr.h"
 #include "netd/netlink.h"
+#include "netd/nft.h"
 #include "netd/wanted.h"
 
 struct host {
 	struct cidr pool;   /* all public addresses */
 	const char *uplink; /* the operator's way out, "" for none */
 	bool pool_routed;   /* its network sends the pool to this host */
-	bool distrusted;    /* somebody else was in our nft table: it is to be made anew */
 	json_t *standing;   /* set of the transits for which what they share stands, as far as known here */
+	struct nft_cache *nft; /* of the table that they share; `distrusted`: it is to be made anew */
 };
 
 #define HOST_IGW "igw0" /* the transit's name inside the VPC */
+/* The device group of all transits in the root namespace, by which its rules tell them: a rule or an element for each would make
+ * every further VPC dearer. Any number that nobody else takes; also in skeleton_host. */
+#define HOST_TRANSIT_GROUP 27747
 
 /* The transit's name in the root namespace: mi + 13 hex. */
 void host_transit_name(const char *vpc_id, char out[MC_IFNAME_LEN]);
@@ -54,9 +58,7 @@ int host_restore(const struct host *host, mc_err **err);
 /* Is the root namespace's nft table there, or no transit that needs it? */
 bool host_tables_stand(void);
 
-/* The wanted ruleset of the root namespace for these transits, for tests too. masquerade: guests
- * leave in the host's name. */
-struct ruleset *host_rules(const struct host *host, bool masquerade, const char (*transits)[MC_IFNAME_LEN],
-			   size_t n);
+/* The wanted ruleset of the root namespace, for tests too. masquerade: guests leave in the host's name. */
+struct ruleset *host_rules(const struct host *host, bool masquerade);
 
 #endif

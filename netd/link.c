@@ -45,6 +45,8 @@ static void read_link(const struct nlmsghdr *h, struct link_info *out)
 		nla_strlcpy(out->name, tb[IFLA_IFNAME], sizeof(out->name));
 	if (tb[IFLA_MASTER])
 		out->master = (int)nla_get_u32(tb[IFLA_MASTER]);
+	if (tb[IFLA_GROUP])
+		out->group = nla_get_u32(tb[IFLA_GROUP]);
 	out->carrier = tb[IFLA_CARRIER] && nla_get_u8(tb[IFLA_CARRIER]);
 	out->running = tb[IFLA_OPERSTATE] && nla_get_u8(tb[IFLA_OPERSTATE]) == IF_OPER_UP;
 	out->forwarding = port_forwards(tb[IFLA_LINKINFO]);
@@ -166,14 +168,16 @@ int link_add_bridge(struct nl_sock *sk, const char *name, const unsigned char ma
 	return finish_new(sk, msg, name, err);
 }
 
-int link_add_veth(struct nl_sock *sk, const char *name, const unsigned char mac[ADDR_MAC_LEN],
+int link_add_veth(struct nl_sock *sk, const char *name, const unsigned char mac[ADDR_MAC_LEN], uint32_t group,
 		  const char *peer, const unsigned char peer_mac[ADDR_MAC_LEN], int peer_ns,
 		  mc_err **err)
 {
 	struct nl_msg *msg = new_link(name, mac);
-	struct nlattr *info = netlink_nest(msg, IFLA_LINKINFO), *data, *other;
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+	struct nlattr *info, *data, *other;
 
+	netlink_put_u32(msg, IFLA_GROUP, group);
+	info = netlink_nest(msg, IFLA_LINKINFO);
 	netlink_put_str(msg, IFLA_INFO_KIND, "veth");
 	data = netlink_nest(msg, IFLA_INFO_DATA);
 	other = netlink_nest(msg, VETH_INFO_PEER);
@@ -201,15 +205,15 @@ int link_set_up(struct nl_sock *sk, int index, bool up, mc_err **err)
 	return 0;
 }
 
-int link_set_group(struct nl_sock *sk, int index, enum link_group group, mc_err **err)
+int link_set_group(struct nl_sock *sk, int index, uint32_t group, mc_err **err)
 {
 	struct nl_msg *msg = link_msg(RTM_NEWLINK, 0, AF_UNSPEC, index);
 	int r;
 
-	netlink_put_u32(msg, IFLA_GROUP, (uint32_t)group);
+	netlink_put_u32(msg, IFLA_GROUP, group);
 	r = netlink_call(sk, msg, NULL, NULL);
 	if (r < 0)
-		return mc_err_set(err, -r, "cannot put link %d into group %d", index, (int)group);
+		return mc_err_set(err, -r, "cannot put link %d into group %u", index, group);
 	return 0;
 }
 

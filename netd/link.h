@@ -15,6 +15,7 @@
 struct link_info {
 	int index;
 	int master; /* 0: none */
+	uint32_t group;
 	bool up;
 	bool carrier;    /* somebody is at the other end */
 	bool running;    /* the kernel has taken notice of that: packets pass */
@@ -32,8 +33,8 @@ int link_list(struct nl_sock *sk, struct link_info **ret_links, size_t *ret_n, m
 /* These three are satisfied when a link of that name exists. 0 or -1 and *err. */
 int link_add_bridge(struct nl_sock *sk, const char *name, const unsigned char mac[ADDR_MAC_LEN],
 		    mc_err **err);
-/* One end (name, mac) here, the other in the namespace peer_ns. */
-int link_add_veth(struct nl_sock *sk, const char *name, const unsigned char mac[ADDR_MAC_LEN],
+/* One end (name, mac, device group) here, the other, of group 0, in the namespace peer_ns. */
+int link_add_veth(struct nl_sock *sk, const char *name, const unsigned char mac[ADDR_MAC_LEN], uint32_t group,
 		  const char *peer, const unsigned char peer_mac[ADDR_MAC_LEN], int peer_ns,
 		  mc_err **err);
 
@@ -45,7 +46,7 @@ void link_events_wait(struct nl_sock *events, int timeout_ms);
 int link_set_up(struct nl_sock *sk, int index, bool up, mc_err **err);
 /* Device groups of a VPC's namespace, by which its rules tell the outside. */
 enum link_group { LINK_INSIDE, LINK_IGW, LINK_PEERING, LINK_SERVICE };
-int link_set_group(struct nl_sock *sk, int index, enum link_group group, mc_err **err);
+int link_set_group(struct nl_sock *sk, int index, uint32_t group, mc_err **err);
 /* Enslave; master 0 releases. */
 int link_set_master(struct nl_sock *sk, int index, int master, mc_err **err);
 /* A guest's port: isolated, no learning, no flooding of unknown or multicast frames. */

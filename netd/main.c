@@ -127,8 +127,9 @@ int main(int argc, char **argv)
 {
 	struct rulecache rules = { .n = 0 };
 	struct tally tally = { .applied = 0 };
+	struct nft_cache host_nft = { .generation = 0 };
 	struct netd netd = { .lock = PTHREAD_MUTEX_INITIALIZER, .rules = &rules, .tally = &tally,
-			     .flows = flowlog_new() };
+			     .flows = flowlog_new(), .host.nft = &host_nft };
 	mc_auto_err mc_err *err = NULL;
 	int r;
 
@@ -140,6 +141,7 @@ int main(int argc, char **argv)
 	rulecache_free(&rules);
 	json_decref(netd.changed);
 	json_decref(netd.host.standing);
+	nft_cache_close(&host_nft);
 	mc_config_free(&netd_program, &netd.config);
 	return err ? mc_daemon_fail(AREA, err) : 0;
 }

@@ -49,6 +49,15 @@ static int open_kept_here(void *arg)
 	return a->error < 0 ? 0 : nl_socket_set_buffer_size(a->sk, 0, 0);
 }
 
+/* The kernel filters what is asked of rtnetlink by it: routes of a link, and not all (since Linux 4.20). */
+static void ask_strictly(const struct open_args *a)
+{
+	int one = 1;
+
+	if (a->protocol == NETLINK_ROUTE)
+		setsockopt(nl_socket_get_fd(a->sk), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
+}
+
 static struct nl_sock *open_with(int (*open_it)(void *), int protocol, int ns_fd, mc_err **err)
 {
 	struct open_args a = { .protocol = protocol };
@@ -62,6 +71,7 @@ static struct nl_sock *open_with(int (*open_it)(void *), int protocol, int ns_fd
 		mc_err_set(err, 0, "cannot open a netlink socket: %s", nl_geterror(a.error));
 		return NULL;
 	}
+	ask_strictly(&a);
 	return a.sk;
 }
 

@@ -92,7 +92,7 @@ static int connect_ends(const struct wanted *w, const struct wanted_peering *p, 
 	peering_mac(w->id, p->vpc, p->id, mac);
 	peering_mac(p->vpc, w->id, p->id, peer_mac);
 	if (!there || drop_lone(here, there, name, err) < 0 ||
-	    link_add_veth(here, name, mac, name, peer_mac, peer_ns, err) < 0 ||
+	    link_add_veth(here, name, mac, LINK_INSIDE, name, peer_mac, peer_ns, err) < 0 ||
 	    finish_end(there, peer_ns, name, err) < 0)
 		return -1;
 	return finish_end(here, ns_fd, name, err);

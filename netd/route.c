@@ -87,15 +87,12 @@ static void collect_route(void *ctx, const struct nlmsghdr *h)
 		row->oif = (int)nla_get_u32(tb[RTA_OIF]);
 }
 
-int route_list(struct nl_sock *sk, struct route **ret, size_t *ret_n, mc_err **err)
+/* msg is freed. */
+static int list_routes(struct nl_sock *sk, struct nl_msg *msg, struct route **ret, size_t *ret_n, mc_err **err)
 {
 	struct route_array a = { .n = 0 };
-	struct rtmsg rt = { .rtm_family = AF_INET };
-	struct nl_msg *msg = netlink_msg(RTM_GETROUTE, NLM_F_DUMP);
-	int r;
+	int r = netlink_call(sk, msg, collect_route, &a);
 
-	netlink_append(msg, &rt, sizeof(rt));
-	r = netlink_call(sk, msg, collect_route, &a);
 	if (r < 0) {
 		free(a.rows);
 		return mc_err_set(err, -r, "cannot list the routes");
@@ -103,6 +100,51 @@ int route_list(struct nl_sock *sk, struct route **ret, size_t *ret_n, mc_err **e
 	*ret = a.rows;
 	*ret_n = a.n;
 	return 0;
+}
+
+int route_list(struct nl_sock *sk, struct route **ret, size_t *ret_n, mc_err **err)
+{
+	const struct rtmsg rt = { .rtm_family = AF_INET };
+	struct nl_msg *msg = netlink_msg(RTM_GETROUTE, NLM_F_DUMP);
+
+	netlink_append(msg, &rt, sizeof(rt));
+	return list_routes(sk, msg, ret, ret_n, err);
+}
+
+int route_list_by(struct nl_sock *sk, int oif, struct route **ret, size_t *ret_n, mc_err **err)
+{
+	const struct rtmsg rt = { .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN };
+	struct nl_msg *msg = netlink_msg(RTM_GETROUTE, NLM_F_DUMP);
+
+	netlink_append(msg, &rt, sizeof(rt));
+	netlink_put_u32(msg, RTA_OIF, (uint32_t)oif);
+	return list_routes(sk, msg, ret, ret_n, err);
+}
+
+/* What the kernel answers where there is none, or one that leads nowhere. */
+static bool means_none(int error)
+{
+	return error == -ENETUNREACH || error == -EHOSTUNREACH || error == -EINVAL || error == -EACCES || error == -ESRCH;
+}
+
+int route_find(struct nl_sock *sk, uint32_t addr, struct route *ret_route, mc_err **err)
+{
+	const struct rtmsg rt = { .rtm_family = AF_INET, .rtm_dst_len = 32,
+				  .rtm_flags = RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE };
+	struct nl_msg *msg = netlink_msg(RTM_GETROUTE, 0);
+	struct route_array a = { .n = 0 };
+	uint32_t dst = htobe32(addr);
+	int r;
+
+	netlink_append(msg, &rt, sizeof(rt));
+	netlink_put(msg, RTA_DST, &dst, sizeof(dst));
+	r = netlink_call(sk, msg, collect_route, &a);
+	if (r == 0 && a.n > 0)
+		*ret_route = a.rows[0];
+	free(a.rows);
+	if (r < 0 && !means_none(r))
+		return mc_err_set(err, -r, "cannot look up a route");
+	return r == 0 && a.n > 0;
 }
 
 static bool same_place(const struct route *a, const struct route *b)
@@ -148,8 +190,8 @@ int route_sync(struct nl_sock *sk, const struct route *want, size_t n, mc_err **
 static struct nl_msg *rule_msg(int type, int flags, const struct rule *rule)
 {
 	struct fib_rule_hdr fr = { .family = AF_INET, .dst_len = (unsigned char)rule->dst.len,
-				   .action = rule->action };
-	uint32_t dst = htobe32(rule->dst.addr);
+				   .src_len = (unsigned char)rule->src.len, .action = rule->action };
+	uint32_t dst = htobe32(rule->dst.addr), src = htobe32(rule->src.addr);
 	struct nl_msg *msg = netlink_msg(type, flags);
 
 	netlink_append(msg, &fr, sizeof(fr));
@@ -159,6 +201,8 @@ static struct nl_msg *rule_msg(int type, int flags, const struct rule *rule)
 		netlink_put_str(msg, FRA_IIFNAME, rule->iif);
 	if (rule->dst.len > 0)
 		netlink_put(msg, FRA_DST, &dst, sizeof(dst));
+	if (rule->src.len > 0)
+		netlink_put(msg, FRA_SRC, &src, sizeof(src));
 	if (rule->action == FR_ACT_TO_TBL)
 		netlink_put_u32(msg, FRA_TABLE, rule->table);
 	return msg;
@@ -201,6 +245,7 @@ static void collect_rule(void *ctx, const struct nlmsghdr *h)
 	a->rows = netlink_grow(a->rows, a->n, sizeof(*row));
 	row = &a->rows[a->n++];
 	row->action = fr->action;
+	row->src = (struct cidr){ attr_addr(tb[FRA_SRC]), fr->src_len };
 	row->dst = (struct cidr){ attr_addr(tb[FRA_DST]), fr->dst_len };
 	if (tb[FRA_PRIORITY])
 		row->pref = nla_get_u32(tb[FRA_PRIORITY]);
@@ -233,7 +278,7 @@ static bool rule_among(const struct rule *rows, size_t n, const struct rule *r)
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].pref == r->pref && rows[i].action == r->action &&
 		    rows[i].table == r->table && strcmp(rows[i].iif, r->iif) == 0 &&
-		    rows[i].dst.addr == r->dst.addr && rows[i].dst.len == r->dst.len)
+		    cidr_same(&rows[i].src, &r->src) && cidr_same(&rows[i].dst, &r->dst))
 			return true;
 	return false;
 }

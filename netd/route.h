@@ -29,13 +29,19 @@ int route_delete(struct nl_sock *sk, const struct route *route, mc_err **err);
 /* Ours in this namespace; *ret is allocated. 0 or -1 and *err. */
 int route_list(struct nl_sock *sk, struct route **ret, size_t *ret_n, mc_err **err);
 
+/* Those of the main table that lead out by this link alone: the kernel tells no others. */
+int route_list_by(struct nl_sock *sk, int oif, struct route **ret, size_t *ret_n, mc_err **err);
+
+/* Ours that a packet to this address takes: 1 and *ret_route, 0 for none, -1 and *err. */
+int route_find(struct nl_sock *sk, uint32_t addr, struct route *ret_route, mc_err **err);
+
 /* Make ours in this namespace exactly these: adds first, then deletes. 0 or -1 and *err. */
 int route_sync(struct nl_sock *sk, const struct route *want, size_t n, mc_err **err);
 
 struct rule {
 	uint32_t pref;
 	char iif[MC_IFNAME_LEN]; /* "": any */
-	struct cidr dst;         /* len 0: any */
+	struct cidr src, dst;    /* len 0: any */
 	unsigned char action;    /* FR_ACT_TO_TBL, FR_ACT_BLACKHOLE */
 	uint32_t table;
 };

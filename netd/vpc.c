@@ -139,7 +139,16 @@ struct run {
 	const struct wanted *wanted;
 	int ns_fd;
 	bool unfinished; /* the last run did not end well: trust nothing it skipped telling */
+	bool fresh;      /* the namespace was made in this run, the first of this VPC */
 };
+
+/* Has this process made the network, with nothing failing since? */
+static bool is_in_force(const struct run *run)
+{
+	const struct rulecache_row *row = rulecache_find(run->netd->rules, run->wanted->id);
+
+	return row && row->wanted && !run->unfinished;
+}
 
 static int apply_rules(const struct run *run, mc_err **err)
 {
@@ -169,11 +178,19 @@ static int apply_dnsmasq(const struct run *run, mc_err **err)
 	mc_autofree char *dir = state_dir(run->netd, run->wanted->id);
 	struct dnsmasq d = { .program = run->netd->config.dnsmasq, .dir = dir,
 			     .ns_fd = run->ns_fd, .pool = run->netd->host.pool, .upstream = relay_address(run->netd->relay),
-			     .tell = run->unfinished };
+			     .tell = run->unfinished, .none_yet = run->fresh };
 
 	if (run->wanted->dns.support && relay_open(run->netd->relay, run->wanted->id, run->ns_fd, err) < 0)
 		return -1;
 	return dnsmasq_apply(&d, run->wanted, err);
+}
+
+/* They are looked for among the namespaces of all VPCs. */
+static int drop_appliances(const struct run *run, mc_err **err)
+{
+	if (run->fresh || (is_in_force(run) && run->before && !appliance_any(run->before)))
+		return 0;
+	return appliance_drop(run->netd, run->wanted->id, run->wanted, run->ns_fd, err);
 }
 
 /* Order: what goes is cut off first, rules stand before devices, taps come last. */
@@ -183,21 +200,13 @@ static int apply_inside(const struct run *run, mc_err **err)
 	int ns = run->ns_fd;
 
 	if (host_sync_public(w, false, err) < 0 || port_unplug(w, ns, err) < 0 ||
-	    appliance_drop(run->netd, w->id, w, ns, err) < 0 || apply_rules(run, err) < 0 ||
-	    vpcnet_links(w, ns, err) < 0 || apply_gateway(run, err) < 0 ||
+	    drop_appliances(run, err) < 0 || apply_rules(run, err) < 0 ||
+	    vpcnet_links(w, ns, is_in_force(run), err) < 0 || apply_gateway(run, err) < 0 ||
 	    peering_sync(run->netd, w, ns, err) < 0 || appliance_sync(run->netd, w, ns, err) < 0 ||
 	    vpcroute_sync(w, ns, err) < 0 || apply_dnsmasq(run, err) < 0 ||
 	    host_sync_public(w, true, err) < 0 || uplink_sync(&run->netd->host, err) < 0)
 		return -1;
 	return port_plug_all(w, ns, err);
-}
-
-/* Has this process made the network, with nothing failing since? */
-static bool is_in_force(const struct run *run)
-{
-	const struct rulecache_row *row = rulecache_find(run->netd->rules, run->wanted->id);
-
-	return row && row->wanted && !run->unfinished;
 }
 
 static int apply_active(struct run *run, mc_err **err)
@@ -206,6 +215,7 @@ static int apply_active(struct run *run, mc_err **err)
 	mc_auto_fd int ns = -1;
 
 	if (!netns_pinned(path)) {
+		run->fresh = !run->before && !run->unfinished;
 		rulecache_forget(run->netd->rules, run->wanted->id);
 		relay_close(run->netd->relay, run->wanted->id);
 		if (netns_create(path, err) < 0)

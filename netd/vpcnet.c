@@ -54,7 +54,7 @@ static int ensure_loopback(struct nl_sock *sk, const struct wanted *w, mc_err **
 	return 0;
 }
 
-static int ensure_bridge(struct nl_sock *sk, int ns_fd, const struct wanted_subnet *s,
+static int ensure_bridge(struct nl_sock *sk, int ns_fd, const struct wanted_subnet *s, bool known,
 			 mc_err **err)
 {
 	unsigned char mac[ADDR_MAC_LEN];
@@ -65,11 +65,12 @@ static int ensure_bridge(struct nl_sock *sk, int ns_fd, const struct wanted_subn
 	mc_id_bridge(s->id, name);
 	mac_derive(0x02, s->id, mac);
 	r = link_find(sk, name, &link, err);
+	known = known && r > 0;
 	if (r == 0 && link_add_bridge(sk, name, mac, err) == 0)
 		r = link_find(sk, name, &link, err);
 	if (r <= 0)
 		return r < 0 ? -1 : mc_err_set(err, ENODEV, "bridge %s", name);
-	if (sysctl_write(ns_fd, bridge_sysctls, MC_ARRAY_SIZE(bridge_sysctls), name, err) < 0 ||
+	if ((!known && sysctl_write(ns_fd, bridge_sysctls, MC_ARRAY_SIZE(bridge_sysctls), name, err) < 0) ||
 	    link_add_addr(sk, link.index, wanted_gateway(s), s->cidr.len, err) < 0)
 		return -1;
 	return link.up ? 0 : link_set_up(sk, link.index, true, err);
@@ -101,14 +102,14 @@ static int drop_bridges(struct nl_sock *sk, const struct wanted *w, mc_err **err
 	return 0;
 }
 
-int vpcnet_links(const struct wanted *w, int ns_fd, mc_err **err)
+int vpcnet_links(const struct wanted *w, int ns_fd, bool known, mc_err **err)
 {
 	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, ns_fd, err);
 
 	if (!sk || ensure_loopback(sk, w, err) < 0)
 		return -1;
 	for (size_t i = 0; i < w->n_subnets; i++)
-		if (ensure_bridge(sk, ns_fd, &w->subnets[i], err) < 0)
+		if (ensure_bridge(sk, ns_fd, &w->subnets[i], known, err) < 0)
 			return mc_err_wrap(err, "%s", w->subnets[i].id);
 	return drop_bridges(sk, w, err);
 }

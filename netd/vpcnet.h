@@ -8,7 +8,8 @@
 /* Before anything else is put into the namespace. 0 or -1 and *err. */
 int vpcnet_sysctls(int ns_fd, mc_err **err);
 
-/* Loopback services' addresses and a bridge per subnet; bridges of no wanted subnet go. */
-int vpcnet_links(const struct wanted *wanted, int ns_fd, mc_err **err);
+/* Loopback services' addresses and a bridge per subnet; bridges of no wanted subnet go. known: this process has made those that
+ * are there, and nothing failed since. */
+int vpcnet_links(const struct wanted *wanted, int ns_fd, bool known, mc_err **err);
 
 #endif

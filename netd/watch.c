@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -42,6 +43,7 @@ struct target {
 	uint32_t addr;          /* the NAT gateway's */
 	int pidfd;              /* of its dnsmasq, -1 */
 	struct nl_sock *events; /* NULL: it has no namespace */
+	ino_t ns;               /* of which they are */
 	bool doubt;             /* its tables are to be looked at */
 	bool dead;              /* there should be a dnsmasq and is none: at `due` it is started */
 	int64_t due, breath, died; /* boot clock, ns */
@@ -56,12 +58,17 @@ struct watch {
 
 /* --- targets ------------------------------------------------------------------------------ */
 
-static void target_close(struct target *t)
+static void close_process(struct target *t)
 {
 	if (t->pidfd >= 0)
 		close(t->pidfd);
-	nl_socket_free(t->events);
 	t->pidfd = -1;
+}
+
+static void target_close(struct target *t)
+{
+	close_process(t);
+	nl_socket_free(t->events);
 	t->events = NULL;
 }
 
@@ -91,30 +98,48 @@ static int open_namespace(const struct netd *netd, const struct target *t)
 	return is_wanted(wanted, t) && netns_pinned(path) ? netns_open(path, NULL) : -1;
 }
 
-/* Open what there is to be watched now. The old subscription is read to its end after the new
+static ino_t inode_of(int ns)
+{
+	struct stat s;
+
+	return ns >= 0 && fstat(ns, &s) == 0 ? s.st_ino : 0;
+}
+
+/* Of another namespace than before, or of none. The old subscription is read to its end after the new
  * one stands: nothing is missed between. */
-static void target_refresh(const struct watch *w, struct target *t)
+static void renew_events(const struct watch *w, struct target *t, int ns)
 {
 	struct nftnews last = { .table = *t->id ? NULL : HOST_TABLE };
-	struct target old = *t;
-	auto_netd_lock(w->netd);
-	mc_autofree char *dir = state_dir(w->netd, t->id);
-	mc_auto_fd int ns = *t->id ? open_namespace(w->netd, t) : -1;
+	struct nl_sock *old = t->events;
 	bool there = !*t->id || ns >= 0;
 
 	t->events = there ? nftnews_open(ns) : NULL;
-	t->pidfd = ns >= 0 && !*t->nat ? netns_lift(dnsmasq_hold(dir)) : -1;
-	t->dead = ns >= 0 && !*t->nat && t->pidfd < 0;
-	if (old.events)
-		nftnews_read(old.events, &last);
-	t->doubt = there && (old.doubt || last.foreign || last.doubt || !old.events);
-	if (!t->dead)
-		t->due = 0;
+	t->ns = inode_of(ns);
+	if (old)
+		nftnews_read(old, &last);
+	t->doubt = there && (t->doubt || last.foreign || last.doubt || !old);
 	if (last.foreign && *t->id && !*t->nat)
 		rulecache_of(w->netd->rules, t->id)->distrusted = true;
-	target_close(&old);
-	hear(w, t->pidfd, t);
+	nl_socket_free(old);
 	hear(w, t->events ? nl_socket_get_fd(t->events) : -1, t);
+}
+
+/* Open what there is to be watched now. A subscription stays as long as its namespace: to close one takes the kernel ten
+ * milliseconds after a change, in which nobody else would have the lock. */
+static void target_refresh(const struct watch *w, struct target *t)
+{
+	auto_netd_lock(w->netd);
+	mc_autofree char *dir = state_dir(w->netd, t->id);
+	mc_auto_fd int ns = *t->id ? open_namespace(w->netd, t) : -1;
+
+	if (!t->events || t->ns != inode_of(ns))
+		renew_events(w, t, ns);
+	close_process(t);
+	t->pidfd = ns >= 0 && !*t->nat ? netns_lift(dnsmasq_hold(dir)) : -1;
+	t->dead = ns >= 0 && !*t->nat && t->pidfd < 0;
+	if (!t->dead)
+		t->due = 0;
+	hear(w, t->pidfd, t);
 }
 
 static bool is_target(const struct target *t, const char *id, const char *nat, uint32_t addr)
@@ -196,10 +221,9 @@ static void restore_host(struct netd *netd)
 	auto_netd_lock(netd);
 	mc_auto_err mc_err *err = NULL;
 
-	netd->host.distrusted = true;
+	netd->host.nft->distrusted = true;
 	if (host_restore(&netd->host, &err) < 0)
 		mc_log(MC_LOG_ERROR, AREA, "cannot restore the host's table", "reason", mc_err_msg(err), NULL);
-	netd->host.distrusted = false;
 }
 
 static void restore_nat(struct netd *netd, const struct target *t)
@@ -289,8 +313,7 @@ static void look_at_process(struct target *t)
 
 	if (t->pidfd < 0 || poll(&p, 1, 0) <= 0)
 		return;
-	close(t->pidfd);
-	t->pidfd = -1;
+	close_process(t);
 	t->dead = true;
 }
 

@@ -150,9 +150,8 @@ static void only_more_shrinks_nothing(void **state)
 
 static void host(void **state)
 {
-	static const char transits[][MC_IFNAME_LEN] = { "mi0123456789abc", "mi1234abcd" };
 	struct host h = { .pool = pool, .uplink = "eth0" };
-	auto_ruleset struct ruleset *r = host_rules(&h, true, transits, 2);
+	auto_ruleset struct ruleset *r = host_rules(&h, true);
 	auto_rulediff struct rulediff diff = { .n_gone = 0 };
 	mc_autofree char *text = NULL;
 

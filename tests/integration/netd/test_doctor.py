@@ -160,7 +160,7 @@ def test_a_nat_gateways_rules_are_put_back(own, pair):
 
 @pytest.mark.parametrize("damage", [
     "flush ruleset", "flush table inet minicloud", "insert rule inet minicloud forward drop",
-    "flush set inet minicloud transit",
+    "flush chain inet minicloud forward",
 ])
 def test_the_hosts_rules_are_put_back(own, pair, damage):
     def table():

@@ -397,6 +397,15 @@ def test_teardown_flag():
         own.close()
 
 
+def transit_of(vpc):
+    return "mi" + vpc.id.split("-")[1][:13]
+
+
+def way(world, source, target, interface):
+    """What the kernel says of the route of a packet that comes in there; "" for none."""
+    return world.sh("ip", "route", "get", target, "from", source, "iif", interface, ok=False)
+
+
 def test_guests_reach_neither_the_host_nor_what_lies_behind(world):
     outside = netlab.attach_lan(world)
     vpc, _, (a,) = lab(world, {"protocol": "all", "cidr": ANY}, hosts=(10,), public_ip="203.0.113.9")
@@ -416,6 +425,9 @@ def test_guests_reach_neither_the_host_nor_what_lies_behind(world):
     except TimeoutError:
         pass
     assert not ping(outside, "203.0.113.9"), "the pool is for the host alone"
+    # Whatever becomes of the nft table: the routing alone keeps them here.
+    for source in ("203.0.113.9", "169.254.255.2"):
+        assert not way(world, source, "198.51.100.2", transit_of(vpc)) and way(world, source, "203.0.113.9", transit_of(vpc))
     world.sh("ip", "route", "del", "default")
     world.sh("ip", "link", "del", "lan0")
     host.close(), s.close(), os.close(outside)
@@ -423,6 +435,42 @@ def test_guests_reach_neither_the_host_nor_what_lies_behind(world):
 
 
 # --- services --------------------------------------------------------------------------------------
+
+
+def test_what_transits_share_is_the_same_for_one_and_for_many(world):
+    vpcs = []
+
+    def shared():
+        vpcs.append(Vpc(world))
+        vpcs[-1].eni(10, vpcs[-1].group([icmp()]))
+        vpcs[-1].put()
+        return world.sh("ip", "rule"), world.sh("nft", "--stateless", "list", "table", "inet", "minicloud")
+
+    first = shared()
+    for _ in range(3):
+        assert shared() == first
+    for vpc in vpcs:
+        vpc.delete()
+    assert "minicloud" not in world.sh("nft", "list", "tables") and "proto 77" not in world.sh("ip", "rule")
+
+
+def test_transits_of_an_older_netd_are_taken_over():
+    own = netlab.World()
+    try:
+        own.start()
+        vpc, _, (a,) = lab(own, icmp(), hosts=(10,), public_ip="203.0.113.9")
+        other = Vpc(own)
+        other.eni(10, other.group([icmp()]), public_ip="203.0.113.10")
+        other.put()
+        own.stop(signal.SIGKILL)
+        for transit in (transit_of(vpc), transit_of(other)):
+            own.sh("ip", "link", "set", transit, "group", "0")
+            own.sh("ip", "rule", "add", "pref", "5001", "iif", transit, "blackhole", "proto", "77")
+        own.start()
+        assert own.sh("ip", "-o", "link", "show", "group", "27747").count("mi") == 2 and "iif" not in own.sh("ip", "rule")
+        assert ping(own.ns, "203.0.113.9") and a.ping("203.0.113.9")
+    finally:
+        own.close()
 
 
 def test_dhcp_and_dns(world):
@@ -578,7 +626,7 @@ def test_flushed_rules_come_back_with_counters(world):
     vpc.put()
     assert a.ping(b.ip) and not a.connect(b.ip, 22)
     world.sh("nft", "flush", "ruleset")
-    assert wait_for(lambda: "transit" in world.sh("nft", "list", "ruleset")), "the host's table"
+    assert wait_for(lambda: "inet minicloud" in world.sh("nft", "list", "ruleset")), "the host's table"
     finish(vpc, (a, b))
 
 
