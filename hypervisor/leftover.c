@@ -39,17 +39,42 @@ static bool tell(virDomainPtr domain, const char *command, const char *key, cons
 
 /* --- what is the domain's ---------------------------------------------------- */
 
-/* Has the XML a source of this number? libvirt calls its nodes "libvirt-NUMBER-…". */
+/* The attribute's value within the tag; NULL: it has none. */
+static const char *attribute(const char *tag, const char *name)
+{
+	const char *found = strstr(tag, name), *end = strchr(tag, '>');
+
+	return found && found < end ? found + strlen(name) : NULL;
+}
+
+/* The next source from there on, NULL: none. *number: its own, or that of the backing store it is in, whose tag comes
+ * before it; libvirt calls the source's nodes "libvirt-NUMBER-…". */
+static const char *next_source(const char *xml, unsigned *number)
+{
+	const char *source = strstr(xml, "<source "), *backing = xml, *index;
+
+	if (!source)
+		return NULL;
+	*number = 0;
+	index = attribute(source, " index='");
+	while (!index && (backing = strstr(backing, "<backingStore ")) && backing < source) {
+		const char *its = attribute(backing, " index='");
+
+		*number = its ? (unsigned)strtoul(its, NULL, 10) : 0;
+		backing++;
+	}
+	if (index)
+		*number = (unsigned)strtoul(index, NULL, 10);
+	return source;
+}
+
 static bool has_source(const char *xml, unsigned number)
 {
-	mc_autofree char *index = mc_strf(" index='%u'", number);
+	unsigned its;
 
-	for (const char *tag = strstr(xml, "<source "); tag; tag = strstr(tag + 1, "<source ")) {
-		const char *found = strstr(tag, index), *end = strchr(tag, '>');
-
-		if (found && found < end)
+	for (const char *tag = next_source(xml, &its); tag; tag = next_source(tag + 1, &its))
+		if (its == number)
 			return true;
-	}
 	return false;
 }
 
@@ -140,15 +165,12 @@ bool leftover_remove(virDomainPtr domain, const char *alias)
 static unsigned source_of(const char *xml, const char *path)
 {
 	mc_autofree char *file = mc_strf(" file='%s'", path);
-	unsigned number = 0;
+	unsigned its;
 
-	for (const char *tag = strstr(xml, "<source "); tag; tag = strstr(tag + 1, "<source ")) {
-		const char *end = strchr(tag, '>'), *found = strstr(tag, file), *index = strstr(tag, " index='");
-
-		if (found && found < end && index && index < end)
-			sscanf(index, " index='%u'", &number);
-	}
-	return number;
+	for (const char *tag = next_source(xml, &its); tag; tag = next_source(tag + 1, &its))
+		if (attribute(tag, file))
+			return its;
+	return 0;
 }
 
 void leftover_close(virDomainPtr domain, const char *path)
