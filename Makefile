@@ -20,7 +20,7 @@ pc = $(shell $(PKG_CONFIG) --$(1) $(2))
 PKGS_common := jansson libmicrohttpd libcurl sqlite3 inih libcrypto
 PKGS_api := $(PKGS_common) libcbor liblz4 zlib
 PKGS_cli := $(PKGS_common) yaml-0.1
-PKGS_hypervisor := $(PKGS_common) libvirt libvirt-qemu
+PKGS_hypervisor := $(PKGS_common) libvirt libvirt-qemu libxml-2.0
 PKGS_netd := $(PKGS_common) libnl-3.0 libnl-route-3.0 libnftnl libnftables
 PKGS_storaged := $(PKGS_common) libseccomp libcryptsetup
 ALL_PKGS := $(sort $(PKGS_common) $(PKGS_api) $(PKGS_cli) $(PKGS_hypervisor) $(PKGS_netd) $(PKGS_storaged))
@@ -96,6 +96,11 @@ $(B)/%: deploy/%.c $(B)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libcommon.a $(call pc,libs,$(PKGS_common)) -pthread
+
+# It reads what libvirt has written, as hypervisor does.
+$(B)/before-libvirtd: deploy/before-libvirtd.c $(B)/libhypervisor.a $(B)/libcommon.a
+	@echo "  LD    $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) $(LDFLAGS) -o $@ $^ $(call pc,libs,$(PKGS_common) libxml-2.0) -pthread
 
 # Unit tests: tests/unit/ROOM_noun_test.c links ROOM's library.
 room_of = $(firstword $(subst _, ,$(notdir $(1))))
@@ -214,7 +219,8 @@ $(B)/man/minicloud.1: $(B)/minicloud $(B)/minicloud-api
 install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/minicloud $(DESTDIR)$(PREFIX)/share/minicloud \
 	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)/etc/minicloud \
-	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions \
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/libvirtd.service.d
 	install -m 0755 $(BINS) $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(TOOLS) deploy/launcher deploy/private-libvirtd $(DESTDIR)$(PREFIX)/lib/minicloud
 	install -m 0644 deploy/instance-types.json deploy/ami-aliases.json deploy/prices.json $(DESTDIR)$(PREFIX)/share/minicloud
@@ -223,6 +229,8 @@ install: all man
 	install -m 0644 deploy/completion/minicloud.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minicloud
 	install -m 0644 deploy/completion/_minicloud $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 	install -m 0644 deploy/minicloud.conf $(DESTDIR)/etc/minicloud
+	sed 's,/usr/lib/minicloud,$(PREFIX)/lib/minicloud,' deploy/systemd/libvirtd-minicloud.conf | install -m 0644 /dev/stdin \
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/libvirtd.service.d/minicloud.conf
 
 deps:
 	$(Q)deploy/install-packages build run

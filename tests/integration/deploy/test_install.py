@@ -1,5 +1,6 @@
 """`make install` into a directory, as packages are made: what is there is whole and starts."""
 
+import configparser
 import os
 import pathlib
 import shutil
@@ -32,7 +33,7 @@ def test_everything_is_where_it_belongs(tree):
     assert {f for f in there if f.startswith("etc/")} == {"etc/minicloud/minicloud.conf"}
     assert {f for f in there if f.startswith("opt/mc/bin/")} == {
         "opt/mc/bin/minicloud", *(f"opt/mc/bin/minicloud-{d}" for d in DAEMONS)}
-    assert {"launcher", "private-libvirtd", "launch-daemon", "reaper"} <= {
+    assert {"launcher", "private-libvirtd", "launch-daemon", "reaper", "before-libvirtd"} <= {
         pathlib.Path(f).name for f in there if f.startswith("opt/mc/lib/minicloud/")}
     for name in ("instance-types.json", "ami-aliases.json", "prices.json"):
         assert (tree / "opt/mc/share/minicloud" / name).read_bytes() == (ROOT / "deploy" / name).read_bytes()
@@ -40,6 +41,22 @@ def test_everything_is_where_it_belongs(tree):
     assert {"opt/mc/share/man/man1/minicloud.1", "opt/mc/share/man/man1/minicloud-run-instances.1"} <= there
     assert {"opt/mc/share/bash-completion/completions/minicloud",
             "opt/mc/share/zsh/vendor-completions/_minicloud"} <= there
+
+
+def test_what_the_systems_libvirtd_runs_before_it_starts(tree, tmp_path):
+    """What one left that was killed in the midst of a start; libvirt 9.0 would hold it as starting for ever."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str
+    parser.read(tree / "opt/mc/lib/systemd/system/libvirtd.service.d/minicloud.conf")
+    program = dict(parser["Service"])["ExecStartPre"].removeprefix("-")
+    notes = {f"i-{'1' * 17}": 0, f"i-{'2' * 17}": os.getpid(), "not-ours": 0}
+    for name, pid in notes.items():
+        (tmp_path / f"{name}.xml").write_text(f"<domstatus state='running' reason='booted' pid='{pid}'><domain/></domstatus>\n",
+                                              encoding="ascii")
+        (tmp_path / f"{name}.pid").write_text(f"{os.getpid()}\n", encoding="ascii")
+    done = subprocess.run([f"{tree}{program}", tmp_path], capture_output=True, text=True, check=True)
+    assert {p.stem for p in tmp_path.glob("*.xml")} == set(list(notes)[1:]), done.stderr
+    assert f"not begun instance=i-{'1' * 17}" in done.stderr
 
 
 def test_nothing_is_writable_by_others(tree):

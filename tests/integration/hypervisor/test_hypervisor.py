@@ -498,6 +498,29 @@ def test_libvirtd_dies_while_it_switches(node, ejecting, judge, place):
     modes = {os.path.basename(os.readlink(p)): os.stat(p, follow_symlinks=False).st_mode & 0o200
              for p in pathlib.Path(f"/proc/{pid}/fd").iterdir() if p.exists()}
     assert before and modes["overlay.qcow2"] and not modes["second.qcow2"]
+    use_the_disk(node, instance, [node.store / "second.qcow2", overlay])
+
+
+def use_the_disk(node, instance, chain):
+    """libvirt knows what the disk's files are: one more is put on them, all are pulled into that one, and it grows."""
+    disk, top = f"{instance.url}/disks/{instance.second}", qcow2(node, "top", chain[-1])
+    node.call("POST", instance.url + "/snapshot", {"disks": [{"volume": instance.second, "path": str(top)}]})
+    pull = {"action": "start", "kind": "pull", "base": str(chain[0]), "top": str(top)}
+    node.wait_for(lambda: node.call("POST", f"{disk}/merge", pull)["state"] == "done")
+    assert opened(instance.get()["pid"]) & {path.name for path in (*chain, top)} == {chain[0].name, top.name}
+    assert node.call("POST", f"{disk}/grow", {"bytes": 2 << 20})["path"] == str(top)
+
+
+def test_a_file_that_stands_on_others_is_no_leftover(node, ejecting):
+    """What cannot be attached is refused, not to be tried again; and nobody talks of a libvirtd that died."""
+    instance, _ = ejecting
+    overlay = qcow2(node, "overlay", node.store / "second.qcow2")
+    node.call("POST", instance.url + "/snapshot", {"disks": [{"volume": instance.second, "path": str(overlay)}]})
+    before = len(node.log.read_text(encoding="utf-8"))
+    with pytest.raises(Failure) as failure:
+        node.call("PUT", f"{instance.url}/disks/vol-{'9' * 17}", {"path": str(node.store / "missing"), "format": "qcow2"})
+    assert failure.value.status == 500, failure.value
+    assert "libvirtd that died" not in node.log.read_text(encoding="utf-8")[before:]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
