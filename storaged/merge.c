@@ -119,6 +119,15 @@ static int set_modes(struct storage *storage, const struct merge *m, bool writab
 
 /* --- ends ------------------------------------------------------------------- */
 
+/* A layer that lost its last user meanwhile could not go while it was being merged. */
+static int release(struct storage *storage, const char *id, mc_err **err)
+{
+	struct layer layer;
+	int r = graph_layer_release(storage->graph, id, &layer, err);
+
+	return r == 0 ? storage_collect(storage, &layer, err) : r < 0 ? -1 : 0;
+}
+
 /* The files are as they should be: tell the records, which free what is not needed any more. */
 static int finish(struct storage *storage, const struct merge *m, mc_err **err)
 {
@@ -142,18 +151,9 @@ static int finish(struct storage *storage, const struct merge *m, mc_err **err)
 		set_mode_of(storage, json_string_value(id), NULL);
 	mc_log(MC_LOG_INFO, AREA, m->kind == MERGE_COMMIT ? "committed" : "pulled", "upper", m->upper, "lower", m->lower, NULL);
 	/* No document names it any more when it goes. */
-	if (r > 0 || owners_write(storage->owners, err) < 0)
-		return r > 0 ? 0 : -1;
-	return storage_collect(storage, &layer, err);
-}
-
-/* What lost its last user meanwhile could not go while it was being merged. */
-static int release(struct storage *storage, const struct merge *m, mc_err **err)
-{
-	struct layer layer;
-	int r = graph_layer_release(storage->graph, m->upper, &layer, err);
-
-	return r == 0 ? storage_collect(storage, &layer, err) : r < 0 ? -1 : 0;
+	if (r == 0 && (owners_write(storage->owners, err) < 0 || storage_collect(storage, &layer, err) < 0))
+		return -1;
+	return release(storage, m->kind == MERGE_COMMIT ? m->lower : m->upper, err);
 }
 
 static int give_up(struct storage *storage, const struct merge *m, mc_err **err)
@@ -164,7 +164,7 @@ static int give_up(struct storage *storage, const struct merge *m, mc_err **err)
 	if (graph_merge_end(storage->graph, m, err) < 0)
 		return -1;
 	atomic_fetch_add(&storage->tally.given_up, 1);
-	return release(storage, m, err);
+	return release(storage, m->upper, err);
 }
 
 /* The layer above, whose header is changed last: that alone proves nothing, since the tables of what was

@@ -1,5 +1,8 @@
 """Chains stay short, space comes back, and nobody reads other data for it."""
 
+import contextlib
+import pathlib
+
 import pytest
 
 from test_snapshots import consistent, from_snapshot, io, path_of, put_snapshot, snap, wait
@@ -91,6 +94,30 @@ def test_chains_stay_short(storaged):
         io(from_snapshot(storaged, 10 + n, n), *shows(n))
         assert len(chain(storaged, 10 + n)) <= 16
     write(storaged, *shows(29))
+    consistent(storaged)
+
+
+def is_at_work(storaged):
+    """Does a qemu-img of this daemon run?"""
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            name, _, rest = (path / "stat").read_text(encoding="ascii", errors="replace").partition("(")[2].rpartition(")")
+            if name == "qemu-img" and int(rest.split()[1]) == storaged.pid:
+                return True
+    return False
+
+
+def test_what_is_deleted_while_it_is_pulled_together(storaged):
+    """A volume with much to pull; it goes meanwhile, and all that it stands on."""
+    put_volume(storaged, image=None)
+    for n in range(11):
+        write(storaged, f"write -P {n + 1} {n * 16}M 16M")
+        taken(storaged, n)
+    wait("its chain is being cut", lambda: is_at_work(storaged))
+    assert storaged.call("DELETE", f"volumes/{vol()}") == (200, {})
+    for n in range(11):
+        assert storaged.call("DELETE", f"snapshots/{snap(n)}")[0] == 200
+    wait("nothing is left", lambda: not storaged.files)
     consistent(storaged)
 
 
