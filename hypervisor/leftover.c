@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/crash.h"
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -16,25 +17,40 @@
 
 /* --- QEMU's monitor ---------------------------------------------------------- */
 
-/* What it returns; NULL where it refuses, and where it cannot be asked. arguments: stolen; NULL is fine. */
+/* What QEMU returned; NULL: it has refused, or there is no answer. */
+static json_t *returned(int r, const char *answer)
+{
+	mc_auto_json json_t *doc = r == 0 && answer ? json_loads(answer, 0, NULL) : NULL;
+
+	return json_incref(json_object_get(doc, "return"));
+}
+
+static char *question(const char *command, json_t *arguments)
+{
+	mc_auto_json json_t *doc = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments);
+
+	return json_dumps(doc, JSON_COMPACT);
+}
+
+/* A command that changes nothing. NULL where it cannot be asked. arguments: stolen; NULL is fine. The parentheses: for
+ * the tests that kill these are two different things. */
 static json_t *ask(virDomainPtr domain, const char *command, json_t *arguments)
 {
-	mc_auto_json json_t *question = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments);
-	mc_autofree char *text = json_dumps(question, JSON_COMPACT);
+	mc_autofree char *text = question(command, arguments);
 	mc_autofree char *answer = NULL;
-	mc_auto_json json_t *doc = NULL;
+	int r = MC_CRASH_BEFORE((virDomainQemuMonitorCommand)(domain, text, &answer, 0));
 
-	if (!text || virDomainQemuMonitorCommand(domain, text, &answer, 0) < 0)
-		return NULL;
-	doc = json_loads(answer, 0, NULL);
-	return json_incref(json_object_get(doc, "return"));
+	return returned(r, answer);
 }
 
 static bool tell(virDomainPtr domain, const char *command, const char *key, const char *value)
 {
-	mc_auto_json json_t *answer = ask(domain, command, json_pack("{s:s}", key, value));
+	mc_autofree char *text = question(command, json_pack("{s:s}", key, value));
+	mc_autofree char *answer = NULL;
+	int r = virDomainQemuMonitorCommand(domain, text, &answer, 0);
+	mc_auto_json json_t *said = returned(r, answer);
 
-	return answer != NULL;
+	return said != NULL;
 }
 
 /* --- what is the domain's ---------------------------------------------------- */
