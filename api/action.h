@@ -83,6 +83,7 @@ const struct action *action_at(size_t i);
 	X(key_pair) \
 	X(vpc) \
 	X(subnet) \
+	X(subnet_reservation) \
 	X(internet_gateway) \
 	X(route_table) \
 	X(route) \

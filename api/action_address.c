@@ -294,11 +294,17 @@ static json_t *attribute_view(struct call *call, const struct resource *r)
 	return v;
 }
 
+/* Only those that have a name are listed: Terraform waits for a name that it took away to be gone from the list. */
+static json_t *named_view(struct call *call, const struct resource *r)
+{
+	return mc_json_str(r->spec, "ptr", NULL) ? attribute_view(call, r) : NULL;
+}
+
 static int describe_addresses_attribute(struct call *call)
 {
 	static const struct filter none[] = { { 0 } };
 	static const struct describe d = {
-		.kind = KIND_ELASTIC_IP, .list = "Addresses", .ids = "AllocationIds", .filters = none, .view = attribute_view,
+		.kind = KIND_ELASTIC_IP, .list = "Addresses", .ids = "AllocationIds", .filters = none, .view = named_view,
 		.page_min = 1, .page_max = 1000,
 	};
 

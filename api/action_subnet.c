@@ -289,6 +289,7 @@ static int delete_subnet(struct call *call)
 		return action_fail(call, API_HAS_DEPENDENCIES, "subnet", subnet->id);
 	association_forget(call->tx, KIND_NETWORK_ACL, subnet);
 	association_forget(call->tx, KIND_ROUTE_TABLE, subnet);
+	subnet_reservations_forget(call->tx, subnet);
 	vpc_touch(call->tx, subnet->parent);
 	store_delete(call->tx, subnet->id);
 	return 0;

@@ -80,6 +80,19 @@ static void take_public(struct store_tx *tx, struct range *r)
 		take(r, parse_ip(mc_json_str(one->doc, "PublicIp", "0.0.0.0")) - r->base);
 }
 
+/* What is kept for those who name their address. */
+static void take_reserved(struct store_tx *tx, const struct resource *subnet, struct range *r)
+{
+	struct store_iter it = store_iter(tx, KIND_SUBNET_RESERVATION, subnet->account, subnet->region);
+	const struct resource *kept;
+	struct cidr block;
+
+	while ((kept = store_next_of(&it, subnet->id)))
+		if (cidr_parse(mc_json_str(kept->doc, "Cidr", NULL), &block))
+			for (uint32_t i = 0; i < cidr_size(block); i++)
+				take(r, block.base - r->base + i);
+}
+
 /* The first free one from offset `from` on, round and round between head and tail. */
 static char *next_free(const struct range *r, uint32_t from, uint32_t head, uint32_t tail)
 {
@@ -105,6 +118,7 @@ char *address_free_private(struct store_tx *tx, const struct resource *subnet)
 		return NULL;
 	taken = r.taken;
 	take_private(tx, subnet, &r);
+	take_reserved(tx, subnet, &r);
 	return next_free(&r, RESERVED_HEAD, RESERVED_HEAD, RESERVED_TAIL);
 }
 

@@ -14,6 +14,7 @@ static const struct kind_info kinds[KIND_MAX] = {
 	[KIND_SNAPSHOT] = { "snapshot", "snap", "InvalidSnapshotID.Malformed", "InvalidSnapshot.NotFound", "snapshot", &state_snapshot },
 	[KIND_VPC] = { "vpc", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound", "vpc ID", NULL },
 	[KIND_SUBNET] = { "subnet", "subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound", "subnet ID", NULL },
+	[KIND_SUBNET_RESERVATION] = { "subnet-cidr-reservation", "scr", "InvalidSubnetCidrReservationID.Malformed", "InvalidSubnetCidrReservationID.NotFound", "subnet CIDR reservation ID", NULL },
 	[KIND_SECURITY_GROUP] = { "security-group", "sg", "InvalidGroupId.Malformed", "InvalidGroup.NotFound", "security group", NULL },
 	[KIND_SECURITY_GROUP_RULE] = { "security-group-rule", "sgr", "InvalidSecurityGroupRuleId.Malformed", "InvalidSecurityGroupRuleId.NotFound", "security group rule ID", NULL },
 	[KIND_NETWORK_INTERFACE] = { "network-interface", "eni", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound", "networkInterface ID", NULL },

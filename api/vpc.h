@@ -53,7 +53,10 @@ const struct resource *vpc_create_default(struct store_tx *tx, const char *accou
 #define REGION_MADE "2" /* the fact region/ACCOUNT/REGION, where it has all that a new one gets */
 int region_ensure(struct api *api, const char *account, const char *region, mc_err **err);
 
-/* A free private address of the subnet / a free public one of the pool (the next
+/* With the subnet go the ranges of it that were reserved. */
+void subnet_reservations_forget(struct store_tx *tx, const struct resource *subnet);
+
+/* A free private address of the subnet, out of none of its reservations / a free public one of the pool (the next
  * after the last one given: needs a write transaction): allocated text, NULL
  * where there is none. */
 char *address_free_private(struct store_tx *tx, const struct resource *subnet);

@@ -78,9 +78,10 @@ def test_documented_filters(cloud, part):
     assert wanted & set(documented)
     for action in sorted(wanted & set(documented)):
         member, names = documented[action]
+        params = {k: fill_in(client) for k, fill_in in part.FILTER_PARAMS.get(action, {}).items()}
         refused = part.REFUSED_FILTERS.get(action, {})
         for name in names:
-            answer = error_of_or(getattr(client, xform_name(action)), **{member: [{"Name": name, "Values": [NOTHING]}]})
+            answer = error_of_or(getattr(client, xform_name(action)), **params, **{member: [{"Name": name, "Values": [NOTHING]}]})
             assert (answer == "InvalidParameterValue") == (name in refused), (action, name, answer)
             lists = [v for v in answer.values() if isinstance(v, list)] if isinstance(answer, dict) else []
             assert not any(lists), (action, name, answer)

@@ -203,6 +203,48 @@ static void subnet_attributes(void **state)
 	assert_true(mc_json_bool(json_array_get(of_vpc(f, "DescribeSubnets", "Subnets", vpc), 0), "MapPublicIpOnLaunch", false));
 }
 
+/* A range that is kept is given to who names an address of it, and to nobody else; it goes with its subnet. */
+static void subnet_reservations(void **state)
+{
+	static const struct { const char *cidr, *type, *code; } rows[] = {
+		{ "10.0.1.0/28", "explicit", NULL }, { "10.0.1.16/28", "prefix", NULL }, { "10.0.1.8/29", "explicit", "InvalidParameterValue" },
+		{ "10.0.2.0/28", "explicit", "InvalidParameterValue" }, { "10.0.0.0/23", "explicit", "InvalidParameterValue" },
+		{ "fd00::/80", "prefix", "UnsupportedOperation" }, { "x", "prefix", "InvalidParameterValue" },
+	};
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *subnet = create_subnet(f, vpc, "10.0.1.0/24");
+	mc_autofree char *named = mc_strf("{'SubnetId': '%s', 'PrivateIpAddress': '10.0.1.5'}", subnet);
+	mc_autofree char *second = NULL;
+	json_t *list;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *in = mc_strf("{'SubnetId': '%s', 'Cidr': '%s', 'ReservationType': '%s'}", subnet, rows[i].cidr, rows[i].type);
+
+		if (rows[i].code)
+			fixture_fails(f, "CreateSubnetCidrReservation", in, rows[i].code);
+		else
+			fixture_ok(f, "CreateSubnetCidrReservation", in);
+	}
+	ok1(f, "GetSubnetCidrReservations", "SubnetId", subnet);
+	list = fixture_list(f, "SubnetIpv4CidrReservations");
+	assert_int_equal(json_array_size(list), 2);
+	second = mc_strdup(mc_json_str(json_array_get(list, 1), "SubnetCidrReservationId", NULL));
+	ok1(f, "CreateNetworkInterface", "SubnetId", subnet);
+	assert_string_equal(mc_json_str(mc_json_obj(f->call.out, "NetworkInterface"), "PrivateIpAddress", ""), "10.0.1.32");
+	ok1(f, "DeleteNetworkInterface", "NetworkInterfaceId", mc_json_str(mc_json_obj(f->call.out, "NetworkInterface"), "NetworkInterfaceId", ""));
+	ok1(f, "DeleteSubnetCidrReservation", "SubnetCidrReservationId", second);
+	fails1(f, "DeleteSubnetCidrReservation", "SubnetCidrReservationId", second, "InvalidSubnetCidrReservationID.NotFound");
+	ok1(f, "CreateNetworkInterface", "SubnetId", subnet);
+	assert_string_equal(mc_json_str(mc_json_obj(f->call.out, "NetworkInterface"), "PrivateIpAddress", ""), "10.0.1.16");
+	ok1(f, "DeleteNetworkInterface", "NetworkInterfaceId", mc_json_str(mc_json_obj(f->call.out, "NetworkInterface"), "NetworkInterfaceId", ""));
+	fixture_ok(f, "CreateNetworkInterface", named);
+	ok1(f, "DeleteNetworkInterface", "NetworkInterfaceId", mc_json_str(mc_json_obj(f->call.out, "NetworkInterface"), "NetworkInterfaceId", ""));
+	ok1(f, "DeleteSubnet", "SubnetId", subnet);
+	fails1(f, "GetSubnetCidrReservations", "SubnetId", subnet, "InvalidSubnetID.NotFound");
+	ok1(f, "DeleteVpc", "VpcId", vpc);
+}
+
 /* The default VPC's subnets, one of them and all of it taken away and made again. */
 static void defaults(void **state)
 {
@@ -595,7 +637,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks),
 #define T(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
-		T(born_with), T(bad_vpcs), T(vpc_attributes), T(further_blocks), T(subnets), T(subnet_attributes), T(defaults),
+		T(born_with), T(bad_vpcs), T(vpc_attributes), T(further_blocks), T(subnets), T(subnet_attributes), T(subnet_reservations), T(defaults),
 		T(gateways), T(retries_join), T(routes), T(route_to_instance), T(local_elsewhere), T(gateway_table), T(associations), T(deletion),
 	};
 

@@ -3,7 +3,7 @@
 from steps import service
 
 SERVICE = "ec2"
-ROOMS = ("vpc", "subnet", "internet_gateway", "route_table", "route", "network_acl", "dhcp_options", "prefix_list", "peering",
+ROOMS = ("vpc", "subnet", "subnet_reservation", "internet_gateway", "route_table", "route", "network_acl", "dhcp_options", "prefix_list", "peering",
          "vpc_endpoint", "vpc_endpoint_service", "interface", "interface_attach", "nat_gateway", "nat_gateway_address", "flow_log",
          "insights", "address", "security_group", "security_group_reference", "tag", "place")
 
@@ -67,6 +67,17 @@ VPC = [
     call("ModifySubnetAttribute", {"SubnetId": "$subnet", "MapPublicIpOnLaunch": {"Value": True}}),
     call("ModifySubnetAttribute", {"SubnetId": "$subnet", "PrivateDnsHostnameTypeOnLaunch": "ip-name"}),
     call("DescribeSubnets", {"SubnetIds": ["$subnet"]}, see={"Subnets[0].MapPublicIpOnLaunch": True}),
+    call("CreateSubnetCidrReservation", {"SubnetId": "$subnet", "Cidr": "10.60.1.0/28", "ReservationType": "explicit", "Description": "ours",
+                                         "TagSpecifications": tags("subnet-cidr-reservation", "walk")},
+         kept="SubnetCidrReservation.SubnetCidrReservationId"),
+    call("CreateSubnetCidrReservation", {"SubnetId": "$subnet", "Cidr": "10.60.1.8/29", "ReservationType": "prefix"},
+         fails="InvalidParameterValue"),
+    call("GetSubnetCidrReservations", {"SubnetId": "$subnet"}, see={"SubnetIpv4CidrReservations[].Cidr": ["10.60.1.0/28"]},
+         query="SubnetIpv4CidrReservations[].ReservationType"),
+    call("CreateNetworkInterface", {"SubnetId": "$subnet"}, eni="NetworkInterface.NetworkInterfaceId",
+         see={"NetworkInterface.PrivateIpAddress": "10.60.1.16"}),
+    call("DeleteNetworkInterface", {"NetworkInterfaceId": "$eni"}),
+    call("DeleteSubnetCidrReservation", {"SubnetCidrReservationId": "$kept"}, see={"DeletedSubnetCidrReservation.SubnetId": "$subnet"}),
     call("CreateTags", {"Resources": ["$vpc", "$subnet"], "Tags": [{"Key": "Team", "Value": "blue"}]}),
     call("DescribeTags", {"Filters": filters(resource_id="$subnet")}, see={"Tags[].Value": ["blue"]}, page=5),
     call("DeleteTags", {"Resources": ["$vpc", "$subnet"], "Tags": [{"Key": "Team"}]}),
@@ -174,6 +185,7 @@ ADDRESSES = [
     call("DescribeAddressesAttribute", {"AllocationIds": ["$eip"], "Attribute": "domain-name"}, page=1,
          see={"Addresses[0].PublicIp": "$address"}),
     call("ResetAddressAttribute", {"AllocationId": "$eip", "Attribute": "domain-name"}),
+    call("DescribeAddressesAttribute", {"AllocationIds": ["$eip"], "Attribute": "domain-name"}, see={"Addresses": []}),
     call("ReleaseAddress", {"AllocationId": "$eip"}, fails="InvalidIPAddress.InUse"),
     call("DisassociateAddress", {"AssociationId": "$association"}),
     call("ReleaseAddress", {"AllocationId": "$eip"}),
@@ -474,8 +486,7 @@ PRESENT = {
                          "OwnerId", "PrivateDnsName", "PrivateIpAddress", "PrivateIpAddresses", "RequesterManaged", "SourceDestCheck",
                          "Status", "SubnetId", "TagSet", "VpcId"],
     "NetworkInterfaceAssociation": ["IpOwnerId", "PublicDnsName", "PublicIp"],
-    "NetworkInterfaceAttachment": ["AttachTime", "AttachmentId", "DeleteOnTermination", "DeviceIndex", "InstanceId", "InstanceOwnerId",
-                                   "Status", "NetworkCardIndex"],
+    "NetworkInterfaceAttachment": ["AttachTime", "AttachmentId", "DeleteOnTermination", "DeviceIndex", "InstanceOwnerId", "Status"],
     "NetworkInterfacePrivateIpAddress": ["Primary", "PrivateIpAddress"],
     "PrefixList": ["Cidrs", "PrefixListId", "PrefixListName"],
     "PrefixListAssociation": ["ResourceId", "ResourceOwner"],
@@ -492,6 +503,8 @@ PRESENT = {
     "Subnet": ["AvailabilityZone", "AvailabilityZoneId", "AvailableIpAddressCount", "CidrBlock", "DefaultForAz", "MapPublicIpOnLaunch",
                "State", "SubnetId", "VpcId", "OwnerId", "AssignIpv6AddressOnCreation", "Ipv6CidrBlockAssociationSet", "SubnetArn",
                "MapCustomerOwnedIpOnLaunch", "PrivateDnsNameOptionsOnLaunch", "EnableDns64", "Ipv6Native"],
+    "GetSubnetCidrReservationsResult": ["SubnetIpv4CidrReservations", "SubnetIpv6CidrReservations"],
+    "SubnetCidrReservation": ["SubnetCidrReservationId", "SubnetId", "Cidr", "ReservationType", "OwnerId"],
     "Tag": ["Key", "Value"],
     "TagDescription": ["Key", "ResourceId", "ResourceType", "Value"],
     "UserIdGroupPair": ["GroupId", "UserId"],
@@ -534,6 +547,7 @@ TERRAFORM = {
     "CreateRouteTable": "aws_route_table",
     "CreateSecurityGroup": "aws_security_group",
     "CreateSubnet": "aws_subnet",
+    "CreateSubnetCidrReservation": "aws_ec2_subnet_cidr_reservation",
     "CreateTags": "aws_ec2_tag",
     "CreateVpc": "aws_vpc",
     "CreateVpcEndpoint": "aws_vpc_endpoint",
@@ -552,6 +566,7 @@ TERRAFORM = {
     "DeleteRouteTable": "aws_route_table",
     "DeleteSecurityGroup": "aws_security_group",
     "DeleteSubnet": "aws_subnet",
+    "DeleteSubnetCidrReservation": "aws_ec2_subnet_cidr_reservation",
     "DeleteTags": "aws_ec2_tag",
     "DeleteVpc": "aws_vpc",
     "DeleteVpcEndpoints": "aws_vpc_endpoint",
@@ -595,6 +610,7 @@ TERRAFORM = {
     "GetManagedPrefixListAssociations": "-: the provider has nothing of it",
     "GetManagedPrefixListEntries": "aws_ec2_managed_prefix_list",
     "GetSecurityGroupsForVpc": "-: the provider has nothing of it",
+    "GetSubnetCidrReservations": "aws_ec2_subnet_cidr_reservation",
     "ModifyAddressAttribute": "aws_eip_domain_name",
     "ModifyManagedPrefixList": "aws_ec2_managed_prefix_list_entry",
     "ModifyNetworkInterfaceAttribute": "aws_network_interface_sg_attachment",
@@ -624,6 +640,11 @@ TERRAFORM = {
 
 # Actions of other parts whose filters ask for networks.
 FILTERED = ["DescribeInstances", "DescribeInstanceStatus"]
+# What such an action must be given besides.
+FILTER_PARAMS = {
+    "GetSubnetCidrReservations": {"SubnetId": lambda client: client.describe_subnets()["Subnets"][0]["SubnetId"]},
+    "GetSecurityGroupsForVpc": {"VpcId": lambda client: client.describe_vpcs()["Vpcs"][0]["VpcId"]},
+}
 # Filters of a documentation that this cloud refuses, and why.
 REFUSED_FILTERS = {
     "DescribeInstances": {
@@ -669,6 +690,7 @@ IMPORTED = {
     "aws_vpc_security_group_ingress_rule.ssh": lambda it: it["id"],
     "aws_security_group.own": lambda it: it["id"],
     "aws_network_interface.own": lambda it: it["id"],
+    "aws_ec2_subnet_cidr_reservation.kept": lambda it: f"{it['subnet_id']}:{it['id']}",
     "aws_eip.host": lambda it: it["id"],
     "aws_nat_gateway.public": lambda it: it["id"],
     "aws_vpc_peering_connection.peer": lambda it: it["id"],

@@ -58,7 +58,8 @@ resource "aws_vpc" "main" {
   tags                                 = { Name = "clients" }
 }
 resource "aws_vpc" "peer" {
-  cidr_block = "10.81.0.0/16"
+  cidr_block           = "10.81.0.0/16"
+  enable_dns_hostnames = true
 }
 resource "aws_vpc_ipv4_cidr_block_association" "more" {
   vpc_id     = aws_vpc.main.id
@@ -75,6 +76,11 @@ resource "aws_subnet" "b" {
   vpc_id            = aws_vpc_ipv4_cidr_block_association.more.vpc_id
   cidr_block        = "100.80.0.0/28"
   availability_zone = data.aws_availability_zones.all.names[1]
+}
+resource "aws_ec2_subnet_cidr_reservation" "kept" {
+  subnet_id        = aws_subnet.a.id
+  cidr_block       = "10.80.1.192/26"
+  reservation_type = "explicit"
 }
 resource "aws_ec2_tag" "own" {
   resource_id = aws_subnet.b.id
@@ -457,7 +463,8 @@ data "aws_prefix_list" "sts" {
   prefix_list_id = aws_vpc_endpoint.sts.prefix_list_id
 }
 data "aws_network_interface" "own" {
-  id = aws_network_interface.own.id
+  id         = aws_network_interface.own.id
+  depends_on = [aws_eip_association.host]
 }
 data "aws_network_interfaces" "a" {
   filter {
