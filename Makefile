@@ -157,6 +157,11 @@ $(B)/bench/%: tests/bench/%.c
 bench: all $(B)/bench/load $(B)/bench/packets
 	$(Q)tests/bench/run $(if $(WRITE),--write) $(BENCH)
 
+# LAUNCHES instances at the same time while packets are sent at them; some minutes.
+LAUNCHES ?= 20
+launch-window: all
+	$(Q)LAUNCHES=$(LAUNCHES) tests/run integration -- tests/integration/window/launches.py
+
 # storaged killed at every point of what changes the store; some ten minutes.
 crash-sweep: crash-build
 	$(Q)tests/integration/storaged/crash_sweep.py
@@ -250,5 +255,5 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: bench property shared-volumes crash-sweep crash-matrix crash-hunt disk-trouble fuzz fuzz-smoke crash-build man install all unit check unit-asan check-asan check-clang deps demo down test clean
+.PHONY: bench launch-window property shared-volumes crash-sweep crash-matrix crash-hunt disk-trouble fuzz fuzz-smoke crash-build man install all unit check unit-asan check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:
