@@ -86,7 +86,8 @@ static void compare(struct rulediff *d, const struct ruleset_set *present, const
 	}
 }
 
-/* One set of the rule's. False where the set is new, or where nothing might be left in it. */
+/* One set of the rule's. False where the set is new. One of which nothing is left stays, empty, with the rule that looks into it:
+ * the next whole document takes both away. To change a chain takes ten times as long as to change elements. */
 static bool add_set(struct rulechange *c, const struct ruleset *present, const struct ruleset *left,
 		    const struct ruleset_set *of_rule)
 {
@@ -99,7 +100,7 @@ static bool add_set(struct rulechange *c, const struct ruleset *present, const s
 	for (size_t i = 0; i < of_rule->n_elements; i++)
 		ruleset_set_add(touched, of_rule->elements[i].key, NULL, NULL);
 	compare(&c->diff, is, left, touched);
-	return is->n_elements > c->diff.n_gone;
+	return true;
 }
 
 static bool add_rule(struct rulechange *c, const struct ruleset *present, const struct wanted_change *change,

@@ -12,8 +12,9 @@ struct rulechange {
 	struct rulediff diff;
 };
 
-/* present is what the tables were for change->before, and must outlive *ret_change. false: chains or sets change, too, or
- * present is not in line: the whole ruleset must be compared. */
+/* present is what the tables were for change->before, and must outlive *ret_change. false: chains or sets must change, too, or
+ * present is not in line: the whole ruleset must be compared. A set whose last element goes stays as it is, empty, and with
+ * the rule that looks into it. */
 bool rulechange_make(const struct ruleset *present, const struct wanted_change *change,
 		     struct rulechange *ret_change);
 /* It was done: so is present now. */
