@@ -15,10 +15,15 @@ class Row:
     more_is_better: bool = False
     aim_text: str = ""
     within: float = 0       # both ways: the ratio is to be that near to 1
+    paired: tuple | None = None  # (ratio, its standard error) of turns beside each other, where these say more than the figures'
 
     @property
     def ratio(self):
-        return self.ours / self.theirs
+        return self.paired[0] if self.paired else self.ours / self.theirs
+
+    @property
+    def ratio_text(self):
+        return f"{self.ratio:.3g}" + (f" ± {self.paired[1]:.1g}" if self.paired else "")
 
     @property
     def met(self):
@@ -38,5 +43,5 @@ class Row:
             self.aim_text, self.aim = f"{1 - self.within:g} to {1 + self.within:g}", 1
         aim = "-" if self.aim is None else self.aim_text or f"{sign} {self.aim:g}"
         return (self.what, f"{self.number(self.ours)} {self.unit}", self.against,
-                f"{self.number(self.theirs)} {self.unit}", f"{self.ratio:.3g}", aim,
+                f"{self.number(self.theirs)} {self.unit}", self.ratio_text, aim,
                 self.met)

@@ -44,11 +44,21 @@ def strip(value, key=None):
     return value
 
 
+def asks(thing, names):
+    """Is it a rule that looks into one of these sets?"""
+    return any(f'"@{name}"' in json.dumps(thing.get("expr", [])) for name in names)
+
+
 def ruleset(document):
-    """{table and chain: its rules in order}, and sets and maps with their elements."""
+    """{table and chain: its rules in order}, and sets and maps with their elements. Without what netd leaves of the last rule of its
+    kind in a group until the next whole document: an empty set, and a rule that looks into it."""
     result = {}
-    for item in document.get("nftables", []):
+    items = document.get("nftables", [])
+    empty = [item["set"]["name"] for item in items if "set" in item and item["set"]["name"].startswith("sg_") and not item["set"].get("elem")]
+    for item in items:
         for kind, thing in item.items():
+            if thing.get("name") in empty or asks(thing, empty):
+                continue
             name = " ".join(str(thing.get(k, "")) for k in ("family", "table", "name"))
             if kind == "rule":
                 rules = result.setdefault(f"rules {thing['family']} {thing['table']} {thing['chain']}", [])
