@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 
 #include "common/cleanup.h"
 #include "common/crash.h"
+
+#define SIZE_UNKNOWN 4096 /* of a file: begin with it */
 
 char *mc_vstrf(const char *fmt, va_list ap)
 {
@@ -73,22 +76,42 @@ static int read_all(int fd, char *buf, size_t max, size_t *ret_len)
 	return 0;
 }
 
+/* Up to max bytes and one more, in a buffer with room for a NUL; it grows where there is more than was thought. Files of /proc say
+ * that they have none. */
+static int read_whole(int fd, size_t size, size_t max, char **ret_buf, size_t *ret_len)
+{
+	size_t cap = size < max ? size : max, len = 0;
+	int r = 0;
+
+	for (bool more = true; more && r >= 0;) {
+		size_t n = 0;
+		char *grown = realloc(*ret_buf, cap + 2);
+
+		if (!grown)
+			abort();
+		*ret_buf = grown;
+		r = read_all(fd, grown + len, cap + 1 - len, &n);
+		len += n;
+		more = len > cap && cap < max;
+		cap = cap < max / 2 ? 2 * cap : max;
+	}
+	*ret_len = len;
+	return r;
+}
+
 char *mc_fs_read(const char *path, size_t max, size_t *ret_len, mc_err **err)
 {
 	mc_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	mc_autofree char *buf = NULL;
 	struct stat st;
-	size_t len = 0, cap;
+	size_t len = 0;
 	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		mc_err_set(err, errno, "cannot read %s", path);
 		return NULL;
 	}
-	/* Files of /proc say 0: read those up to the limit. */
-	cap = st.st_size > 0 && (size_t)st.st_size < max ? (size_t)st.st_size : max;
-	buf = mc_alloc(cap + 2);
-	r = read_all(fd, buf, cap + 1, &len);
+	r = read_whole(fd, st.st_size > 0 ? (size_t)st.st_size : SIZE_UNKNOWN, max, &buf, &len);
 	if (r < 0) {
 		mc_err_set(err, -r, "cannot read %s", path);
 		return NULL;

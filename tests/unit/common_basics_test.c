@@ -207,6 +207,20 @@ static void test_files(void **state)
 	rmdir(dir);
 }
 
+/* Files of /proc say that they are empty. */
+static void test_files_without_a_size(void **state)
+{
+	mc_autofree char *whole = mc_fs_read("/proc/self/smaps", 1u << 24, NULL, NULL);
+	mc_auto_err mc_err *err = NULL;
+
+	(void)state;
+	assert_non_null(whole);
+	assert_in_range(strlen(whole), 2 * 4096 + 1, 1u << 24);
+	assert_non_null(strstr(whole + 2 * 4096, "VmFlags"));
+	assert_null(mc_fs_read("/proc/self/smaps", 3 * 4096, NULL, &err));
+	assert_non_null(strstr(mc_err_msg(err), "larger"));
+}
+
 /* A line reaches stderr whole, with its request id and quoted values. */
 static void test_log_line(void **state)
 {
@@ -233,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_ids), cmocka_unit_test(test_malformed_ids), cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_fields), cmocka_unit_test(test_checks), cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_outcomes_round_trip), cmocka_unit_test(test_spawn), cmocka_unit_test(test_files),
+		cmocka_unit_test(test_files_without_a_size),
 		cmocka_unit_test(test_log_line),
 	};
 
