@@ -49,6 +49,7 @@ enum {
 	ACTION_WRITE = 1,      /* gets a write transaction, committed when it returns 0 */
 	ACTION_BACKEND = 2,    /* has a second phase that calls a backend, on a worker */
 	ACTION_GLOBAL = 4,     /* needs no default VPC in the region */
+	ACTION_DRY_RUN = 8,    /* says itself what DryRun comes to, when all else is checked */
 };
 
 /* Returns 0 (call->out is the answer), action_fail(...), or -1 with call->err. */

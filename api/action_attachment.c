@@ -76,6 +76,8 @@ static int attach_volume(struct call *call)
 
 	if (!device)
 		return action_fail(call, API_MISSING_PARAMETER, "device");
+	if (mc_json_int(call->in, "EbsCardIndex", 0) != 0)
+		return action_invalid(call, "Invalid EBS card index: instances have one EBS card, 0.");
 	vol = action_resource(call, KIND_VOLUME, action_text(call, "VolumeId"));
 	inst = vol ? action_resource(call, KIND_INSTANCE, action_text(call, "InstanceId")) : NULL;
 	if (!inst || check_attach(call, vol, inst, device))

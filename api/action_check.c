@@ -22,10 +22,17 @@ int action_check_quota(struct call *call, long n, long quota, const char *code, 
 	return quota && n >= quota ? action_fail(call, API_LIMIT, code, things) : 0;
 }
 
-/* false, an empty list and an empty text, which some clients send for what is not there, ask for nothing. */
+/* false, an empty list and an empty text, which some clients send for what is not there, ask for nothing; neither does
+ * a structure of such. */
 static bool asks(const json_t *value)
 {
-	return value && !json_is_false(value) && !(json_is_array(value) && json_array_size(value) == 0) &&
+	const char *name;
+	json_t *member;
+
+	json_object_foreach((json_t *)value, name, member)
+		if (asks(member))
+			return true;
+	return value && !json_is_object(value) && !json_is_false(value) && !(json_is_array(value) && json_array_size(value) == 0) &&
 	       !(json_is_string(value) && json_string_length(value) == 0);
 }
 

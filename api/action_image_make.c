@@ -176,6 +176,8 @@ static int check_overrides(struct call *call, const json_t *plan)
 
 static int check_instance(struct call *call, const struct resource *inst)
 {
+	if (strcmp(mc_json_str(call->in, "SnapshotLocation", "regional"), "regional") != 0)
+		return action_invalid(call, "Local snapshots are supported only in Local Zones.");
 	if (inst->state != INSTANCE_RUNNING && inst->state != INSTANCE_STOPPED)
 		return action_refuse(call, "IncorrectInstanceState", "The instance '%s' is not in the 'running' or 'stopped' state.", inst->id);
 	if (!attachment_root(inst))
@@ -299,6 +301,7 @@ static int copy_one(struct call *call, const struct resource *source, struct res
 	if (!stored || encryption_choose(call, call->in, snapshot, &kms_key))
 		return 1;
 	r = snapshot_make_copy(call, stored, mc_json_int(snapshot ? snapshot->doc : ebs, "VolumeSize", 1), description);
+	snapshot_show_transfer(r, mc_json_int(call->in, "SnapshotCopyCompletionDurationMinutes", 0));
 	json_object_set_new(r->spec, "image", json_string(image->id));
 	json_object_set_new(ebs, "SnapshotId", json_string(r->id));
 	json_object_set_new(ebs, "Encrypted", json_boolean(kms_key));
@@ -333,13 +336,16 @@ static void copy_tags(struct call *call, const struct resource *source, struct r
 
 static int copy_image(struct call *call)
 {
-	static const char *const elsewhere[] = { "DestinationOutpostArn", NULL };
+	static const char *const outposts[] = { "DestinationOutpostArn", NULL };
+	static const char *const zones[] = { "DestinationAvailabilityZone", "DestinationAvailabilityZoneId", NULL };
 	const struct resource *source = find_source(call);
 	mc_auto_json json_t *none = json_array();
 	struct image_shape shape = { .name = action_text(call, "Name"), .description = action_text(call, "Description") };
 	struct resource *image;
 
-	if (!source || check_words(call) || action_refuse_members(call, elsewhere, "there are no Outposts here."))
+	if (!source || check_words(call) || action_refuse_members(call, outposts, "there are no Outposts here.") ||
+	    action_refuse_members(call, zones, "there are no Local Zones here.") ||
+	    snapshot_check_duration(call, "SnapshotCopyCompletionDurationMinutes"))
 		return 1;
 	shape.architecture = mc_json_str(source->doc, "Architecture", "x86_64");
 	shape.virtualization = mc_json_str(source->doc, "VirtualizationType", "hvm");

@@ -225,7 +225,8 @@ static json_t *analysis_view(struct call *call, const struct resource *r)
 	mc_clock_iso8601(r->created, created);
 	json_object_update_new(v, json_pack("{s:s, s:s, s:s, s:s}", "NetworkInsightsAnalysisArn", arn, "NetworkInsightsPathId", r->parent,
 					    "StartDate", created, "Status", "succeeded"));
-	if (strcmp(path, r->parent) == 0)
+	if (strcmp(path, r->parent) == 0 && strcmp(created, mc_json_str(call->in, "AnalysisStartTime", created)) >= 0 &&
+	    strcmp(created, mc_json_str(call->in, "AnalysisEndTime", created)) <= 0) /* all of one form */
 		return v;
 	json_decref(v);
 	return NULL;

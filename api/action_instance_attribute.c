@@ -128,6 +128,8 @@ static int set_mappings(struct call *call, struct resource *r, const json_t *val
 		const json_t *ebs = mc_json_obj(m, "Ebs");
 		json_t *entry = attachment_by_device(r, device);
 
+		if (json_object_get(m, "NoDevice") || *mc_json_str(m, "VirtualName", ""))
+			return action_fail(call, API_PARAMETER_COMBINATION, "Only DeleteOnTermination of a block device mapping can be modified.");
 		if (!entry || json_object_get(entry, "ephemeral"))
 			return action_refuse(call, "InvalidInstanceAttributeValue", "No device is currently mapped at %s", device);
 		if (strcmp(mc_json_str(ebs, "VolumeId", mc_json_str(entry, "id", "")), mc_json_str(entry, "id", "")) != 0)
@@ -251,11 +253,12 @@ static const json_t *value_for(const struct call *call, const struct attribute *
 
 static int modify_attribute(struct call *call)
 {
+	static const char *const paravirtual[] = { "Kernel", "Ramdisk", NULL };
 	const char *id = mc_json_str(call->in, "InstanceId", NULL);
 	struct resource *r;
 	size_t n = 0;
 
-	if (!action_resource(call, KIND_INSTANCE, id))
+	if (!action_resource(call, KIND_INSTANCE, id) || action_refuse_members(call, paravirtual, "instances start by their own disk."))
 		return 1;
 	r = store_edit(call->tx, id);
 	for (size_t i = 0; i < MC_ARRAY_SIZE(attributes); i++) {

@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "api/billing/credit.h"
+#include "api/describe.h"
 #include "api/instance.h"
 #include "api/state.h"
 #include "common/cleanup.h"
@@ -111,10 +112,14 @@ int instance_credit_apply(struct call *call, struct resource *r)
 	return 0;
 }
 
-static void show(json_t *list, const struct resource *r)
+static const struct filter credit_filters[] = { { "instance-id", "InstanceId" }, { 0 } };
+
+static void show(struct call *call, json_t *list, const struct resource *r)
 {
-	if (mode_of(r))
-		json_array_append_new(list, json_pack("{s:s, s:s}", "InstanceId", r->id, "CpuCredits", mode_of(r)));
+	mc_auto_json json_t *v = mode_of(r) ? json_pack("{s:s, s:s}", "InstanceId", r->id, "CpuCredits", mode_of(r)) : NULL;
+
+	if (v && describe_matches(call, credit_filters, v, r))
+		json_array_append(list, v);
 }
 
 /* Without ids: those in unlimited mode, as the EC2 API Reference says. */
@@ -122,21 +127,25 @@ static int describe_credits(struct call *call)
 {
 	struct store_iter it = store_pass(call->tx, KIND_INSTANCE, call->caller->account, call->caller->region, NULL);
 	const json_t *ids = mc_json_arr(call->in, "InstanceIds");
+	mc_auto_json json_t *list = json_array();
 	const struct resource *r;
-	json_t *list = json_array(), *id;
+	json_t *id;
 	size_t i;
 
-	call->out = json_pack("{s:o}", "InstanceCreditSpecifications", list);
+	if (describe_check_filters(call, credit_filters))
+		return 1;
+	if (json_array_size(ids) && json_object_get(call->in, "MaxResults"))
+		return action_fail(call, API_PARAMETER_COMBINATION, "The parameter instanceIds cannot be used with the parameter maxResults");
 	json_array_foreach(ids, i, id) {
 		r = action_resource(call, KIND_INSTANCE, json_string_value(id));
 		if (!r)
 			return 1;
-		show(list, r);
+		show(call, list, r);
 	}
 	while (json_array_size(ids) == 0 && (r = store_next(&it)))
 		if (mode_of(r) && strcmp(mode_of(r), "unlimited") == 0)
-			show(list, r);
-	return 0;
+			show(call, list, r);
+	return describe_answer_page(call, "InstanceCreditSpecifications", list, 5, 1000);
 }
 
 /* NULL: it was done; else the code of why not. */

@@ -40,11 +40,15 @@ static int check_algorithm(struct call *call, const char *member)
 			     mc_json_str(call->in, member, ""));
 }
 
-/* What the second phase needs: {key, arn, from_arn?, verb, body}. body is taken over. */
+/* What the second phase needs: {key, arn, from_arn?, verb, body}. body is taken over. 0, or DryRun's outcome. */
 static int job(struct call *call, const struct resource *key, const char *verb, json_t *body)
 {
 	mc_autofree char *arn = kms_key_arn(key);
 
+	if (kms_check_dry_run(call)) {
+		json_decref(body);
+		return 1;
+	}
 	call->job = json_pack("{s:s, s:s, s:s, s:o}", "key", kms_key_id(key), "arn", arn, "verb", verb, "body", body);
 	return 0;
 }
@@ -105,9 +109,10 @@ static int reencrypt(struct call *call)
 
 	if (!to)
 		return 1;
-	job(call, to, "reencrypt", json_pack("{s:s, s:o, s:s, s:o}", "ciphertext", inner, "context",
-					     context_text(call, "DestinationEncryptionContext"), "from", kms_key_id(from), "from_context",
-					     context_text(call, "SourceEncryptionContext")));
+	if (job(call, to, "reencrypt", json_pack("{s:s, s:o, s:s, s:o}", "ciphertext", inner, "context",
+						 context_text(call, "DestinationEncryptionContext"), "from", kms_key_id(from), "from_context",
+						 context_text(call, "SourceEncryptionContext"))))
+		return 1;
 	arn = kms_key_arn(from);
 	json_object_set_new(call->job, "from_arn", json_string(arn));
 	return 0;
@@ -146,6 +151,9 @@ static int generate_random(struct call *call)
 	unsigned char bytes[1024];
 	char text[sizeof(bytes) / 3 * 4 + 8];
 
+	if (action_text(call, "CustomKeyStoreId"))
+		return action_refuse(call, "CustomKeyStoreNotFoundException", "Custom key store %s does not exist", action_text(call,
+				     "CustomKeyStoreId"));
 	if (n < 1 || n > (int64_t)sizeof(bytes))
 		return action_refuse(call, "ValidationException", "Please specify the number of bytes.");
 	mc_random_bytes(bytes, (size_t)n);
@@ -202,11 +210,11 @@ static int ask(struct call *call)
 }
 
 const struct action actions_kms_crypto[] = {
-	{ .service = "kms", .name = "Encrypt", .fn = encrypt, .flags = ACTION_BACKEND, .backend = ask },
-	{ .service = "kms", .name = "Decrypt", .fn = decrypt, .flags = ACTION_BACKEND, .backend = ask },
-	{ .service = "kms", .name = "ReEncrypt", .fn = reencrypt, .flags = ACTION_BACKEND, .backend = ask },
-	{ .service = "kms", .name = "GenerateDataKey", .fn = generate_data_key, .flags = ACTION_BACKEND, .backend = ask },
-	{ .service = "kms", .name = "GenerateDataKeyWithoutPlaintext", .fn = generate_data_key_without_plaintext, .flags = ACTION_BACKEND,
+	{ .service = "kms", .name = "Encrypt", .fn = encrypt, .flags = ACTION_BACKEND | ACTION_DRY_RUN, .backend = ask },
+	{ .service = "kms", .name = "Decrypt", .fn = decrypt, .flags = ACTION_BACKEND | ACTION_DRY_RUN, .backend = ask },
+	{ .service = "kms", .name = "ReEncrypt", .fn = reencrypt, .flags = ACTION_BACKEND | ACTION_DRY_RUN, .backend = ask },
+	{ .service = "kms", .name = "GenerateDataKey", .fn = generate_data_key, .flags = ACTION_BACKEND | ACTION_DRY_RUN, .backend = ask },
+	{ .service = "kms", .name = "GenerateDataKeyWithoutPlaintext", .fn = generate_data_key_without_plaintext, .flags = ACTION_BACKEND | ACTION_DRY_RUN,
 	  .backend = ask },
 	{ .service = "kms", .name = "GenerateRandom", .fn = generate_random },
 	{ 0 },

@@ -63,7 +63,7 @@ static int create_grant(struct call *call)
 	char id[2 * RANDOM_BYTES + 1], token[2 * RANDOM_BYTES + 1];
 	json_t *grants;
 
-	if (!key)
+	if (!key || kms_check_dry_run(call))
 		return 1;
 	grants = grants_of(store_edit(call->tx, key->id));
 	if (find_same(grants, wanted))
@@ -132,6 +132,8 @@ static int end(struct call *call, const struct resource *key, const char *id)
 
 	if (!mc_json_obj(mc_json_obj(key->spec, "grants"), id))
 		return action_refuse(call, "NotFoundException", "Grant ID %s not found for key %s", id, arn);
+	if (kms_check_dry_run(call))
+		return 1;
 	json_object_del(grants_of(store_edit(call->tx, key->id)), id);
 	return 0;
 }
@@ -171,10 +173,10 @@ static int retire_grant(struct call *call)
 }
 
 const struct action actions_kms_grant[] = {
-	{ .service = "kms", .name = "CreateGrant", .fn = create_grant, .flags = ACTION_WRITE },
+	{ .service = "kms", .name = "CreateGrant", .fn = create_grant, .flags = ACTION_WRITE | ACTION_DRY_RUN },
 	{ .service = "kms", .name = "ListGrants", .fn = list_grants },
 	{ .service = "kms", .name = "ListRetirableGrants", .fn = list_retirable_grants },
-	{ .service = "kms", .name = "RetireGrant", .fn = retire_grant, .flags = ACTION_WRITE },
-	{ .service = "kms", .name = "RevokeGrant", .fn = revoke_grant, .flags = ACTION_WRITE },
+	{ .service = "kms", .name = "RetireGrant", .fn = retire_grant, .flags = ACTION_WRITE | ACTION_DRY_RUN },
+	{ .service = "kms", .name = "RevokeGrant", .fn = revoke_grant, .flags = ACTION_WRITE | ACTION_DRY_RUN },
 	{ 0 },
 };

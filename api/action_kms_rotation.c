@@ -13,6 +13,7 @@
 #define DAY (86400 * MC_SECOND)
 #define YEAR 365 /* the period where nobody says one */
 #define ON_DEMAND_MAX 25 /* of a key: AWS's quota */
+#define ROTATIONS_ONLY "ROTATIONS_ONLY"
 #define AUTOMATIC "AUTOMATIC"
 #define ON_DEMAND "ON_DEMAND"
 
@@ -159,6 +160,9 @@ static int list_rotations(struct call *call)
 
 	if (!key)
 		return 1;
+	if (strcmp(mc_json_str(call->in, "IncludeKeyMaterial", ROTATIONS_ONLY), ROTATIONS_ONLY) != 0)
+		return action_refuse(call, "UnsupportedOperationException", "IncludeKeyMaterial: only " ROTATIONS_ONLY " is supported by this "
+				     "cloud");
 	json_array_foreach(mc_json_arr(rotation(key), "log"), i, one)
 		json_array_append_new(list, json_pack("{s:s, s:f, s:O}", "KeyId", kms_key_id(key), "RotationDate",
 						      seconds(mc_json_int(one, "at", 0)), "RotationType", json_object_get(one, "type")));

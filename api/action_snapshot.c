@@ -10,8 +10,9 @@
 #include "api/state.h"
 #include "api/view.h"
 #include "common/cleanup.h"
-#include "common/clock.h"
 #include "common/json.h"
+
+#define SNAPSHOT_REGIONAL "regional" /* the Location of all but those of Local Zones */
 
 /* --- DescribeSnapshots ------------------------------------------------------ */
 
@@ -89,6 +90,18 @@ static int check_description(struct call *call)
 	return action_check_tag_types(call, taggable);
 }
 
+/* What is for other places than regions. */
+static int check_place(struct call *call)
+{
+	static const char *const outposts[] = { "OutpostArn", "DestinationOutpostArn", NULL };
+	static const char *const zones[] = { "DestinationAvailabilityZone", NULL };
+
+	if (strcmp(mc_json_str(call->in, "Location", SNAPSHOT_REGIONAL), SNAPSHOT_REGIONAL) != 0)
+		return action_invalid(call, "Local snapshots are supported only in Local Zones.");
+	return action_refuse_members(call, outposts, "there are no Outposts here.") ||
+	       action_refuse_members(call, zones, "there are no Local Zones here.");
+}
+
 /* Several QEMUs write to a raw file that no one of them can bring to a moment. */
 static bool shared_by_running(struct call *call, const struct resource *vol)
 {
@@ -118,7 +131,7 @@ static int create_snapshot(struct call *call)
 	const struct resource *vol = action_resource(call, KIND_VOLUME, action_text(call, "VolumeId"));
 	struct resource *r;
 
-	if (!vol || check_volume(call, vol) || check_description(call))
+	if (!vol || check_place(call) || check_volume(call, vol) || check_description(call))
 		return 1;
 	r = snapshot_make(call, vol, action_text(call, "Description"));
 	if (action_apply_tags(call, "snapshot", r))
@@ -183,7 +196,7 @@ static int create_snapshots(struct call *call)
 	json_t *entry;
 	size_t i;
 
-	if (!inst || check_description(call))
+	if (!inst || check_place(call) || check_description(call))
 		return 1;
 	json_array_foreach(mc_json_arr(inst->spec, "volumes"), i, entry)
 		if (!excluded(call, inst, entry) && snapshot_one(call, mc_json_str(entry, "id", ""), ids, infos))
@@ -220,25 +233,17 @@ static const struct resource *find_source(struct call *call)
 static int copy_snapshot(struct call *call)
 {
 	const struct resource *source = find_source(call);
-	const char *description = action_text(call, "Description");
 	mc_autofree char *kms_key = NULL;
 	struct resource *r;
-	char now[MC_ISO8601_LEN];
 	json_t *tags;
 
-	if (!source || check_description(call))
+	if (!source || check_place(call) || check_description(call) || snapshot_check_duration(call, "CompletionDurationMinutes"))
 		return 1;
 	if (encryption_choose(call, call->in, source, &kms_key))
 		return 1;
-	r = store_insert(call->tx, KIND_SNAPSHOT, call->caller->account, call->caller->region);
-	mc_clock_iso8601(r->created, now);
-	json_object_update(r->doc, source->doc);
-	/* As AWS has it: no volume of this region is behind a copy. */
-	json_object_update_new(r->doc, json_pack("{s:s, s:s, s:s, s:s}", "Description", description ? description : "", "StartTime",
-						 now, "VolumeId", "vol-ffffffff", "Progress", ""));
+	r = snapshot_make_copy(call, source->id, mc_json_int(source->doc, "VolumeSize", 1), action_text(call, "Description"));
+	snapshot_show_transfer(r, mc_json_int(call->in, "CompletionDurationMinutes", 0));
 	encryption_show(r->doc, kms_key);
-	json_object_set_new(r->spec, "copy", json_string(source->id));
-	state_init(r, SNAPSHOT_PENDING);
 	if (action_apply_tags(call, "snapshot", r))
 		return 1;
 	call->job = json_pack("[s]", r->id);

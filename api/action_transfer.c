@@ -112,6 +112,7 @@ static struct resource *make_snapshot(struct call *call, const struct resource *
 {
 	struct resource *s = snapshot_make_copy(call, "", 1, description);
 
+	json_object_del(s->doc, "TransferType"); /* it is no copy of a snapshot */
 	encryption_show(s->doc, kms_key);
 	if (kms_key)
 		json_object_update_new(disk, json_pack("{s:s, s:s}", "kms_key", encryption_key_id(s->doc), "kms_arn", kms_key));
@@ -256,7 +257,8 @@ static int import_image(struct call *call)
 {
 	static const char *const taggable[] = { "import-image-task", "image", "snapshot", NULL };
 	struct import im = { .disks = json_array(), .mappings = json_array() };
-	int r = read_image(call, &im) || encryption_choose(call, call->in, NULL, &im.kms_key) ||
+	static const char *const licenses[] = { "LicenseSpecifications", NULL };
+	int r = action_refuse_members(call, licenses, "there is no License Manager here.") || read_image(call, &im) || encryption_choose(call, call->in, NULL, &im.kms_key) ||
 		action_check_tag_types(call, taggable) || read_containers(call, &im) || make_import(call, &im);
 
 	free(im.kms_key);
@@ -389,6 +391,8 @@ static int cancel_import(struct call *call)
 		return action_fail(call, API_MISSING_PARAMETER, "ImportTaskId");
 	if (!r || transfer_cancel(call, r))
 		return 1;
+	if (action_text(call, "CancelReason"))
+		json_object_set(store_edit(call->tx, r->id)->spec, "message", json_object_get(call->in, "CancelReason"));
 	call->out = json_pack("{s:s, s:s, s:s}", "ImportTaskId", id, "PreviousState", before, "State", "deleting");
 	return 0;
 }

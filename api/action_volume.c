@@ -30,6 +30,8 @@ static const struct filter volume_filters[] = {
 	{ "encrypted", "Encrypted" },
 	{ "fast-restored", "FastRestored" },
 	{ "multi-attach-enabled", "MultiAttachEnabled" },
+	{ "operator.managed", "Operator.Managed" },
+	{ "operator.principal", "Operator.Principal" },
 	{ "size", "Size" },
 	{ "snapshot-id", "SnapshotId" },
 	{ "status", "State" },
@@ -79,6 +81,8 @@ static int find_source(struct call *call, struct volume_shape *shape, struct vol
 		return 1;
 	if (!id && !json_object_get(call->in, "Size"))
 		return action_fail(call, API_MISSING_PARAMETER, "size/snapshot");
+	if (volume_read_rate(call, call->in, id != NULL, &ret->rate))
+		return 1;
 	if (!json_object_get(call->in, "Size"))
 		shape->gib = least;
 	if (shape->gib < least)
@@ -91,6 +95,7 @@ static int find_source(struct call *call, struct volume_shape *shape, struct vol
 static int create_volume(struct call *call)
 {
 	static const char *const taggable[] = { "volume", NULL };
+	static const char *const elsewhere[] = { "OutpostArn", NULL };
 	mc_autofree char *az = find_zone(call);
 	const char *type = action_text(call, "VolumeType");
 	struct volume_shape shape = {
@@ -101,7 +106,7 @@ static int create_volume(struct call *call)
 	struct volume_source source = { 0 };
 	mc_autofree char *kms_key = NULL;
 	struct resource *vol;
-	int r = !az || find_source(call, &shape, &source, &kms_key) || volume_type_check(call, &shape) ||
+	int r = !az || action_refuse_members(call, elsewhere, "there are no Outposts here.") || find_source(call, &shape, &source, &kms_key) || volume_type_check(call, &shape) ||
 		action_check_tag_types(call, taggable);
 
 	if (r)
@@ -167,6 +172,20 @@ static void add_event(json_t *status, const struct resource *vol, const struct r
 			"Description", "Enable volume I/O", "EventId", id, "EventType", type));
 }
 
+/* Every block of a volume is there when it is available. NULL: of no snapshot, or not yet. */
+static json_t *initialization(const struct resource *vol)
+{
+	const json_t *rate = json_object_get(vol->doc, "VolumeInitializationRate");
+	json_t *v;
+
+	if (!*mc_json_str(vol->doc, "SnapshotId", "") || vol->state == VOLUME_CREATING || vol->state == VOLUME_ERROR)
+		return NULL;
+	v = json_pack("{s:s, s:i}", "InitializationType", rate ? "provisioned-rate" : "default", "Progress", 100);
+	if (rate)
+		json_object_set_new(v, "EstimatedTimeToCompleteInSeconds", json_integer(0));
+	return v;
+}
+
 static json_t *attachment_statuses(const struct resource *vol)
 {
 	json_t *list = json_array(), *id;
@@ -193,6 +212,7 @@ static json_t *status_view(struct call *call, const struct resource *r)
 			   broken ? "failed" : there ? "passed" : "insufficient-data", "Name", "io-performance", "Status",
 			   full ? "stalled" : "not-applicable", "Status", broken ? "impaired" : there ? "ok" : "insufficient-data",
 			   "AttachmentStatuses", attachment_statuses(r));
+	json_object_set_new(status, "InitializationStatusDetails", initialization(r));
 	if (inst)
 		add_event(status, r, inst, !full, since);
 	return status;

@@ -18,6 +18,25 @@
 /* An element of a plan: a mapping in the API's words (DeviceName, Ebs, VirtualName, NoDevice), in
  * whose Ebs nothing is left open, and `least` (GiB) and `image` (storaged's) of what it stands on. */
 
+/* --- reading ---------------------------------------------------------------- */
+
+/* What an EbsBlockDevice has for other kinds of hosts, and where volumes of a launch may not be put. */
+static int check_elsewhere(struct call *call, const json_t *ebs)
+{
+	static const char *const members[] = { "OutpostArn", "AvailabilityZone", "AvailabilityZoneId" };
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(members); i++)
+		if (*mc_json_str(ebs, members[i], "")) {
+			mc_autofree char *text = mc_strf("The parameter %s of a block device mapping is not supported for this operation.",
+							 members[i]);
+
+			return action_fail(call, API_UNSUPPORTED, text);
+		}
+	if (mc_json_int(ebs, "EbsCardIndex", 0) != 0)
+		return action_refuse(call, "InvalidBlockDeviceMapping", "Invalid EBS card index: instances have one EBS card, 0.");
+	return 0;
+}
+
 /* --- merging ---------------------------------------------------------------- */
 
 static json_t *find_mapping(const json_t *list, const char *device)
@@ -81,6 +100,8 @@ static int merge_one(struct call *call, json_t *list, const json_t *wanted, cons
 		return action_fail(call, API_MISSING_PARAMETER, "deviceName");
 	if (!attachment_device_valid(device))
 		return action_refuse(call, "InvalidBlockDeviceMapping", "Invalid device name %s", device);
+	if (check_elsewhere(call, mc_json_obj(wanted, "Ebs")))
+		return 1;
 	mapping = find_mapping(list, device);
 	if (!mapping) {
 		mapping = json_pack("{s:s}", "DeviceName", device);
@@ -135,7 +156,7 @@ static int check_ebs(struct call *call, const json_t *mapping, json_t *ebs, bool
 {
 	const char *id = mc_json_str(ebs, "SnapshotId", NULL), *type = mc_json_str(ebs, "VolumeType", NULL);
 	const struct resource *snapshot = id && *id ? find_snapshot(call, mapping, id) : NULL;
-	int64_t least = snapshot ? mc_json_int(snapshot->doc, "VolumeSize", 1) : mc_json_int(mapping, "least", 0);
+	int64_t rate, least = snapshot ? mc_json_int(snapshot->doc, "VolumeSize", 1) : mc_json_int(mapping, "least", 0);
 	struct volume_shape shape = {
 		.type = type && *type ? type : VOLUME_TYPE_DEFAULT, .gib = mc_json_int(ebs, "VolumeSize", least),
 		.iops = mc_json_int(ebs, "Iops", 0), .throughput = mc_json_int(ebs, "Throughput", 0),
@@ -145,6 +166,8 @@ static int check_ebs(struct call *call, const json_t *mapping, json_t *ebs, bool
 		return 1;
 	if (!json_object_get(ebs, "VolumeSize") && !least)
 		return action_fail(call, API_MISSING_PARAMETER, "size or snapshotId");
+	if (volume_read_rate(call, ebs, least > 0, &rate))
+		return 1;
 	if (shape.gib < least)
 		return action_refuse(call, "InvalidBlockDeviceMapping", "Volume of size %lldGB is smaller than snapshot '%s', expect "
 				     "size >= %lldGB", (long long)shape.gib, id ? id : mc_json_str(mapping, "image", ""), (long long)least);
@@ -268,7 +291,8 @@ static int make_volume(struct call *call, const json_t *mapping, struct resource
 	const json_t *ebs = mc_json_obj(mapping, "Ebs");
 	struct volume_shape shape = volume_type_shape(ebs);
 	struct volume_source source = { .stored = mc_json_str(mapping, "image", NULL),
-					.snapshot = mc_json_str(ebs, "SnapshotId", NULL), .kms_key = mc_json_str(ebs, "KmsKeyId", NULL) };
+					.snapshot = mc_json_str(ebs, "SnapshotId", NULL), .kms_key = mc_json_str(ebs, "KmsKeyId", NULL),
+					.rate = mc_json_int(ebs, "VolumeInitializationRate", 0) };
 	struct resource *vol;
 
 	vol = volume_make(call, &shape, &source, inst->az);

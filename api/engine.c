@@ -266,7 +266,7 @@ static int gate(struct engine_call *ec, const char *service, const struct model_
 	if (!(ec->action->flags & ACTION_GLOBAL) &&
 	    region_ensure(ec->call.api, ec->caller.account, ec->caller.region, &ec->call.err) < 0)
 		return -1;
-	if (mc_json_bool(ec->in, "DryRun", false))
+	if (mc_json_bool(ec->in, "DryRun", false) && !(ec->action->flags & ACTION_DRY_RUN))
 		return action_fail(&ec->call, API_DRY_RUN);
 	return 0;
 }

@@ -103,6 +103,7 @@
 	X(PARAMETER_NOT_FOUND, 400, "ParameterNotFound", "Parameter not found.") \
 	X(PARAMETER_VERSION, 400, "ParameterVersionNotFound", "Systems Manager could not find version %s of %s. Verify the version and try again.") \
 	X(PARAMETER_PATH, 400, "ValidationException", "The parameter path must begin with a slash.") \
+	X(KMS_DRY_RUN, 412, "DryRunOperationException", "The request would have succeeded, but the DryRun option is set.") \
 	X(KMS_KEY_UNAVAILABLE, 500, "KeyUnavailableException", "%s") \
 	X(FILTER_KEY, 400, "InvalidFilterKey", "The following filter key is not valid: %s. Valid filter keys include: [Type, KeyId, Label].") \
 	X(REST_VALIDATION, 400, "ValidationException", "%s") \

@@ -128,6 +128,7 @@ json_t *image_view(struct call *call, const struct resource *r)
 
 	json_object_set_new(v, "State", json_string(state_name(r)));
 	view_default(v, "ProductCodes", json_array());
+	json_object_set_new(v, "ImageAllowed", json_true()); /* there are no criteria of allowed ones */
 	if (reason)
 		json_object_set_new(v, "StateReason", json_pack("{s:s%, s:s}", "Code", reason, strcspn(reason, ":"), "Message", reason));
 	if (!owned(r, call->caller->account)) { /* they are the owner's alone */

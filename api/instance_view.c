@@ -84,7 +84,8 @@ static json_t *metadata_options(const struct resource *r)
 
 	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:s}", "State", "applied", "HttpTokens", mc_json_str(o, "HttpTokens", "required"),
 			 "HttpPutResponseHopLimit", (json_int_t)mc_json_int(o, "HttpPutResponseHopLimit", 2), "HttpEndpoint",
-			 mc_json_str(o, "HttpEndpoint", "enabled"), "HttpProtocolIpv6", "disabled", "InstanceMetadataTags", "disabled");
+			 mc_json_str(o, "HttpEndpoint", "enabled"), "HttpProtocolIpv6", "disabled", "InstanceMetadataTags",
+			 mc_json_str(o, "InstanceMetadataTags", "disabled"));
 }
 
 /* What never changes for an instance of this cloud. */

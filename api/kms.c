@@ -129,6 +129,13 @@ int kms_check(struct call *call, const struct resource *key, enum kms_need need)
 	return 0;
 }
 
+int kms_check_dry_run(struct call *call)
+{
+	if (!mc_json_bool(call->in, "DryRun", false))
+		return 0;
+	return action_fail(call, API_KMS_DRY_RUN);
+}
+
 const struct resource *kms_key_named(struct call *call, const char *member, bool aliases, enum kms_need need)
 {
 	const char *text = mc_json_str(call->in, member, "");

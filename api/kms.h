@@ -36,6 +36,8 @@ enum kms_need {
 const struct resource *kms_key_named(struct call *call, const char *member, bool aliases, enum kms_need need);
 int kms_check(struct call *call, const struct resource *key, enum kms_need need);
 int kms_refuse_unknown(struct call *call, const char *text);
+/* DryRun, when all else has been checked: 0 where it is not asked for, else the outcome that says that it would be done. */
+int kms_check_dry_run(struct call *call);
 /* The part of `items` that Limit and Marker ask for, as `member` of the answer, with Truncated and NextMarker. */
 int kms_answer_page(struct call *call, const char *member, const json_t *items, int64_t def);
 json_t *kms_key_metadata(const struct resource *key);

@@ -157,13 +157,49 @@ static int check_metadata(struct call *call)
 		       : action_fail(call, API_UNSUPPORTED, "HttpProtocolIpv6 is not supported by this cloud: it has IPv4 only");
 }
 
+/* Hosts of one's own and groups of instances. */
+static int check_placement(struct call *call)
+{
+	static const char *const members[] = { "Affinity", "GroupName", "GroupId", "HostId", "HostResourceGroupArn", "SpreadDomain" };
+	const json_t *placement = mc_json_obj(call->in, "Placement");
+	const char *tenancy = mc_json_str(placement, "Tenancy", "");
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(members); i++)
+		if (*mc_json_str(placement, members[i], ""))
+			return action_fail(call, API_UNSUPPORTED, "Instances are placed on one host: Placement can name a zone and no more.");
+	if ((*tenancy && strcmp(tenancy, "default") != 0) || mc_json_int(placement, "PartitionNumber", 0) != 0)
+		return action_fail(call, API_UNSUPPORTED, "Instances are placed on one host, which they share.");
+	return 0;
+}
+
+/* What a launch could mean elsewhere, and would be passed over here. */
+static int check_elsewhere(struct call *call)
+{
+	static const char *const unknown[] = { "KernelId", "RamdiskId", "AdditionalInfo", "ElasticGpuSpecification",
+					       "ElasticInferenceAccelerators", "InstanceMarketOptions", "HibernationOptions",
+					       "EnclaveOptions", "LicenseSpecifications", "CpuOptions", "DisableApiStop",
+					       "EnablePrimaryIpv6", "NetworkPerformanceOptions", "Operator", "SecondaryInterfaces", NULL };
+	const json_t *profile = mc_json_obj(call->in, "IamInstanceProfile"), *template = mc_json_obj(call->in, "LaunchTemplate");
+	const char *name = mc_json_str(profile, "Name", mc_json_str(profile, "Arn", ""));
+	const char *template_id = mc_json_str(template, "LaunchTemplateId", NULL);
+
+	if (*name)
+		return action_invalid(call, "Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+				      name);
+	if (template)
+		return action_refuse(call, template_id ? "InvalidLaunchTemplateId.NotFound" : "InvalidLaunchTemplateName.NotFoundException",
+				     "The specified launch template, with template %s %s, does not exist.", template_id ? "ID" : "name",
+				     template_id ? template_id : mc_json_str(template, "LaunchTemplateName", ""));
+	return action_refuse_members(call, unknown, "it runs instances on demand on one host.") || check_placement(call);
+}
+
 static int make_plan(struct call *call, struct plan *p)
 {
 	static const char *const taggable[] = { "instance", "volume", "network-interface", NULL };
 
 	if (check_image(call, p) || check_type(call, p) || check_count(call, p) || check_key(call, p) ||
 	    check_interfaces(call, p) || check_user_data(call, p) || check_behavior(call, p) || check_metadata(call) ||
-	    block_devices_plan(call, p->image, p->type, &p->devices))
+	    check_elsewhere(call) || block_devices_plan(call, p->image, p->type, &p->devices))
 		return 1;
 	return action_check_tag_types(call, taggable);
 }
@@ -193,10 +229,11 @@ static void fill_instance(struct call *call, const struct plan *p, struct resour
 	json_object_update_new(r->spec, json_pack("{s:s, s:[], s:[], s:s*, s:s, s:s*, s:i, s:b, s:s}", "reservation", reservation, "enis",
 		"volumes", "user_data", p->user_data, "shutdown_behavior", p->behavior, "public_key", p->public_key, "launch_index",
 		index, "disable_api_termination", mc_json_bool(call->in, "DisableApiTermination", false), "transition_reason", ""));
-	json_object_set_new(r->spec, "metadata_options", json_pack("{s:s, s:s, s:I}", "HttpTokens",
+	json_object_set_new(r->spec, "metadata_options", json_pack("{s:s, s:s, s:I, s:s}", "HttpTokens",
 		mc_json_str(options, "HttpTokens", imds_v1_allowed(call, p) ? "optional" : "required"), "HttpEndpoint",
 		mc_json_str(options, "HttpEndpoint", "enabled"), "HttpPutResponseHopLimit",
-		(json_int_t)mc_json_int(options, "HttpPutResponseHopLimit", 2)));
+		(json_int_t)mc_json_int(options, "HttpPutResponseHopLimit", 2), "InstanceMetadataTags",
+		mc_json_str(options, "InstanceMetadataTags", "disabled")));
 	state_init(r, INSTANCE_PENDING);
 }
 

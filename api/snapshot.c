@@ -14,6 +14,9 @@
 #include "common/json.h"
 #include "common/log.h"
 
+#define DURATION_MAX 2880 /* minutes */
+#define DURATION_STEP 15
+
 /* --- who may ---------------------------------------------------------------- */
 
 bool snapshot_public(const struct resource *r)
@@ -100,9 +103,35 @@ struct resource *snapshot_make_copy(struct call *call, const char *stored, int64
 	json_object_update_new(r->doc, json_pack("{s:s, s:b, s:s, s:s, s:I, s:s, s:s}", "Description", description ? description : "",
 		"Encrypted", 0, "StartTime", now, "VolumeId", "vol-ffffffff", "VolumeSize", (json_int_t)gib, "Progress", "",
 		"StorageTier", "standard"));
+	snapshot_show_transfer(r, 0);
 	json_object_set_new(r->spec, "copy", json_string(stored));
 	state_init(r, SNAPSHOT_PENDING);
 	return r;
+}
+
+int snapshot_check_duration(struct call *call, const char *member)
+{
+	int64_t minutes = mc_json_int(call->in, member, 0);
+
+	if (!json_object_get(call->in, member) || (minutes > 0 && minutes <= DURATION_MAX && minutes % DURATION_STEP == 0))
+		return 0;
+	return action_invalid(call, "Value (%lld) for parameter %s is invalid. The completion duration must be a multiple of %d between "
+			      "%d and %d minutes.", (long long)minutes, member, DURATION_STEP, DURATION_STEP, DURATION_MAX);
+}
+
+void snapshot_show_transfer(struct resource *r, int64_t minutes)
+{
+	json_object_set_new(r->doc, "TransferType", json_string(minutes ? "time-based" : "standard"));
+	if (minutes)
+		json_object_set_new(r->doc, "CompletionDurationMinutes", json_integer(minutes));
+}
+
+void snapshot_show_complete(struct resource *r)
+{
+	char now[MC_ISO8601_LEN];
+
+	mc_clock_iso8601(mc_clock_wall(), now);
+	json_object_update_new(r->doc, json_pack("{s:s, s:s}", "Progress", "100%", "CompletionTime", now));
 }
 
 void snapshot_share_set(struct store_tx *tx, const json_t *ids)

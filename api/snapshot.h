@@ -49,4 +49,11 @@ bool snapshot_pending_of(struct store_tx *tx, const char *volume);
  * snapshots whose ids call->job lists. Whatever it brings, the step goes on with it. */
 int snapshot_backend(struct call *call);
 
+/* The member's minutes of a time-based copy: 0 or action_fail (EBS User Guide, "Time-based copies"). */
+int snapshot_check_duration(struct call *call, const char *member);
+/* A copy's row says how it is made; minutes 0: as it comes. */
+void snapshot_show_transfer(struct resource *r, int64_t minutes);
+/* All of it is there: before its state says so. */
+void snapshot_show_complete(struct resource *r);
+
 #endif

@@ -77,7 +77,7 @@ static void wake_volumes(const struct set *s)
 static void complete(struct store_tx *tx, struct resource *r, const json_t *answer)
 {
 	snapshot_bears(r, mc_json_int(answer, "bytes", 0));
-	json_object_set_new(r->doc, "Progress", json_string("100%"));
+	snapshot_show_complete(r);
 	state_set(tx, r, SNAPSHOT_COMPLETED);
 	if (mc_json_bool(r->spec, "delete", false))
 		state_set(tx, r, SNAPSHOT_DELETING);

@@ -20,7 +20,7 @@ void transfer_complete(struct store_tx *tx, struct resource *snapshot, const jso
 {
 	json_object_set(snapshot->doc, "VolumeSize", json_object_get(report, "size_gib"));
 	snapshot_bears(snapshot, mc_json_int(report, "bytes", 0));
-	json_object_set_new(snapshot->doc, "Progress", json_string("100%"));
+	snapshot_show_complete(snapshot);
 	json_object_del(snapshot->spec, "import");
 	state_set(tx, snapshot, SNAPSHOT_COMPLETED);
 	if (mc_json_bool(snapshot->spec, "delete", false))

@@ -71,7 +71,7 @@ static int record_end(struct api *api, const struct resource *was, int state, co
 		json_object_set_new(r->spec, "message", json_string(message));
 	if (bytes) {
 		snapshot_bears(r, json_integer_value(bytes));
-		json_object_set_new(r->doc, "Progress", json_string("100%"));
+		snapshot_show_complete(r);
 	}
 	state_set(tx, r, state);
 	if (state != SNAPSHOT_DELETING && mc_json_bool(r->spec, "delete", false))

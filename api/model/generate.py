@@ -39,9 +39,17 @@ VERDICTS = {"success": "MODEL_WAITER_SUCCESS", "failure": "MODEL_WAITER_FAILURE"
 DOC_MAX = 240
 
 
+def once(pairs):
+    """An object each of whose names is there once: json would take the last."""
+    it = dict(pairs)
+    if len(it) != len(pairs):
+        raise ValueError(f"a name is there twice: {[name for name, _ in pairs]}")
+    return it
+
+
 def load(path):
     with open(path, encoding="utf-8") as f:
-        return json.load(f)
+        return json.load(f, object_pairs_hook=once)
 
 
 def load_part(directory, name, key):
