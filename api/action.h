@@ -158,6 +158,8 @@ int action_fail_rest(struct call *call, enum api_error error, const char *reason
 /* A documented outcome with HTTP status 400 and a code and message of the action's own. */
 int action_refuse(struct call *call, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* action_fail for an id of this kind that is none; NULL and "" are missing ones. */
+int action_malformed(struct call *call, enum kind kind, const char *id);
 /* The named resource of the caller, or NULL after action_fail with the kind's
  * own Malformed / NotFound code. */
 const struct resource *action_resource(struct call *call, enum kind kind, const char *id);

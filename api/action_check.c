@@ -17,6 +17,18 @@ int action_invalid(struct call *call, const char *format, ...)
 	return action_fail(call, API_INVALID_PARAMETER, text);
 }
 
+/* Volumes have no code of their own for it. */
+int action_malformed(struct call *call, enum kind kind, const char *id)
+{
+	const struct kind_info *k = kind_info(kind);
+
+	if (kind != KIND_VOLUME)
+		return action_fail(call, API_MALFORMED_ID, k->malformed, id ? id : "", k->prefix);
+	if (!id || !*id)
+		return action_invalid(call, "Value () for parameter volumeId is invalid. Parameter may not be null or empty");
+	return action_invalid(call, "Value (%s) for parameter volumeId is invalid. Expected: 'vol-...'.", id);
+}
+
 int action_check_quota(struct call *call, long n, long quota, const char *code, const char *things)
 {
 	return quota && n >= quota ? action_fail(call, API_LIMIT, code, things) : 0;

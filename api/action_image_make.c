@@ -264,7 +264,7 @@ static const struct resource *find_source(struct call *call)
 	if (region && !api_region_known(call->api, region))
 		action_invalid(call, "Invalid source region: %s", region);
 	else if (!r || !image_shown(r) || !image_allowed(r, call->caller->account))
-		action_refuse(call, "InvalidAMIID.NotFound", "The image id '%s' does not exist", id ? id : "");
+		action_refuse(call, "InvalidAMIID.NotFound", "The image id '[%s]' does not exist", id ? id : "");
 	else if (r->state != IMAGE_AVAILABLE)
 		action_fail(call, API_AMI_UNAVAILABLE, id);
 	else

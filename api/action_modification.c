@@ -86,8 +86,8 @@ static int check_state(struct call *call, const struct resource *vol)
 	if (vol->state != VOLUME_AVAILABLE && vol->state != VOLUME_IN_USE)
 		return action_refuse(call, "IncorrectState", "The volume '%s' is '%s'.", vol->id, state_name(vol));
 	if (strcmp(state, "modifying") == 0 || strcmp(state, "optimizing") == 0)
-		return action_refuse(call, "IncorrectModificationState", "Volume %s is in the modification state '%s'. Wait until it is "
-				     "'completed'.", vol->id, state);
+		return action_refuse(call, "IncorrectModificationState", "Volume %s cannot be modified in modification state %s", vol->id,
+				     strcmp(state, "modifying") == 0 ? "MODIFYING" : "OPTIMIZING");
 	return 0;
 }
 

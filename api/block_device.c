@@ -107,7 +107,7 @@ static int merge_one(struct call *call, json_t *list, const json_t *wanted, cons
 		mapping = json_pack("{s:s}", "DeviceName", device);
 		json_array_append_new(list, mapping);
 	} else if (json_object_get(mapping, "asked")) {
-		return action_refuse(call, "InvalidBlockDeviceMapping", "Duplicate device name %s", device);
+		return action_refuse(call, "InvalidBlockDeviceMapping", "The device '%s' is used in more than one block-device mapping", device);
 	}
 	json_object_set_new(mapping, "asked", json_true());
 	if (json_object_get(wanted, "NoDevice")) {

@@ -288,11 +288,8 @@ static void choose(struct run *run, const struct resource *r)
 	run->chosen[run->n_chosen++] = r;
 }
 
-/* "The vpc ID 'a' does not exist", "The vpc IDs 'a, b' do not exist". */
 static int fail_missing(struct run *run, const char *code, const json_t *missing)
 {
-	const struct kind_info *k = kind_info(run->d->kind);
-	bool several = json_array_size(missing) > 1, image = run->d->kind == KIND_IMAGE;
 	mc_autofree char *list = mc_strdup(mc_json_at(missing, 0));
 	mc_autofree char *text = NULL;
 
@@ -302,8 +299,7 @@ static int fail_missing(struct run *run, const char *code, const json_t *missing
 		free(list);
 		list = longer;
 	}
-	text = mc_strf("The %s%s '%s%s%s' do%s not exist", k->noun, several ? "s" : "", image ? "[" : "", list,
-		       image ? "]" : "", several ? "" : "es");
+	text = kind_missing_text(run->d->kind, list, json_array_size(missing) > 1);
 	return action_fail(run->call, API_NOT_FOUND, code, text);
 }
 
@@ -319,7 +315,7 @@ static int choose_ids(struct run *run)
 		const struct resource *r;
 
 		if (!mc_id_valid(k->prefix, text))
-			return action_fail(run->call, API_MALFORMED_ID, k->malformed, text, k->prefix);
+			return action_malformed(run->call, run->d->kind, text);
 		r = store_find_bare(run->call->tx, run->d->kind, account_of(run), region_of(run), text);
 		if (r && visible(run, r))
 			choose(run, r);

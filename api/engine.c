@@ -110,12 +110,12 @@ const struct resource *action_resource(struct call *call, enum kind kind, const 
 	if (kind == KIND_IMAGE) /* shared ones are others' */
 		return image_find(call, id);
 	if (!id || !mc_id_valid(k->prefix, id)) {
-		action_fail(call, API_MALFORMED_ID, k->malformed, id ? id : "", k->prefix);
+		action_malformed(call, kind, id);
 		return NULL;
 	}
 	r = store_find(call->tx, kind, call->caller->account, call->caller->region, id);
 	if (!r) {
-		mc_autofree char *text = mc_strf("The %s '%s' does not exist", k->noun, id);
+		mc_autofree char *text = kind_missing_text(kind, id, false);
 
 		action_fail(call, API_NOT_FOUND, k->not_found, text);
 	}

@@ -45,13 +45,13 @@ const struct resource *image_find(struct call *call, const char *id)
 	const struct resource *r;
 
 	if (!id || !mc_id_valid(k->prefix, id)) {
-		action_fail(call, API_MALFORMED_ID, k->malformed, id ? id : "", k->prefix);
+		action_malformed(call, KIND_IMAGE, id);
 		return NULL;
 	}
 	r = store_find(call->tx, KIND_IMAGE, NULL, call->caller->region, id);
 	if (r && image_allowed(r, call->caller->account) && image_shown(r))
 		return r;
-	action_refuse(call, k->not_found, "The image id '%s' does not exist", id);
+	action_refuse(call, k->not_found, "The image id '[%s]' does not exist", id);
 	return NULL;
 }
 

@@ -63,6 +63,14 @@ enum kind kind_by_id(const char *id)
 	return (enum kind)k;
 }
 
+char *kind_missing_text(enum kind kind, const char *ids, bool many)
+{
+	bool image = kind == KIND_IMAGE, disk = kind == KIND_VOLUME || kind == KIND_SNAPSHOT;
+
+	return mc_strf("The %s%s '%s%s%s' do%s not exist%s", kinds[kind].noun, many ? "s" : "", image ? "[" : "", ids, image ? "]" : "",
+		       many ? "" : "es", disk ? "." : "");
+}
+
 struct resource *resource_clone(const struct resource *r)
 {
 	struct resource *copy = mc_alloc(sizeof(*copy));

@@ -56,6 +56,9 @@ struct kind_info {
 };
 
 const struct kind_info *kind_info(enum kind kind);
+/* "The vpc ID 'a' does not exist"; many: "The vpc IDs 'a, b' do not exist". Images are in brackets, and what is of
+ * disks ends in a full stop, as at AWS. Allocated. */
+char *kind_missing_text(enum kind kind, const char *ids, bool many);
 /* By the type's name, or by an id's prefix; KIND_MAX where unknown. */
 enum kind kind_by_name(const char *name);
 enum kind kind_by_id(const char *id);

@@ -46,7 +46,7 @@ static const struct resource *find(struct call *call, const char *id, bool own)
 	const struct resource *r;
 
 	if (!id || !mc_id_valid(k->prefix, id)) {
-		action_fail(call, API_MALFORMED_ID, k->malformed, id ? id : "", k->prefix);
+		action_malformed(call, KIND_SNAPSHOT, id);
 		return NULL;
 	}
 	r = store_find(call->tx, KIND_SNAPSHOT, NULL, call->caller->region, id);

@@ -137,7 +137,7 @@ static int check_iops(struct call *call, const struct volume_type *t, struct vol
 		return action_refuse(call, "InvalidParameterCombination", "The parameter iops is not supported for %s volumes.",
 				     t->name);
 	if (!s->iops && t->iops_max && !t->iops_default)
-		return action_refuse(call, "MissingParameter", "The request must contain the parameter iops");
+		return action_refuse(call, "InvalidParameterCombination", "The parameter iops must be specified for %s volumes.", t->name);
 	if (!s->iops)
 		s->iops = t->iops_default;
 	if (t->iops_max && s->iops < t->iops_min)

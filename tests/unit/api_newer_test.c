@@ -260,6 +260,51 @@ static void test_dry_run_of_keys(void **state)
 	fixture_fails(f, "GenerateRandom", "{'NumberOfBytes': 8, 'CustomKeyStoreId': 'cks-1234567890abcdef0'}", "CustomKeyStoreNotFoundException");
 }
 
+/* --- words ------------------------------------------------------------------ */
+
+/* As AWS says them; tools look for some. */
+static void test_words(void **state)
+{
+	static const struct {
+		const char *action, *in, *code, *words;
+	} rows[] = {
+		{ "DeleteVolume", "{'VolumeId': 'vol-0123456789abcdef0'}", "InvalidVolume.NotFound",
+		  "The volume 'vol-0123456789abcdef0' does not exist." },
+		{ "DescribeVolumes", "{'VolumeIds': ['vol-0123456789abcdef0', 'vol-0123456789abcdef1']}", "InvalidVolume.NotFound",
+		  "The volumes 'vol-0123456789abcdef0, vol-0123456789abcdef1' do not exist." },
+		{ "CreateSnapshot", "{'VolumeId': 'standard'}", "InvalidParameterValue",
+		  "Value (standard) for parameter volumeId is invalid. Expected: 'vol-...'." },
+		{ "CreateSnapshot", "{}", "InvalidParameterValue", "Value () for parameter volumeId is invalid. Parameter may not be null or empty" },
+		{ "DescribeSnapshots", "{'SnapshotIds': ['snap-0123456789abcdef0']}", "InvalidSnapshot.NotFound",
+		  "The snapshot 'snap-0123456789abcdef0' does not exist." },
+		{ "DescribeSnapshots", "{'SnapshotIds': ['x']}", "InvalidSnapshotID.Malformed", "Invalid id: \"x\" (expecting \"snap-...\")" },
+		{ "DeregisterImage", "{'ImageId': 'ami-0123456789abcdef0'}", "InvalidAMIID.NotFound",
+		  "The image id '[ami-0123456789abcdef0]' does not exist" },
+		{ "DescribeImages", "{'ImageIds': ['ami-0123456789abcdef0']}", "InvalidAMIID.NotFound",
+		  "The image id '[ami-0123456789abcdef0]' does not exist" },
+		{ "CreateVolume", "{'AvailabilityZone': 'us-east-1a', 'Size': 4, 'VolumeType': 'io2'}", "InvalidParameterCombination",
+		  "The parameter iops must be specified for io2 volumes." },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		fixture_fails(f, rows[i].action, rows[i].in, rows[i].code);
+		assert_string_equal(f->call.error_message, rows[i].words);
+	}
+}
+
+static void test_words_of_modifications(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vol = fixture_volume_of(f, 1);
+	mc_autofree char *in = mc_strf("{'VolumeId': '%s', 'Size': 2}", vol);
+	mc_autofree char *text = mc_strf("Volume %s cannot be modified in modification state MODIFYING", vol);
+
+	fixture_ok(f, "ModifyVolume", in);
+	fixture_fails(f, "ModifyVolume", in, "IncorrectModificationState");
+	assert_string_equal(f->call.error_message, text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -267,7 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_initialization_rate), TEST(test_managed_filters), TEST(test_places), TEST(test_time_based_copy),
 		TEST(test_launch_elsewhere), TEST(test_tags_in_metadata), TEST(test_copy_image), TEST(test_cancel_reason),
-		TEST(test_dry_run_of_keys),
+		TEST(test_dry_run_of_keys), TEST(test_words), TEST(test_words_of_modifications),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,7 +112,7 @@ static void test_limits(void **state)
 		{ "'VolumeType': 'gp3', 'Size': 20, 'Iops': 15000", "InvalidParameterValue", "ratio of 750.000000 is too high; maximum is 500" },
 		{ "'VolumeType': 'gp3', 'Size': 1, 'Throughput': 124", "InvalidParameterValue", "minimum is 125" },
 		{ "'VolumeType': 'gp3', 'Size': 1, 'Throughput': 1000", "InvalidParameterValue", "ratio of 0.333333 is too high" },
-		{ "'VolumeType': 'io1', 'Size': 4", "MissingParameter", "iops" },
+		{ "'VolumeType': 'io1', 'Size': 4", "InvalidParameterCombination", "iops must be specified for io1" },
 		{ "'VolumeType': 'io1', 'Size': 3, 'Iops': 100", "InvalidParameterValue", "at least 4 GiB" },
 		{ "'VolumeType': 'io1', 'Size': 4, 'Iops': 99", "InvalidParameterValue", "minimum is 100" },
 		{ "'VolumeType': 'io1', 'Size': 4, 'Iops': 201", "InvalidParameterValue", "ratio of 50.250000 is too high; maximum is 50" },
@@ -346,7 +346,7 @@ static void test_bad_mappings(void **state)
 	launch_fails(f, "[{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 1}}, {'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 1}}]",
 		     "InvalidBlockDeviceMapping");
 	launch_fails(f, "[{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeType': 'gp3'}}]", "MissingParameter");
-	launch_fails(f, "[{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 4, 'VolumeType': 'io1'}}]", "MissingParameter");
+	launch_fails(f, "[{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 4, 'VolumeType': 'io1'}}]", "InvalidParameterCombination");
 	launch_fails(f, "[{'DeviceName': '/dev/sdf', 'Ebs': {'VolumeSize': 1, 'SnapshotId': 'snap-0123456789abcdef0'}}]",
 		     "InvalidSnapshot.NotFound");
 	launch_fails(f, "[{'Ebs': {'VolumeSize': 1}}]", "MissingParameter");
