@@ -186,6 +186,8 @@ static int answer(struct call *call, const json_t *got)
 		return mc_err_set(&call->err, 0, "storaged answered no ciphertext");
 	call->out = json_pack("{s:s*, s:s*, s:s, s:s}", "CiphertextBlob", blob, "Plaintext", mc_json_str(got, "plaintext", NULL), "KeyId",
 			      mc_json_str(call->job, "arn", ""), "EncryptionAlgorithm", ALGORITHM);
+	if (strcmp(mc_json_str(call->job, "verb", ""), "generate") == 0)
+		json_object_del(call->out, "EncryptionAlgorithm");
 	if (!from)
 		return 0;
 	json_object_set_new(call->out, "SourceKeyId", json_string(from));

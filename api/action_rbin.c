@@ -402,6 +402,8 @@ static int list_images(struct call *call)
 
 static int restore_snapshot(struct call *call)
 {
+	/* The answer has less than a Snapshot. */
+	static const char *const beyond[] = { "StorageTier", "KmsKeyId", "Tags", "TransferType", "CompletionDurationMinutes", "CompletionTime" };
 	const struct resource *r = action_resource(call, KIND_SNAPSHOT, action_text(call, "SnapshotId"));
 	struct resource *edited;
 
@@ -412,9 +414,8 @@ static int restore_snapshot(struct call *call)
 	edited = store_edit(call->tx, r->id);
 	recycle_bin_leave(call->tx, edited);
 	call->out = snapshot_view(call, edited);
-	json_object_del(call->out, "StorageTier"); /* the answer has less than a Snapshot */
-	json_object_del(call->out, "KmsKeyId");
-	json_object_del(call->out, "Tags");
+	for (size_t i = 0; i < MC_ARRAY_SIZE(beyond); i++)
+		json_object_del(call->out, beyond[i]);
 	return 0;
 }
 
