@@ -176,13 +176,27 @@ static bool is_behind(const struct load *l, const struct view *view, const struc
 	return false;
 }
 
+/* By the layer that it has now: merges give it another one. */
+static int open_other(struct storage *storage, struct snapshot *s, struct view *ret, mc_err **err)
+{
+	char was[MC_ID_LEN];
+	int r;
+
+	do {
+		mc_err_clear(err);
+		memcpy(was, s->layer.id, sizeof(was));
+		r = view_open(storage, s->layer.id, ret, err);
+	} while (r < 0 && graph_snapshot_find(storage->graph, s->id, s, NULL) == 0 && strcmp(was, s->layer.id) != 0);
+	return r;
+}
+
 /* What the other one takes of the load. */
-static int take_other(struct storage *storage, struct load *l, const struct others *o, size_t i, uint64_t *ret, mc_err **err)
+static int take_other(struct storage *storage, struct load *l, struct others *o, size_t i, uint64_t *ret, mc_err **err)
 {
 	auto_view view = {.n = 0};
 
 	*ret = 0;
-	if (view_open(storage, o->rows[i].layer.id, &view, err) < 0)
+	if (open_other(storage, &o->rows[i], &view, err) < 0)
 		return -1;
 	return is_behind(l, &view, o, i) ? 0 : take_shown(l, &view, o->rows[i].whole, ret, err);
 }
@@ -267,12 +281,42 @@ static int reckon_held(struct storage *storage, struct load *l, struct remainder
 	return r;
 }
 
+/* Its layer, and that one's parent, as they are now: merges give both other ids. */
+static int look_up(struct storage *storage, struct snapshot *s, mc_err **err)
+{
+	struct snapshot row;
+	int r = graph_snapshot_find(storage->graph, s->id, &row, err);
+
+	if (r < 0)
+		return -1;
+	if (r == 0 && !row.overlay[0])
+		s->layer = row.layer;
+	return graph_layer_find(storage->graph, s->layer.id, &s->layer, err) < 0 ? -1 : 0;
+}
+
+static int reckon_now(struct storage *storage, struct snapshot *s, struct load *l, struct remainder *ret, mc_err **err)
+{
+	struct layer was;
+	int r;
+
+	l->snapshot = s;
+	do {
+		mc_err_clear(err);
+		if (look_up(storage, s, err) < 0)
+			return -1;
+		was = s->layer;
+		r = reckon_held(storage, l, ret, err);
+	} while (r < 0 && look_up(storage, s, NULL) == 0 && (strcmp(was.id, s->layer.id) != 0 || strcmp(was.parent, s->layer.parent) != 0));
+	return r;
+}
+
 int remainder_left(struct storage *storage, const struct snapshot *gone, struct remainder *ret, mc_err **err)
 {
-	auto_load l = {.snapshot = gone};
 	auto_remainder found = {.n = 0};
+	struct snapshot s = *gone;
+	auto_load l = {.n = 0};
 
-	if (reckon_held(storage, &l, &found, err) < 0)
+	if (reckon_now(storage, &s, &l, &found, err) < 0)
 		return -1;
 	*ret = found;
 	found = (struct remainder){.n = 0};
@@ -281,10 +325,10 @@ int remainder_left(struct storage *storage, const struct snapshot *gone, struct 
 
 int remainder_settle(struct storage *storage, struct snapshot *snapshot, mc_err **err)
 {
-	const struct snapshot s = *snapshot;
-	auto_load l = {.snapshot = &s};
+	struct snapshot s = *snapshot;
+	auto_load l = {.n = 0};
 
-	if (reckon_held(storage, &l, NULL, err) < 0)
+	if (reckon_now(storage, &s, &l, NULL, err) < 0)
 		return -1;
 	snapshot->bytes = (int64_t)((l.clusters - l.below) * VIEW_CLUSTER);
 	snapshot->inherited = (int64_t)(l.below * VIEW_CLUSTER);
