@@ -10,7 +10,7 @@ import sqlite3
 
 import pytest
 
-from cloud import BOOT_S, SHORT_S, run, wait_until
+from cloud import BOOT_S, OTHER_REGION, SHORT_S, run, wait_until
 
 D = decimal.Decimal
 CPU_GROUPS = pathlib.Path("/sys/fs/cgroup/cpu/machine")
@@ -58,25 +58,45 @@ def upload(cloud, blocks, **more):
     return snapshot
 
 
-def test_a_deleted_snapshots_remainder_is_the_next_ones(cloud):
-    """What the next one still shows of it is billed to that from the very moment that the deleted one's record ends."""
+def billed(cloud, snapshot):
+    """The blocks that are open for it, and since when; (0, None): it costs nothing."""
+    with sqlite3.connect(cloud.home / "api" / "minicloud.db") as db:
+        rows = db.execute("SELECT l.quantity, o.label FROM usage_open o JOIN usage_line l ON l.id = o.line WHERE o.resource = ?", (snapshot,)).fetchall()
+    ((quantity, since),) = rows or ((0, None),)
+    return quantity / BLOCK, since
+
+
+def delete_billed(cloud, snapshot):
+    """The moment at which its last record ends."""
+    cloud.client().delete_snapshot(SnapshotId=snapshot)
+    wait_until("nothing runs for the deleted one", lambda: billed(cloud, snapshot)[1] is None, SHORT_S)
+    with sqlite3.connect(cloud.home / "api" / "minicloud.db") as db:
+        return db.execute("SELECT MAX(r.label + r.ns) FROM usage_record r JOIN usage_line l ON l.id = r.line WHERE l.resource = ?", (snapshot,)).fetchone()[0]
+
+
+def test_a_deleted_snapshots_blocks_are_the_next_ones(cloud):
+    """What others still show of it is billed to them from the very moment that its own record ends: each block once, first to the
+    oldest of two branches. A copy costs nothing as long as there is what it was copied from, and everything in another region."""
+    ec2 = cloud.client()
     first = upload(cloud, {0: 1, 1: 1, 2: 1, 3: 1})
-    second = upload(cloud, {3: 2}, ParentSnapshotId=first)
-
-    def rows(sql, *values):
-        with sqlite3.connect(cloud.home / "api" / "minicloud.db") as db:
-            return db.execute(sql, values).fetchall()
-
-    def now_billed(snapshot):
-        return rows("SELECT l.quantity, o.label FROM usage_open o JOIN usage_line l ON l.id = o.line WHERE o.resource = ?", snapshot)
-    ((before, _),) = now_billed(second)
-    cloud.client().delete_snapshot(SnapshotId=first)
-    wait_until("nothing runs for the deleted one", lambda: not now_billed(first), SHORT_S)
-    ((after, since),) = now_billed(second)
-    assert after == before + 3 * BLOCK, "its fourth block was overwritten"
-    ((ended,),) = rows("SELECT MAX(r.label + r.ns) FROM usage_record r JOIN usage_line l ON l.id = r.line WHERE l.resource = ?", first)
-    assert since == ended
-    cloud.client().delete_snapshot(SnapshotId=second)
+    older = upload(cloud, {3: 2}, ParentSnapshotId=first)
+    newer = upload(cloud, {2: 3}, ParentSnapshotId=first)
+    assert [billed(cloud, s)[0] for s in (first, older, newer)] == [4, 1, 1]
+    ended = delete_billed(cloud, first)
+    assert billed(cloud, older) == (1 + 3, ended), "the fourth was overwritten"
+    assert billed(cloud, newer) == (1 + 1, ended), "the fourth"
+    copy = ec2.copy_snapshot(SourceSnapshotId=older, SourceRegion=ec2.meta.region_name)["SnapshotId"]
+    far = cloud.client(region=OTHER_REGION)
+    away = far.copy_snapshot(SourceSnapshotId=older, SourceRegion=ec2.meta.region_name)["SnapshotId"]
+    for client, snapshot in ((ec2, copy), (far, away)):
+        wait_until("it is copied", lambda c=client, s=snapshot: c.describe_snapshots(SnapshotIds=[s])["Snapshots"][0]["State"] == "completed", SHORT_S)
+    assert billed(cloud, copy) == (0, None) and billed(cloud, away)[0] == 4
+    ended = delete_billed(cloud, older)
+    assert billed(cloud, newer) == (2 + 2, ended) and billed(cloud, copy) == (2, ended), "the first two; the third, and its fourth"
+    ended = delete_billed(cloud, newer)
+    assert billed(cloud, copy) == (4, ended)
+    assert delete_billed(cloud, copy) and billed(cloud, away)[0] == 4
+    far.delete_snapshot(SnapshotId=away)
 
 
 def look(cloud):

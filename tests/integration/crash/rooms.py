@@ -147,6 +147,15 @@ def misbilled(database, living=()):
     return wrong
 
 
+def borne(api_database, storaged_database):
+    """What each snapshot bears, by storaged's records, and by the usage that api has open; one that bears nothing is not metered."""
+    with contextlib.closing(sqlite3.connect(f"file:{storaged_database}?mode=ro", uri=True)) as db:
+        stored = dict(db.execute("SELECT id, bytes + inherited FROM snapshots WHERE overlay IS NULL AND bytes + inherited > 0"))
+    with contextlib.closing(sqlite3.connect(f"file:{api_database}?mode=ro", uri=True)) as db:
+        metered = dict(db.execute("SELECT o.resource, l.quantity FROM usage_open o JOIN usage_line l ON l.id = o.line WHERE o.meter = 'snapshot'"))
+    return stored, metered
+
+
 def files(*directories):
     """Every file's path, without logs, and without what libvirtd keeps while it runs: one that is killed
     while it tidies up after a guest leaves that guest's pid file there, which it takes over by its name, and an

@@ -310,6 +310,20 @@ class VolumeLife:
                 self.ask(self.ec2.delete_snapshot, ("InvalidSnapshot.NotFound",), SnapshotId=snapshot)
         self.step("delete", act, lambda: self.merged(1) and not set(gone) & set(self.snapshots()))
         self.sums = {last: self.sums[last]}
+        self.billed_once()
+
+    def billed_once(self):
+        """What deleted ones left is borne by those that live, in storaged's records and in api's meters alike, and as the files say."""
+        found = []
+
+        def agree():
+            found[:] = rooms.borne(self.cloud.home / "api/minicloud.db", self.cloud.home / "storaged/storaged.db")
+            return found[0] == found[1]
+        try:
+            soon("what snapshots bear is metered", agree)
+        except AssertionError as e:
+            raise AssertionError(f"{e}: {found}") from None
+        self.cloud.check_store()
 
     def make_long(self, known):
         """Until its chain is pulled into the volume itself."""

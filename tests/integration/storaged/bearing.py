@@ -1,7 +1,10 @@
 """Who bears which of the stored blocks, reckoned anew from the files and the order of the snapshots alone."""
 
+import contextlib
 import os
+import sqlite3
 import struct
+import time
 
 CLUSTER = 64 << 10
 OFFSET = 0x00fffffffffffe00
@@ -59,3 +62,22 @@ def borne(snapshots, free=frozenset()):
         result[name] = len(blocks - taken.setdefault(owner, set())) * CLUSTER
         taken[owner] |= blocks
     return result
+
+
+def merging(storaged):
+    """In the middle of a merge data are in two files, and headers name either."""
+    with contextlib.closing(sqlite3.connect(storaged.home / "storaged" / "storaged.db")) as records:
+        return records.execute("SELECT count(*) FROM merges").fetchone()[0] > 0
+
+
+def between_merges(storaged, ask, free=frozenset(), patience=60):
+    """(What storaged says, what the files say), {id: bytes} each. ask(): that, and [(id, owner, path)] as for borne()."""
+    end = time.monotonic() + patience
+    while True:
+        found, before = None, (ask(), sorted(storaged.files))
+        with contextlib.suppress(FileNotFoundError):
+            found = None if merging(storaged) else borne(before[0][1], free)
+        if found is not None and not merging(storaged) and (ask(), sorted(storaged.files)) == before:
+            return before[0][0], found
+        assert time.monotonic() < end, "it is merged all the time"
+        time.sleep(0.01)

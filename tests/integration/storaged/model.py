@@ -449,28 +449,17 @@ class Property:
                 time.sleep(0.01)
 
     def layers(self):
-        """What each snapshot bears by storaged, its owner and file, in the order in which they were taken; the files that are there."""
+        """What each snapshot bears by storaged; their owners and files, in the order in which they were taken."""
         rows = {s["id"]: s for s in self.storaged.call("GET", "snapshots")[1]["snapshots"] if s["state"] == "available"}
         store = self.storaged.home / "store"
         return ({self.snap(n): rows[self.snap(n)]["bytes"] for n in self.snapshots},
-                [(self.snap(n), s.owner, str(store / (rows[self.snap(n)]["layer"] + ".qcow2"))) for n, s in self.snapshots.items()],
-                sorted(self.storaged.files))
+                [(self.snap(n), s.owner, str(store / (rows[self.snap(n)]["layer"] + ".qcow2"))) for n, s in self.snapshots.items()])
 
     def check_bearing(self):
-        """Each stored block that a snapshot shows is borne once by each owner, by the snapshot that was taken first. What is being
-        merged away meanwhile is looked at again."""
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            before = self.layers()
-            try:
-                found = bearing.borne(before[1])
-            except FileNotFoundError:
-                found = None
-            if found is not None and self.layers() == before:
-                break
-            assert time.monotonic() < end, "the files change all the time"
-            time.sleep(0.01)
-        assert before[0] == found, {k: (before[0][k], v) for k, v in found.items() if before[0][k] != v}
+        """Each stored block that a snapshot shows is borne once by each owner, by the snapshot that was taken first. Between two merges:
+        what storaged says does not change by them."""
+        said, found = bearing.between_merges(self.storaged, self.layers)
+        assert said == found, {k: (said[k], v) for k, v in found.items() if said[k] != v}
 
     def step(self):
         while True:

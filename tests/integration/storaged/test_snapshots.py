@@ -266,12 +266,15 @@ def taken(storaged, n, **body):
 
 
 def borne(storaged, *taken_in_order, free=frozenset()):
-    """What these bear, which is what the files say; each a number, or one and its owner."""
-    rows = {s["id"]: s for s in storaged.call("GET", "snapshots")[1]["snapshots"]}
-    order = [(snap(n), rows[snap(n)].get("owner", ""), str(storaged.home / "store" / (rows[snap(n)]["layer"] + ".qcow2"))) for n in taken_in_order]
-    found = bearing.borne(order, free)
-    assert found == {name: rows[name]["bytes"] for name, _, _ in order}
-    return [found[name] / MIB for name, _, _ in order]
+    """What these bear in MiB, which is what the files say."""
+    def ask():
+        rows = {s["id"]: s for s in storaged.call("GET", "snapshots")[1]["snapshots"]}
+        mine = [rows[snap(n)] for n in taken_in_order]
+        return ({s["id"]: s["bytes"] for s in mine},
+                [(s["id"], s.get("owner", ""), str(storaged.home / "store" / (s["layer"] + ".qcow2"))) for s in mine])
+    said, found = bearing.between_merges(storaged, ask, free)
+    assert said == found
+    return [found[snap(n)] / MIB for n in taken_in_order]
 
 
 def test_what_a_deleted_one_leaves_is_borne_by_the_next(storaged):
