@@ -184,6 +184,7 @@ static int print_comparison(const struct cli *cli, const json_t *doc)
 	table_free(table);
 	if (cli->output == CLI_TABLE)
 		printf("\ndifference %s\n", mc_json_str(doc, "difference", ""));
+	bill_clock(doc, cli->output == CLI_TABLE ? stdout : stderr);
 	return CLI_OK;
 }
 

@@ -49,7 +49,7 @@ static int note(struct api *api, const char *id, const char *list, const json_t 
 	return store_commit(tx, err);
 }
 
-static json_t *facts_of(const struct resource *budget, const struct budget_spend *s, const json_t *what)
+static json_t *facts_of(const struct api *api, const struct resource *budget, const struct budget_spend *s, const json_t *what)
 {
 	const json_t *limit = mc_json_obj(budget->doc, "BudgetLimit");
 	char actual[MONEY_TEXT], forecast[MONEY_TEXT];
@@ -62,6 +62,8 @@ static json_t *facts_of(const struct resource *budget, const struct budget_spend
 			  mc_json_str(limit, "Unit", ""), "ActualSpend", actual, "Notification", what);
 	if (s->has_forecast)
 		json_object_set_new(facts, "ForecastedSpend", json_string(forecast));
+	if (api->config.time_scale > 1)
+		json_object_set_new(facts, "MetersRunTimesAsFastAsTime", json_integer(api->config.time_scale));
 	return facts;
 }
 
@@ -99,7 +101,7 @@ static int look_at_notification(struct api *api, const struct resource *budget, 
 		return 0;
 	if (!passed)
 		return note(api, budget->id, "notifications", entry, "alarm", NULL, NULL, err);
-	facts = facts_of(budget, s, n);
+	facts = facts_of(api, budget, s, n);
 	if (!tell_all(api, budget, mc_json_arr(entry, "Subscribers"), facts))
 		return 0;
 	mc_log(MC_LOG_INFO, AREA, "threshold passed", "budget", mc_json_str(budget->doc, "BudgetName", ""), "period", s->period, NULL);
@@ -119,7 +121,7 @@ static int look_at_action(struct api *api, const struct resource *budget, const 
 
 	if (!passed || strcmp(mc_json_str(entry, "fired", ""), s->period) == 0)
 		return 0;
-	facts = facts_of(budget, s, entry);
+	facts = facts_of(api, budget, s, entry);
 	tell_all(api, budget, mc_json_arr(entry, "Subscribers"), facts);
 	if (!manual && budget_act(api, budget->account, mc_json_obj(entry, "Definition"), &wrong) < 0) {
 		mc_log(MC_LOG_ERROR, AREA, "an action failed", "reason", mc_err_msg(wrong), NULL);

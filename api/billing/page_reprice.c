@@ -100,8 +100,10 @@ static int compare(struct call *call, struct bill *b, struct prices *other)
 		r = bill_explain(b, &q, add, no_part, &would, &call->err);
 		b->rating.prices = own;
 	}
-	if (r == 0)
+	if (r == 0) {
 		call->out = comparison_view(&was, &would);
+		page_bill_clock(b, call->out);
+	}
 	sums_free(&was.sums);
 	sums_free(&would.sums);
 	return r;

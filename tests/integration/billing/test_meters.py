@@ -11,6 +11,7 @@ import pytest
 
 from cloud import wait_until
 from firefox import Firefox
+from lone_api import ACCOUNT
 
 INSTANCES = [f"i-{n:017x}" for n in range(3)]
 
@@ -83,7 +84,13 @@ def test_in_firefox(api):
 def test_time_scale_is_seen_everywhere(api):
     """Last: labels stay ahead of the clock for good."""
     api.stop()
-    api.configure(time_scale=3600)
+    mail, sendmail = api.own / "mail", api.own / "sendmail-fast"
+    mail.mkdir(exist_ok=True)
+    mail.chmod(0o777)
+    sendmail.write_text(f'#!/bin/sh\ncat > {mail}/part && mv {mail}/part {mail}/fast\n', encoding="ascii")
+    sendmail.chmod(0o755)
+    api.own.chmod(0o755)
+    api.configure(time_scale=3600, budget_interval=1, sendmail=sendmail)
     api.start()
     bill = api.json("bill")
     assert bill["time_scale"] == 3600
@@ -91,6 +98,14 @@ def test_time_scale_is_seen_everywhere(api):
     assert said in api.minicloud("bill", "--output", "table").stdout
     assert said in api.minicloud("bill", "--output", "csv").stderr, "a file's rows are left as they are"
     assert said in api.minicloud("describe-instances", "--output", "table").stderr, "beside the costs"
+    assert said in api.minicloud("bill", "--explain", "--output", "table").stdout
+    assert said in api.minicloud("billing", "reprice", "--month", bill["month"], "--dry-run", "--output", "table").stdout
+    api.client("budgets").create_budget(
+        AccountId=ACCOUNT, Budget={"BudgetName": "fast", "BudgetLimit": {"Amount": "0.0001", "Unit": "USD"}, "TimeUnit": "MONTHLY", "BudgetType": "COST"},
+        NotificationsWithSubscribers=[{"Notification": {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80.0},
+                                       "Subscribers": [{"SubscriptionType": "EMAIL", "Address": "ops@example.com"}]}])
+    wait_until("a budget tells by mail", (mail / "fast").exists, 60)
+    assert '"MetersRunTimesAsFastAsTime": 3600' in (mail / "fast").read_text(encoding="utf-8")
     page = api.own / "invoice.html"
     api.minicloud("bill", "invoice", page)
     assert said in page.read_text(encoding="utf-8")
