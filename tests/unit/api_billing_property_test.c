@@ -401,8 +401,21 @@ static void change_tags(struct resource *r)
 		json_object_set_new(r->tags, draw(2) ? "team" : "env", json_string(draw(2) ? "a" : "b"));
 }
 
+/* What a snapshot that is deleted leaves is borne by several others, in the same transaction. */
+static void leave_to_others(struct world *w, struct store_tx *tx, const char *id)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct resource *heir = w->things[i].kind == KIND_SNAPSHOT && strcmp(w->things[i].id, id) != 0 && draw(2)
+						? store_edit(tx, w->things[i].id) : NULL;
+		json_int_t bytes = heir ? json_integer_value(json_object_get(heir->spec, "stored_bytes")) : 0;
+
+		if (heir)
+			json_object_set_new(heir->spec, "stored_bytes", json_integer(bytes + (json_int_t)(1 + draw(1 << 10)) * (1 << 16)));
+	}
+}
+
 /* True where there was something to change. */
-static bool change_one(struct store_tx *tx, const char *id)
+static bool change_one(struct world *w, struct store_tx *tx, const char *id)
 {
 	struct resource *r = store_edit(tx, id);
 
@@ -411,7 +424,11 @@ static bool change_one(struct store_tx *tx, const char *id)
 	switch (draw(12)) {
 	case 0: change_tags(r); break;
 	case 1: case 2: case 3: change_attribute(r); break;
-	case 4: store_delete(tx, id); break;
+	case 4:
+		if (r->kind == KIND_SNAPSHOT)
+			leave_to_others(w, tx, id);
+		store_delete(tx, id);
+		break;
 	default: change_state(r); break;
 	}
 	return true;
@@ -451,7 +468,7 @@ static void act_change(struct world *w)
 	if (made)
 		make(w, tx);
 	for (uint64_t n = draw(4); n > 0 && w->n > 0; n--)
-		wrote |= change_one(tx, w->things[draw(w->n)].id);
+		wrote |= change_one(w, tx, w->things[draw(w->n)].id);
 	if (draw(10) == 0) {
 		store_end(tx);
 		return;
