@@ -66,9 +66,9 @@ int graph_snapshot_prepared(struct graph *graph, const char *volume, struct snap
 static int insert(struct graph *graph, const struct snapshot *s, const char *overlay, mc_err **err)
 {
 	return mc_db_run(graph->db, NULL, NULL, err,
-			 "INSERT INTO snapshots (id, volume, size_gib, bytes, layer, overlay, created, owner, seq)"
-			 " VALUES (?1,?2,?3,?4,?5,?6,?7,?8, CASE WHEN ?6 IS NULL THEN " NEXT_SEQ " ELSE 0 END)",
-			 "ssiissis", s->id, s->volume, s->size_gib, s->bytes, s->layer.id, overlay, mc_clock_wall(), s->owner);
+			 "INSERT INTO snapshots (id, volume, size_gib, bytes, layer, overlay, created, owner, inherited, seq)"
+			 " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9, CASE WHEN ?6 IS NULL THEN " NEXT_SEQ " ELSE 0 END)",
+			 "ssiissisi", s->id, s->volume, s->size_gib, s->bytes, s->layer.id, overlay, mc_clock_wall(), s->owner, s->inherited);
 }
 
 static int prepare_steps(struct graph *graph, void *arg, mc_err **err)

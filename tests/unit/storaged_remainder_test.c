@@ -1,0 +1,282 @@
+/* Which snapshot bears which blocks: layers written down by hand, as tables of qcow2 without data. A layer is a text, a
+ * character for each of its first clusters: '.' none of its own, 'D' data, 'C' compressed data, 'Z' zeros. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "storaged/remainder.h"
+#include "storaged/view.h"
+#include "tests/unit/scratch_directory.h"
+
+#define GIB (1LL << 30)
+#define L1 (3 * VIEW_CLUSTER) /* behind the header, and what would be the reference counts */
+#define L2(table) ((uint64_t)(4 + (table)) * VIEW_CLUSTER)
+#define FAR 8192 /* a cluster of the second table */
+
+struct fixture {
+	struct scratch_directory dir;
+	struct storage storage;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = mc_alloc(sizeof(*f));
+	mc_autofree char *path = NULL;
+
+	f->dir = scratch_directory_make();
+	path = mc_strf("%s/db", f->dir.path);
+	f->storage.graph = graph_open(path, NULL);
+	f->storage.store.dir_fd = open(f->dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*state = f;
+	return f->storage.graph ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	graph_close(f->storage.graph);
+	close(f->storage.store.dir_fd);
+	scratch_directory_remove(&f->dir);
+	free(f);
+	return 0;
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+static void put(uint8_t *at, uint64_t value, int bytes)
+{
+	for (int i = 0; i < bytes; i++)
+		at[i] = (uint8_t)(value >> (8 * (bytes - 1 - i)));
+}
+
+static uint64_t entry_of(char kind, uint64_t cluster)
+{
+	switch (kind) {
+	case 'D': return 1ULL << 63 | (cluster + 16) * VIEW_CLUSTER;
+	case 'C': return 1ULL << 62 | ((cluster + 16) * VIEW_CLUSTER + 1); /* an odd place is no sign of zeros */
+	case 'Z': return 1;
+	default: return 0;
+	}
+}
+
+static void write_file(const struct fixture *f, const char *layer, int64_t bytes, const char *clusters, char far)
+{
+	mc_autofree char *name = store_name(layer);
+	mc_autofree uint8_t *file = mc_alloc(L2(2));
+	mc_auto_fd int fd = openat(f->storage.store.dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	put(file, 0x514649fb, 4);
+	put(file + 4, 3, 4);
+	put(file + 20, 16, 4); /* bits of a cluster */
+	put(file + 24, (uint64_t)bytes, 8);
+	put(file + 36, (uint64_t)((bytes + GIB / 2 - 1) / (GIB / 2)), 4);
+	put(file + 40, L1, 8);
+	put(file + 48, VIEW_CLUSTER, 8);
+	put(file + 100, 104, 4);
+	if (*clusters)
+		put(file + L1, 1ULL << 63 | L2(0), 8);
+	if (far != '.')
+		put(file + L1 + 8, 1ULL << 63 | L2(1), 8);
+	for (size_t c = 0; clusters[c]; c++)
+		put(file + L2(0) + c * 8, entry_of(clusters[c], c), 8);
+	put(file + L2(1), entry_of(far, FAR), 8);
+	assert_int_equal(write(fd, file, L2(2)), L2(2));
+}
+
+/* --- rows ----------------------------------------------------------------- */
+
+static struct layer layer(char name, char parent, int64_t bytes)
+{
+	struct layer l = {.virtual_bytes = bytes};
+
+	snprintf(l.id, sizeof(l.id), "lay-0000000000000000%c", name);
+	if (parent)
+		snprintf(l.parent, sizeof(l.parent), "lay-0000000000000000%c", parent);
+	return l;
+}
+
+static struct snapshot snapshot(char name, const char *owner)
+{
+	struct snapshot s = {.size_gib = 1};
+
+	snprintf(s.id, sizeof(s.id), "snap-0000000000000000%c", name);
+	snprintf(s.owner, sizeof(s.owner), "%s", owner);
+	return s;
+}
+
+/* A snapshot of this name with a layer of the same: what it bears, in clusters. */
+static int64_t add(struct fixture *f, char name, char parent, const char *owner, const char *clusters, char far)
+{
+	struct snapshot s = snapshot(name, owner);
+
+	s.layer = layer(name, parent, far == '.' ? GIB / 2 : GIB);
+	assert_int_equal(graph_layer_begin(f->storage.graph, &s.layer, NULL), 0);
+	write_file(f, s.layer.id, s.layer.virtual_bytes, clusters, far);
+	assert_int_equal(remainder_settle(&f->storage, &s, NULL), 0);
+	assert_int_equal(graph_snapshot_add(f->storage.graph, &s, NULL), 0);
+	return (s.bytes + s.inherited) / VIEW_CLUSTER;
+}
+
+/* Another one of a layer. */
+static int64_t copy(struct fixture *f, char name, char of, const char *owner, bool whole)
+{
+	struct snapshot s = snapshot(name, owner);
+
+	s.whole = whole;
+	s.layer = layer(of, 0, 0);
+	assert_int_equal(graph_layer_find(f->storage.graph, s.layer.id, &s.layer, NULL), 0);
+	assert_int_equal(remainder_settle(&f->storage, &s, NULL), 0);
+	assert_int_equal(graph_snapshot_share(f->storage.graph, &s, NULL), 0);
+	return (s.bytes + s.inherited) / VIEW_CLUSTER;
+}
+
+static struct snapshot find(struct fixture *f, char name)
+{
+	struct snapshot s = snapshot(name, "");
+
+	assert_int_equal(graph_snapshot_find(f->storage.graph, s.id, &s, NULL), 0);
+	return s;
+}
+
+/* By the records, which reckoning anew must agree with. */
+static int64_t borne(struct fixture *f, char name)
+{
+	struct snapshot s = find(f, name), now = s;
+
+	assert_int_equal(remainder_settle(&f->storage, &now, NULL), 0);
+	assert_int_equal(now.bytes + now.inherited, s.bytes + s.inherited);
+	return (s.bytes + s.inherited) / VIEW_CLUSTER;
+}
+
+/* "B2 C1": who inherits how many clusters. */
+static void removes(struct fixture *f, char name, const char *wanted)
+{
+	auto_remainder m = {.n = 0};
+	struct snapshot s = find(f, name);
+	struct layer gone;
+	char got[100] = "";
+
+	assert_int_equal(remainder_left(&f->storage, &s, &m, NULL), 0);
+	for (size_t i = 0, len = 0; i < m.n; i++)
+		len += (size_t)snprintf(got + len, sizeof(got) - len, "%s%c%lld", i ? " " : "", m.heirs[i].id[strlen(m.heirs[i].id) - 1],
+					(long long)m.heirs[i].bytes / VIEW_CLUSTER);
+	assert_string_equal(got, wanted);
+	assert_in_range(graph_snapshot_remove(f->storage.graph, s.id, m.heirs, m.n, &gone, NULL), 0, 1);
+}
+
+/* --- tests ---------------------------------------------------------------- */
+
+static void test_one_after_the_other(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(add(f, 'A', 0, "", "DDDDCC", 'D'), 7);
+	assert_int_equal(add(f, 'B', 'A', "", "..DZ", 'Z'), 1);
+	assert_int_equal(add(f, 'C', 'B', "", "D.", '.'), 1);
+	removes(f, 'B', "C1");
+	removes(f, 'A', "C3"); /* 1, 4 and 5: the last is half as long */
+	assert_int_equal(borne(f, 'C'), 5);
+	removes(f, 'C', "");
+}
+
+static void test_branches(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, 'A', 0, "", "DDDD", '.');
+	assert_int_equal(add(f, 'B', 'A', "", "..ZD", '.'), 1);
+	assert_int_equal(add(f, 'C', 'A', "", ".D", '.'), 1);
+	assert_int_equal(add(f, 'D', 'C', "", "Z...D", '.'), 1);
+	removes(f, 'A', "B2 C2"); /* of 2 and 3 the second branch; its own child has nothing that it has not */
+	assert_int_equal(borne(f, 'B'), 3);
+	assert_int_equal(borne(f, 'C'), 3);
+	removes(f, 'C', "D3"); /* C's, and the two of A's */
+	removes(f, 'B', "");   /* D shows zeros at 0, and C's at 1 */
+	assert_int_equal(borne(f, 'D'), 4);
+}
+
+static void test_nobody_bears_it_until_somebody_does(void **state)
+{
+	struct fixture *f = *state;
+	struct layer top = layer('V', 'A', GIB / 2);
+
+	add(f, 'A', 0, "", "DDD", '.');
+	assert_int_equal(graph_layer_begin(f->storage.graph, &top, NULL), 0); /* a volume's: its layer stays */
+	removes(f, 'A', "");
+	assert_int_equal(add(f, 'B', 'A', "", "D", '.'), 1 + 2);
+	assert_int_equal(add(f, 'C', 'A', "", ".D", '.'), 1 + 1);
+	removes(f, 'B', "C1");
+	assert_int_equal(borne(f, 'C'), 3);
+}
+
+static void test_owners(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(add(f, 'A', 0, "1/x", "DDD", '.'), 3);
+	assert_int_equal(copy(f, 'K', 'A', "1/x", false), 0);
+	assert_int_equal(copy(f, 'O', 'A', "2/x", false), 3);
+	assert_int_equal(add(f, 'B', 'A', "2/x", "D", '.'), 1);
+	assert_int_equal(add(f, 'C', 'A', "1/x", "D", '.'), 1);
+	removes(f, 'A', "K3");
+	removes(f, 'O', "B2");
+	removes(f, 'K', "C2");
+	assert_int_equal(add(f, 'E', 'A', "", "", '.'), 1); /* everybody's: both others have written to the first */
+}
+
+static void test_images(void **state)
+{
+	struct fixture *f = *state;
+	struct image i = {.id = "ami-0123456789abcdef0", .source = "/x", .sha256 = "00", .layer = layer('I', 0, GIB / 2)};
+	struct layer gone;
+
+	assert_int_equal(graph_layer_begin(f->storage.graph, &i.layer, NULL), 0);
+	write_file(f, i.layer.id, GIB / 2, "DDDD", '.');
+	assert_int_equal(graph_image_add(f->storage.graph, &i, NULL), 0);
+	assert_int_equal(add(f, 'A', 'I', "", "D", '.'), 1);
+	assert_int_equal(copy(f, 'K', 'I', "", true), 4);
+	assert_int_equal(copy(f, 'L', 'I', "", true), 0);
+	assert_int_equal(graph_image_remove(f->storage.graph, i.id, &gone, NULL), 1);
+	assert_int_equal(borne(f, 'A'), 1);
+	removes(f, 'K', "L4");
+	removes(f, 'L', "");
+	assert_int_equal(add(f, 'B', 'I', "", ".D", '.'), 1);
+}
+
+static void test_what_cannot_be_read(void **state)
+{
+	struct fixture *f = *state;
+	auto_remainder m = {.n = 0};
+	struct snapshot s;
+
+	add(f, 'A', 0, "", "DDDD", '.');
+	add(f, 'B', 'A', "", "D", '.');
+	assert_int_equal(unlinkat(f->storage.store.dir_fd, "lay-0000000000000000B.qcow2", 0), 0);
+	s = find(f, 'A');
+	assert_int_equal(remainder_left(&f->storage, &s, &m, NULL), -1);
+	assert_int_equal(m.n, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_one_after_the_other, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_branches, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_nobody_bears_it_until_somebody_does, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_images, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_cannot_be_read, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
