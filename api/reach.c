@@ -188,6 +188,12 @@ static bool enter_by_table(struct walk *w, struct place *at, const struct resour
 	return follow(w, at, &r, h);
 }
 
+static bool explain_no_gateway(struct walk *w, const char *vpc)
+{
+	reach_explain(&w->steps, "BAD_STATE_ATTACHMENT", "Vpc", store_get(w->tx, vpc), NULL);
+	return reach_explain_text(&w->steps, "MissingComponent", "internet-gateway");
+}
+
 /* From the internet: the gateway knows the public addresses of its VPC. */
 static bool enter(struct walk *w, struct place *at, struct reach_header *h)
 {
@@ -195,10 +201,10 @@ static bool enter(struct walk *w, struct place *at, struct reach_header *h)
 	mc_autofree char *text = reach_ip_text(h->dst);
 
 	if (!eni || !igw) {
-		reach_explain(&w->steps, eni ? "BAD_STATE_ATTACHMENT" : "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS", eni ? "Vpc" : NULL,
-			      eni ? store_get(w->tx, eni->parent) : NULL, NULL);
 		if (eni)
-			reach_explain_text(&w->steps, "MissingComponent", "internet-gateway");
+			explain_no_gateway(w, eni->parent);
+		else
+			reach_explain(&w->steps, "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS", NULL, NULL, NULL);
 		return reach_explain_text(&w->steps, "Address", text);
 	}
 	reach_step(&w->steps, igw, h);
@@ -436,6 +442,15 @@ static void answer(struct walk *w, const struct place *from, const struct resour
 		is_there(w, &at, to, true);
 }
 
+/* From the internet to an interface that has no public address: what keeps it from having one is named as well. */
+static bool explain_no_address(struct walk *w, const struct resource *eni)
+{
+	check_alive(w, eni);
+	if (!gateway_of(w, eni->parent))
+		explain_no_gateway(w, eni->parent);
+	return reach_explain(&w->steps, "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS", "NetworkInterface", eni, NULL);
+}
+
 /* Judge with this source address. */
 static void analyse(struct store_tx *tx, const struct reach_question *q, uint32_t source_ip, struct reach_answer *ret)
 {
@@ -448,7 +463,7 @@ static void analyse(struct store_tx *tx, const struct reach_question *q, uint32_
 	reach_steps_init(&w.steps);
 	ret->source_ip = h.src;
 	if (!from && wanted && !h.dst)
-		arrived = reach_explain(&w.steps, "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS", "NetworkInterface", wanted, NULL);
+		arrived = explain_no_address(&w, wanted);
 	else
 		arrived = go(&w, &at, &h);
 	/* Without a resource whoever has the address is meant. */

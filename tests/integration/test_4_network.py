@@ -75,6 +75,25 @@ def test_group_as_source(ec2, pair, served, group):
     assert can_connect(served.public_ip, PORT) is None
 
 
+def why(cloud, *words):
+    """The exit status and the words of `minicloud why`."""
+    done = cloud.minicloud("why", *words, check=False)
+    return done.returncode, done.stdout
+
+
+def test_why(cloud, ec2, pair, served, group):
+    """In plain words, and as the packets say."""
+    member = pair[1]
+    status, text = why(cloud, member.id, f"{served.id}:{PORT}")
+    assert status == 1 and not fetches(member, served.private_ip)
+    assert text.startswith("No: ") and group in text and "Remedy: " in text
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp(UserIdGroupPairs=[{"GroupId": group}])])
+    status, text = why(cloud, member.id, f"{served.private_ip}:{PORT}")
+    assert status == 0 and fetches(member, served.private_ip) and text.startswith("Yes: ")
+    assert why(cloud, "internet", f"{served.id}:{PORT}")[0] == 1 and can_connect(served.public_ip, PORT) is None
+    assert why(cloud, "internet", f"{served.public_ip}:22")[0] == 0 and can_connect(served.public_ip, 22) is not None
+
+
 def test_egress(ec2, pair, served, group):
     """Without its egress rule a guest reaches nobody, yet still its metadata, and answers who may come in."""
     other = pair[1]

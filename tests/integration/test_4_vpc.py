@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import socket
 import sqlite3
 import time
 
@@ -113,6 +114,77 @@ def test_gateway_in_use_stays(ec2, place, guest):
     assert reaches(guest)
     code, _, message = error_of(ec2.detach_internet_gateway, InternetGatewayId=place.igw, VpcId=place.vpc)
     assert code == "DependencyViolation" and "mapped public address" in message
+
+
+# --- why not?
+
+def why(place, *words):
+    """Whether `minicloud why` says yes, and all that it says."""
+    done = place.cloud.minicloud("why", *words, check=False)
+    assert done.stdout.startswith({0: "Yes: ", 1: "No: "}[done.returncode]), done.stdout + done.stderr
+    return done.returncode == 0, done.stdout
+
+
+def permission(port):
+    return [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+
+
+@contextlib.contextmanager
+def no_rule(place):
+    place.ec2.revoke_security_group_ingress(GroupId=place.group, IpPermissions=permission(22))
+    yield place.group + r".* no inbound rule .*TCP port 22 from .*\n(.*\n)+ *Remedy: minicloud authorize-security-group-ingress"
+    place.ec2.authorize_security_group_ingress(GroupId=place.group, IpPermissions=permission(22))
+
+
+@contextlib.contextmanager
+def acl_entry(place, egress, low, high):
+    (acl,) = place.ec2.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [place.subnet]}])["NetworkAcls"]
+    which = {"NetworkAclId": acl["NetworkAclId"], "RuleNumber": 50, "Egress": egress}
+    place.ec2.create_network_acl_entry(**which, Protocol="6", RuleAction="deny", CidrBlock="0.0.0.0/0", PortRange={"From": low, "To": high})
+    yield rf"{'The answers do not come back. ' if egress else ''}The network ACL {acl['NetworkAclId']} .* rule 50 denies it"
+    place.ec2.delete_network_acl_entry(**which)
+
+
+@contextlib.contextmanager
+def no_route(place):
+    place.route(False)
+    yield rf"The answers do not come back. The route table {place.table} .* has no route to "
+    place.route(True)
+
+
+@contextlib.contextmanager
+def bad_route(place):
+    eni = place.ec2.create_network_interface(SubnetId=place.subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    place.ec2.replace_route(RouteTableId=place.table, DestinationCidrBlock="0.0.0.0/0", NetworkInterfaceId=eni)
+    yield rf"The route to 0.0.0.0/0 in the route table {place.table} is a black hole: {eni} "
+    place.ec2.replace_route(RouteTableId=place.table, DestinationCidrBlock="0.0.0.0/0", GatewayId=place.igw)
+    place.ec2.delete_network_interface(NetworkInterfaceId=eni)
+
+
+FAULTS = {"group": no_rule, "acl": lambda place: acl_entry(place, False, 22, 22), "answers": lambda place: acl_entry(place, True, 1024, 65535),
+          "route": no_route, "black-hole": bad_route}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_why_not(place, guest, fault):
+    """What is in the way is named in plain words, and nothing passes; without it something does."""
+    with FAULTS[fault](place) as words:
+        yes, said = why(place, "internet", f"{guest.id}:22")
+        assert not yes and re.search(words, said), said
+        assert can_connect(guest.public_ip, 22, timeout=0.5) is None
+    assert why(place, "internet", f"{guest.public_ip}:22")[0] and reaches(guest)
+
+
+def test_why_does_nobody_answer(place, guest):
+    """The cloud lets it pass and the guest refuses it: that is said as well."""
+    place.ec2.authorize_security_group_ingress(GroupId=place.group, IpPermissions=permission(81))
+    try:
+        yes, said = why(place, "internet", f"{guest.id}:81")
+        assert yes and "nobody listening there" in said
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((guest.public_ip, 81), timeout=SHORT_S)
+    finally:
+        place.ec2.revoke_security_group_ingress(GroupId=place.group, IpPermissions=permission(81))
 
 
 def test_further_block(cloud, ec2, place, guest):
@@ -435,6 +507,9 @@ def test_interfaces_and_addresses_over_a_stop(cloud, ec2, place, guest):
     assert {a["PrivateIpAddress"]: a["PublicIp"] for a in ec2.describe_addresses(
         AllocationIds=[m["AllocationId"] for m in elastic.values()])["Addresses"]} == {
             address: made["PublicIp"] for address, made in elastic.items()}
+    yes, said = why(place, "internet", f"{guest.id}:22")
+    assert not yes and f"{guest.id} is stopped" in said and f"Remedy: minicloud start-instances --instance-ids {guest.id}" in said
+    assert can_connect(elastic[guest.private_ip]["PublicIp"], 22, timeout=0.5) is None
     eni = ec2.create_network_interface(SubnetId=place.subnet, Groups=[place.group])["NetworkInterface"]
     attachment = ec2.attach_network_interface(NetworkInterfaceId=eni["NetworkInterfaceId"], InstanceId=guest.id, DeviceIndex=1)
     ec2.modify_network_interface_attribute(NetworkInterfaceId=eni["NetworkInterfaceId"], Attachment={
@@ -455,6 +530,33 @@ def test_interfaces_and_addresses_over_a_stop(cloud, ec2, place, guest):
         assert can_connect(made["PublicIp"], 22, timeout=1) is None
         ec2.release_address(AllocationId=made["AllocationId"])
     assert "PublicIpAddress" not in guest.described, "with two interfaces none is lent again"
+
+
+def test_why_without_a_way_out(ec2, place, guest):
+    """No public address, and then no internet gateway either; with both it is reached."""
+    own = guest.described["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    address = ec2.allocate_address(Domain="vpc")
+
+    def led():
+        return ec2.associate_address(AllocationId=address["AllocationId"], NetworkInterfaceId=own)["AssociationId"]
+
+    def passes():
+        yes, said = why(place, "internet", f"{guest.id}:22")
+        assert yes == (can_connect(address["PublicIp"], 22, timeout=SHORT_S if yes else 0.5) is not None)
+        return said
+    association = led()
+    assert passes().startswith("Yes")
+    ec2.disassociate_address(AssociationId=association)
+    said = passes()
+    assert f"{own} has no public address" in said and "Remedy: minicloud allocate-address" in said
+    ec2.detach_internet_gateway(InternetGatewayId=place.igw, VpcId=place.vpc)
+    said = passes()
+    assert f"{place.vpc} has no internet gateway" in said and "Remedy: minicloud create-internet-gateway" in said
+    ec2.attach_internet_gateway(InternetGatewayId=place.igw, VpcId=place.vpc)
+    association = led()
+    assert passes().startswith("Yes")
+    ec2.disassociate_address(AssociationId=association)
+    ec2.release_address(AllocationId=address["AllocationId"])
 
 
 def test_end(cloud, ec2, place, guest):

@@ -281,6 +281,8 @@ static const struct row {
 	{ "nothing routed", { { 0 } }, "lone", "web", 22, "NO_ROUTE_TO_DESTINATION" },
 	{ "in from outside", { { 0 } }, "", "web", 22, "" },
 	{ "in from outside, no address", { { 0 } }, "", "app", 22, "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS" },
+	{ "in from outside, no gateway", { { 0 } }, "", "lone", 22, "BAD_STATE_ATTACHMENT,IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS" },
+	{ "in from outside, off", { { "@stop", "app" } }, "", "app", 22, "BAD_STATE,IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS" },
 	{ "out with an address", { { 0 } }, "web", "8.8.8.8", 443, "" },
 	{ "out without", { { 0 } }, "app", "8.8.8.8", 443, "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS" },
 	{ "out by the NAT gateway", { { 0 } }, "db", "8.8.8.8", 443, "" },
