@@ -13,7 +13,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
-from cloud import DAEMONS, REGION, ROOT, SHORT_S, run, wait_until
+from cloud import DAEMONS, REGION, ROOT, SHORT_S, can_connect, run, wait_until
 from terminal import Terminal
 
 MINICLOUD = ROOT / "build" / "minicloud"
@@ -231,6 +231,69 @@ def test_doctor_of_a_healthy_cloud(cloud, pair):  # pylint: disable=unused-argum
     assert {("hypervisor", "kvm"), ("api", "clock"), ("storaged", "disk-space")} <= set(found)
     shown = run(MINICLOUD, "doctor", "--output", "table", env=cloud.environment(AWS_ENDPOINT_URL=cloud.endpoint)).stdout
     assert "0 errors" in shown and "\x1b" not in shown
+
+
+DOCKER = """table ip filter {
+    chain FORWARD { type filter hook forward priority 0; policy drop; jump DOCKER-USER
+    }
+    chain DOCKER-USER { return
+    }
+}"""
+
+
+@contextlib.contextmanager
+def another_firewall(*_):
+    run("nft", DOCKER)
+    yield "DOCKER-USER"
+    run("nft", "delete", "table", "ip", "filter")
+
+
+@contextlib.contextmanager
+def forwarding_off(*_):
+    gateway = next(link["ifname"] for link in json.loads(run("ip", "-j", "link").stdout) if link["ifname"].startswith("mi"))
+    run("sysctl", "-q", "-w", f"net.ipv4.conf.{gateway}.forwarding=0")
+    yield f"{gateway}.forwarding=1"
+    run("sysctl", "-q", "-w", f"net.ipv4.conf.{gateway}.forwarding=1")
+
+
+@contextlib.contextmanager
+def clashing_route(*_):
+    run("ip", "route", "add", "203.0.113.128/25", "dev", "lo")
+    yield "public_pool"
+    run("ip", "route", "del", "203.0.113.128/25", "dev", "lo")
+
+
+@contextlib.contextmanager
+def full_bridge(cloud, guest):
+    """Almost as many ports as a bridge can have."""
+    bridge = "mb" + guest["SubnetId"].split("-")[1][:13]
+    inside = ["nsenter", f"--net={cloud.run}/netns/{guest['VpcId']}", "ip"]
+    run(*inside, "-batch", "-", input="".join(f"tuntap add dev full{n} mode tap\nlink set full{n} group 77 master {bridge}\n" for n in range(920)))
+    yield "subnet"
+    run(*inside, "link", "del", "group", "77")
+
+
+@pytest.mark.parametrize("what,trouble", [("foreign-firewall", another_firewall), ("forwarding", forwarding_off),
+                                          ("pool-clash", clashing_route), ("bridge-ports", full_bridge)])
+def test_doctor_finds_and_explains(cloud, pair, what, trouble):
+    """What others did to the host, with what to do about it, until it is undone."""
+    with trouble(cloud, pair[0].described) as remedy:
+        done = run(MINICLOUD, "doctor", "--output", "json", env=cloud.environment(), check=False)
+        (found,) = [f for f in json.loads(done.stdout)["Findings"] if (f["daemon"], f["what"]) == ("netd", what)]
+        assert found["severity"] in ("error", "warning") and remedy in found["remedy"], found
+        assert done.returncode == (found["severity"] == "error")
+    assert doctor(cloud, 0)["netd", what]["severity"] == "ok"
+
+
+def test_doctor_tells_of_flushed_rules(cloud, pair):
+    """They are restored before anybody asks, and that they were is told."""
+    guest = pair[0]
+    namespace = f"--net={cloud.run}/netns/{guest.described['VpcId']}"
+    for flush, name in ((["nft", "flush", "ruleset"], "of the host were"),
+                        (["nsenter", namespace, "nft", "flush", "ruleset"], guest.described["VpcId"])):
+        run(*flush)
+        wait_until("it is told", lambda n=name: n in doctor(cloud, 0)["netd", "nft-rules"]["text"], SHORT_S)
+        assert can_connect(guest.public_ip, 22) is not None and can_connect(guest.public_ip, 23, timeout=0.5) is None
 
 
 def test_doctor_of_a_cloud_that_lacks_daemons(cloud):
