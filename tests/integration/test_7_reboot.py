@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from cloud import Cloud, Guest, run, send_datagrams, wait_until
+from cloud import BOOT_S, SHORT_S, Cloud, Guest, run, send_datagrams, wait_until
 
 NAMESPACES = ["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc",
               "--kill-child", "bash", "-c", 'ip link set lo up; exec "$@"', "host"]
@@ -27,6 +27,50 @@ def shown(guest):
     return [d["InstanceId"], d["PrivateIpAddress"], d["PublicIpAddress"], d["LaunchTime"].isoformat()], counted["internet_in"]
 
 
+def launch_with_two(cloud, ec2):
+    """An instance with two interfaces at its launch, the second in a group that lets nothing in; an elastic address for each."""
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    closed = ec2.create_security_group(GroupName="second", Description="of the second interface")["GroupId"]
+    answer = ec2.run_instances(ImageId=cloud.tiny_image(), InstanceType="t3.nano", KeyName="k", MinCount=1, MaxCount=1, NetworkInterfaces=[
+        {"DeviceIndex": 0, "SubnetId": subnet}, {"DeviceIndex": 1, "SubnetId": subnet, "Groups": [closed]}])
+    instance = answer["Instances"][0]
+    cloud.wait_state(instance["InstanceId"], "running")
+    for interface in instance["NetworkInterfaces"]:
+        ec2.associate_address(AllocationId=ec2.allocate_address()["AllocationId"], NetworkInterfaceId=interface["NetworkInterfaceId"])
+    return instance["InstanceId"]
+
+
+def interfaces_of(guest):
+    """As EC2 shows them, by device index."""
+    return {i["Attachment"]["DeviceIndex"]: i for i in guest.described["NetworkInterfaces"]}
+
+
+def expect_pings(guest, address, passed):
+    """Of some echo requests to the address, and then one to the guest's first that surely comes, the guest gets so many."""
+    before = guest.count_pings_in()
+    for to, count in ((address, 3), (guest.public_ip, 1)):
+        run("ping", "-q", "-c", count, "-i", "0.2", "-W", "0.2", to, check=False)
+    wait_until("they have come", lambda: guest.count_pings_in() >= before + 1 + passed, SHORT_S)
+    assert guest.count_pings_in() == before + 1 + passed
+
+
+def two_interfaces_work(guest, ec2):
+    """The guest sees both, each with its address from the network; packets pass from each, and to each as its own group says."""
+    shown = interfaces_of(guest)
+    for interface in shown.values():
+        name = guest.ssh(f"grep -l {interface['MacAddress']} /sys/class/net/*/address | cut -d / -f 5").strip()
+        address = interface["PrivateIpAddress"]
+        wait_until(f"{name} has {address}", lambda n=name, a=address: f"inet {a}/" in guest.ssh(f"ip addr show dev {n}"), SHORT_S)
+        gateway = guest.ssh("ip route show default").split()[2]
+        assert guest.ssh(f"ping -c 1 -W 5 -I {name} {gateway}", check=False).returncode == 0
+    second = shown[1]["Association"]["PublicIp"]
+    everywhere = {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "CidrIp": "0.0.0.0/0"}
+    ec2.authorize_security_group_ingress(GroupName="default", **everywhere)
+    expect_pings(guest, second, 0)
+    ec2.authorize_security_group_ingress(GroupName="second", **everywhere)
+    expect_pings(guest, second, 3)
+
+
 def first_life(cloud):
     """Ends without a word to the daemons: the namespace is killed with all that is in it."""
     cloud.start()
@@ -36,13 +80,22 @@ def first_life(cloud):
     for protocol, port in (("tcp", 22), ("udp", 9)):
         ec2.authorize_security_group_ingress(GroupName="default", IpProtocol=protocol, FromPort=port, ToPort=port,
                                              CidrIp="0.0.0.0/0")
-    answer = ec2.run_instances(ImageId=cloud.tiny_image(), InstanceType="t3.nano", KeyName="k", MinCount=1, MaxCount=1)
-    guest = Guest(cloud, answer["Instances"][0]["InstanceId"], key)
-    cloud.wait_state(guest.id, "running")
+    guest = Guest(cloud, launch_with_two(cloud, ec2), key)
     guest.wait_ready()
+    two_interfaces_work(guest, ec2)
     guest.ssh("echo kept > mark; sync")
     send_datagrams(guest.public_ip, 9, 300, 1400)  # more than all else that goes in
     print(json.dumps(shown(guest)))
+
+
+def detached_while_it_boots(cloud, guest):
+    """It is on its way out until the guest has let go of it, which takes as long as its kernel needs to come up."""
+    ec2, second, vpc = cloud.client(), interfaces_of(guest)[1], guest.described["VpcId"]
+    ec2.detach_network_interface(AttachmentId=second["Attachment"]["AttachmentId"])
+    wait_until("the guest has let go", lambda: 1 not in interfaces_of(guest), BOOT_S)
+    assert second["NetworkInterfaceId"] not in cloud.plugged(vpc)
+    guest.wait_ready()
+    assert second["MacAddress"] not in guest.ssh("cat /sys/class/net/*/address")
 
 
 def second_life(cloud):
@@ -52,6 +105,7 @@ def second_life(cloud):
     guest = Guest(cloud, instance, cloud.own / "key")
     wait_until("the domain runs again", lambda: cloud.socket_call(
         "hypervisor", "GET", f"/v1/instances/{instance}")[1].get("state") == "running", 60)
+    detached_while_it_boots(cloud, guest)
     guest.wait_ready()
     assert guest.ssh("cat mark").strip() == "kept"
     print(json.dumps(shown(guest)))
