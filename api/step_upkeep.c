@@ -12,7 +12,7 @@
 #include "common/json.h"
 
 #define WATCH (MC_SECOND)          /* a merge under way */
-#define LATER (60 * MC_SECOND)     /* after one that came to nothing */
+#define LATER (10 * MC_SECOND)     /* after one that came to nothing */
 #define NOW_AND_THEN (600 * MC_SECOND)
 
 static int settle(struct api *api, const char *volume, bool done, int64_t *ret_delay, mc_err **err)
