@@ -111,11 +111,20 @@ static json_t *ask(FILE *monitor, const char *question)
 	return dprintf(fileno(monitor), "%s\n", question) > 0 ? hear(monitor, "return") : NULL;
 }
 
-/* {blocks, nodes, graph}; NULL where QEMU does not answer. */
+/* Has QEMU nothing to do but run the guest? libvirtd sees to the files of a job itself; and while a pull has come to its end, unacknowledged,
+ * QEMU 7.2 dies of query-named-block-nodes. */
+static bool is_idle(FILE *monitor)
+{
+	mc_auto_json json_t *ready = ask(monitor, "{\"execute\": \"qmp_capabilities\"}");
+	mc_auto_json json_t *jobs = ready ? ask(monitor, "{\"execute\": \"query-jobs\"}") : NULL;
+
+	return json_is_array(jobs) && json_array_size(jobs) == 0;
+}
+
+/* {blocks, nodes, graph}; NULL where QEMU does not answer, or is at work. */
 static json_t *ask_all(const char *path)
 {
 	static const struct { const char *name, *question; } rows[] = {
-		{ NULL, "{\"execute\": \"qmp_capabilities\"}" },
 		{ "blocks", "{\"execute\": \"query-block\"}" },
 		{ "nodes", "{\"execute\": \"query-named-block-nodes\", \"arguments\": {\"flat\": true}}" },
 		{ "graph", "{\"execute\": \"x-debug-query-block-graph\"}" },
@@ -123,14 +132,15 @@ static json_t *ask_all(const char *path)
 	FILE *monitor = monitor_open(path);
 	mc_auto_json json_t *greeting = monitor ? hear(monitor, "QMP") : NULL;
 	mc_auto_json json_t *answers = json_object();
+	bool idle = greeting && is_idle(monitor);
 	size_t i = 0;
 
-	while (greeting && i < MC_ARRAY_SIZE(rows)) {
+	while (idle && i < MC_ARRAY_SIZE(rows)) {
 		json_t *answer = ask(monitor, rows[i].question);
 
 		if (!answer)
 			break;
-		json_object_set_new(answers, rows[i].name ? rows[i].name : "", answer);
+		json_object_set_new(answers, rows[i].name, answer);
 		i++;
 	}
 	if (monitor)
@@ -148,7 +158,7 @@ static void mend(const char *id, const char *note, const char *xml, const char *
 	size_t n = 0;
 
 	if (!answers) {
-		mc_log(MC_LOG_WARNING, AREA, "QEMU does not say what it has", "instance", id, NULL);
+		mc_log(MC_LOG_WARNING, AREA, "QEMU does not say what it has, or has jobs", "instance", id, NULL);
 		return;
 	}
 	mended = status_mend(xml, answers, &n, &err);

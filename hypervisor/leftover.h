@@ -21,4 +21,8 @@ int leftover_depth(virDomainPtr domain, const char *volume);
 /* Have QEMU close a file that libvirt believes to be in a chain; one that is in use stays open. */
 void leftover_close(virDomainPtr domain, const char *path);
 
+/* Have QEMU stop a guest that it has stopped already, which writes what it keeps in memory of its disks; libvirt would
+ * not ask it. False: it has not. */
+bool leftover_stop(virDomainPtr domain);
+
 #endif

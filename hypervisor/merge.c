@@ -111,13 +111,22 @@ void merge_stop(virDomainPtr domain, const char *target)
 }
 
 /* A pull changes the header before the tables of what it moved have left the QEMU's memory; a guest that is
- * stopped has written everything. */
+ * stopped, even if it is stopped already, has written everything. Where the QEMU is no more it has not: what the chain of a domain that is
+ * off is like says nothing of an end. */
 static int flush(const struct merging *m, mc_err **err)
 {
 	int state, reason;
 
-	if (m->commit || virDomainGetState(m->domain, &state, &reason, 0) < 0 || state != VIR_DOMAIN_RUNNING)
+	if (virDomainGetState(m->domain, &state, &reason, 0) < 0)
+		return work_failed(m->w, err, "look at");
+	if (state != VIR_DOMAIN_RUNNING && state != VIR_DOMAIN_PAUSED) {
+		mc_err_set(err, 0, "%s is off", m->w->id);
+		return MC_IPC_CONFLICT;
+	}
+	if (m->commit)
 		return MC_IPC_OK;
+	if (state == VIR_DOMAIN_PAUSED)
+		return leftover_stop(m->domain) ? MC_IPC_OK : work_failed(m->w, err, "flush");
 	if (virDomainSuspend(m->domain) < 0)
 		return work_failed(m->w, err, "flush");
 	return virDomainResume(m->domain) < 0 ? work_failed(m->w, err, "resume after the flush of") : MC_IPC_OK;
@@ -150,10 +159,10 @@ static int answer_ended(struct merging *m, json_t **ret, mc_err **err)
 	int outcome = load(m, err); /* it may have ended since we looked */
 	bool done = outcome == MC_IPC_OK && (is_done(m) || is_done_in_qemu(m));
 
-	if (done) {
-		close_files(m);
+	if (done)
 		outcome = flush(m, err);
-	}
+	if (done && outcome == MC_IPC_OK)
+		close_files(m);
 	if (outcome == MC_IPC_OK)
 		*ret = json_pack("{s:s}", "state", done ? "done" : "idle");
 	return outcome;

@@ -511,6 +511,51 @@ def use_the_disk(node, instance, chain):
     assert node.call("POST", f"{disk}/grow", {"bytes": 2 << 20})["path"] == str(top)
 
 
+def test_libvirtd_dies_at_the_end_of_a_pull(node, ejecting, judge):
+    """It has not acknowledged it: QEMU 7.2 dies then when it is asked for all its nodes."""
+    instance, pid = ejecting
+    chain = [node.store / "second.qcow2"]
+    for name in ("overlay", "top"):
+        chain.append(qcow2(node, name, chain[-1]))
+        node.call("POST", instance.url + "/snapshot", {"disks": [{"volume": instance.second, "path": str(chain[-1])}]})
+    passed, states = dies_once(judge, "qmp:job-dismiss"), []
+    pull = {"action": "start", "kind": "pull", "base": str(chain[0]), "top": str(chain[-1])}
+
+    def is_done():
+        try:
+            states.append(node.call("POST", f"{instance.url}/disks/{instance.second}/merge", pull)["state"])
+        except Failure as e:
+            assert e.status == 503, e
+            return False
+        return states[-1] == "done"
+    node.wait_for(is_done)
+    assert "dead" in passed and instance.get().get("pid") == pid
+    assert opened(pid) & {path.name for path in chain} == {chain[0].name, chain[-1].name}
+
+
+def test_a_pull_is_not_done_where_the_qemu_died(node, ejecting, judge):
+    """The header of the top says so already, but what was moved was still in QEMU's memory."""
+    instance, pid = ejecting
+    chain = [node.store / "second.qcow2"]
+    for name in ("overlay", "top"):
+        chain.append(qcow2(node, name, chain[-1]))
+        node.call("POST", instance.url + "/snapshot", {"disks": [{"volume": instance.second, "path": str(chain[-1])}]})
+    passed = []
+
+    def decide(point, _):
+        """libvirt has begun to close the files between; somebody asks all the while."""
+        if point.place == "qmp:blockdev-del" and "qmp:block-stream" in passed:
+            kill_and_wait(pid)
+        passed.append(point.place)
+
+    judge.decide = decide
+    pull = {"action": "start", "kind": "pull", "base": str(chain[0]), "top": str(chain[-1])}
+    with pytest.raises(Failure) as failure:
+        node.wait_for(lambda: node.call("POST", f"{instance.url}/disks/{instance.second}/merge", pull)["state"] != "running")
+    assert failure.value.status == 409, failure.value
+    assert "qmp:blockdev-del" in passed
+
+
 def test_a_file_that_stands_on_others_is_no_leftover(node, ejecting):
     """What cannot be attached is refused, not to be tried again; and nobody talks of a libvirtd that died."""
     instance, _ = ejecting
