@@ -195,7 +195,9 @@ static int reprice(struct cli *cli, const char *month, const char *file, bool dr
 	mc_auto_json json_t *body = json_pack("{s:s, s:b, s:O*}", "month", month, "dry_run", dry_run, "prices", prices);
 	mc_auto_json json_t *doc = NULL;
 
-	if ((file && !prices) || transport_post(cli, "/v1/bill/reprice", body, &doc, &err) < 0)
+	if (cli->endpoint)
+		mc_err_set(&err, 0, "bills are rated anew by root on the cloud's own host, over its socket: unset AWS_ENDPOINT_URL, and leave out --endpoint-url");
+	if (cli->endpoint || (file && !prices) || transport_post(cli, "/v1/bill/reprice", body, &doc, &err) < 0)
 		return cli_failed(err);
 	return wants_document(cli) ? output_print(cli, NULL, doc) : print_comparison(cli, doc);
 }

@@ -104,6 +104,8 @@ def test_reprice_shows_what_another_list_would_have_billed(api):
     path.write_text(json.dumps(dearer), encoding="utf-8")
     refused = api.minicloud("billing", "reprice", "--month", "2025-03", "--prices", path, "--dry-run", check=False)
     assert refused.returncode != 0 and "prices[0].list[0].price is malformed" in refused.stderr
+    refused = api.minicloud("billing", "reprice", "--month", "2025-03", "--dry-run", check=False, AWS_ENDPOINT_URL=api.endpoint)
+    assert refused.returncode != 0 and "on the cloud's own host" in refused.stderr
 
 
 PLAN = {"region": "ap-northeast-2", "month": "2026-11",
