@@ -99,6 +99,15 @@ class Trial:
             self.snapshots.pop(n, None)
         self.files(3)
 
+    def delete_branches(self):
+        """Of two branches: what the last common one leaves is borne by either, as --check finds."""
+        self.insist("PUT", f"volumes/{vol(2)}", {"size_gib": 1, "snapshot": snap(2)})
+        self.insist("PUT", f"snapshots/{snap(60)}", {"volume": vol(2)})
+        self.volumes[2] = self.snapshots[60] = self.snapshots[2]
+        for n in (2, 1, 3):
+            self.insist("DELETE", f"snapshots/{snap(n)}")
+            self.snapshots.pop(n, None)
+
     def delete_volume(self):
         self.insist("DELETE", f"volumes/{vol(1)}")
         self.volumes.pop(1, None)
@@ -169,7 +178,7 @@ class Trial:
         self.files(0)
 
 
-ACTIONS = [(Trial.snapshot, 4), (Trial.snapshot_open, 4), (Trial.delete, 4), (Trial.delete_volume, 2), (Trial.pull, 10),
+ACTIONS = [(Trial.snapshot, 4), (Trial.snapshot_open, 4), (Trial.delete, 4), (Trial.delete_branches, 4), (Trial.delete_volume, 2), (Trial.pull, 10),
            (Trial.modify, 2), (Trial.share, 2), (Trial.restore, 4), (Trial.copy, 4)]
 
 
