@@ -113,13 +113,10 @@ static int fill(struct load *l, mc_err **err)
 			continue;
 		table = mc_alloc(sizeof(*table));
 		table->at = t;
-		if (view_table(&l->view, t, table->layer, err) < 0)
+		if (view_table(&l->view, t, l->to, table->layer, err) < 0)
 			return -1;
-		for (size_t c = 0; c < VIEW_TABLE; c++) {
-			if (table->layer[c] >= l->to)
-				table->layer[c] = -1;
+		for (size_t c = 0; c < VIEW_TABLE; c++)
 			found += table->layer[c] >= 0;
-		}
 		l->clusters += found;
 		if (!found)
 			continue;
@@ -155,7 +152,7 @@ static int take_shown(struct load *l, const struct view *view, bool whole, uint6
 	for (int i = 0; i < view->n; i++)
 		as[i] = (int8_t)view_find(&l->view, view->layers[i].layer.id);
 	for (size_t i = 0; i < l->n && *ret < l->clusters; i++) {
-		if (view_table(view, l->tables[i]->at, shown, err) < 0)
+		if (view_table(view, l->tables[i]->at, view->n, shown, err) < 0)
 			return -1;
 		*ret += take_table(l->tables[i], shown, as, l->image, whole);
 	}

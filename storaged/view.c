@@ -158,12 +158,12 @@ static void settle(const uint8_t *raw, int layer, int8_t at[VIEW_TABLE])
 	}
 }
 
-int view_table(const struct view *view, uint64_t table, int8_t ret[VIEW_TABLE], mc_err **err)
+int view_table(const struct view *view, uint64_t table, int to, int8_t ret[VIEW_TABLE], mc_err **err)
 {
 	mc_autofree uint8_t *raw = mc_alloc(VIEW_TABLE * 8);
 
 	memset(ret, OPEN, VIEW_TABLE);
-	for (int i = 0; i < view->n; i++) {
+	for (int i = 0; i < to && i < view->n; i++) {
 		const struct view_layer *l = &view->layers[i];
 		uint64_t first = table * VIEW_TABLE, end = l->clusters > first ? l->clusters - first : 0;
 

@@ -35,8 +35,9 @@ int view_is_current(struct storage *storage, const struct view *view, bool *ret,
 /* The number of the layer in the view, -1. */
 int view_find(const struct view *view, const char *layer);
 
-/* For each cluster of that table: the layer whose data are seen, -1 for zeros. 0 or -1 and *err. */
-int view_table(const struct view *view, uint64_t table, int8_t ret[VIEW_TABLE], mc_err **err);
+/* For each cluster of that table: which of the layers [0, to) has the data that are seen, -1 for zeros and what lies below those.
+ * 0 or -1 and *err. */
+int view_table(const struct view *view, uint64_t table, int to, int8_t ret[VIEW_TABLE], mc_err **err);
 /* Has one of the layers [0, to) clusters there at all? */
 bool view_any(const struct view *view, uint64_t table, int to);
 
