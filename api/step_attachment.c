@@ -230,8 +230,8 @@ static int attach(struct api *api, const struct resource *inst, const json_t *en
 static int detach(struct api *api, const struct resource *inst, const json_t *entry, int64_t *ret_delay, mc_err **err)
 {
 	mc_auto_json json_t *answer = NULL;
-	int o = backend_call(api, BACKEND_HYPERVISOR, "DELETE", NULL, &answer, err, "/v1/instances/%s/disks/%s", inst->id,
-			     mc_json_str(entry, "id", ""));
+	int o = backend_call(api, BACKEND_HYPERVISOR, "DELETE", NULL, &answer, err, "/v1/instances/%s/disks/%s%s", inst->id,
+			     mc_json_str(entry, "id", ""), mc_json_bool(entry, "force", false) ? "?force=1" : "");
 
 	if (o == MC_IPC_OK && strcmp(mc_json_str(answer, "state", ""), "detached") == 0)
 		return let_go(api, inst, entry, err);

@@ -9,6 +9,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "hypervisor/disk.h"
+#include "hypervisor/eject.h"
 #include "hypervisor/leftover.h"
 #include "hypervisor/merge.h"
 #include "hypervisor/work.h"
@@ -101,14 +102,26 @@ static bool no_slot(const char *message)
 	return strstr(message, "No more available PCI slots") != NULL;
 }
 
+/* One that was taken away by force is in the guest's hands still: the same device once more would be another one. */
+static int check_ejected(const struct work *w, virDomainPtr domain, const json_t *list, mc_err **err)
+{
+	if (disk_is_ejected(list, w->part)) {
+		mc_err_set(err, 0, "%s was taken away from %s by force, which has its device until it is reset", w->part, w->id);
+		return MC_IPC_UNAVAILABLE;
+	}
+	return eject_forget_gone(domain) < 0 ? work_failed(w, err, "look at") : MC_IPC_OK;
+}
+
 static int plug(const struct work *w, virDomainPtr domain, const json_t *list, mc_err **err)
 {
 	struct xml *x;
 	mc_autofree char *xml = NULL;
 	mc_autofree char *alias = disk_alias(w->part);
 	char target[8];
-	int outcome;
+	int outcome = check_ejected(w, domain, list, err);
 
+	if (outcome != MC_IPC_OK)
+		return outcome;
 	if (disk_free_target(list, target) < 0) {
 		mc_err_set(err, 0, "%s has %d disks already", w->id, DISK_MAX);
 		return MC_IPC_NO_CAPACITY;
@@ -193,6 +206,16 @@ static int answer_gone(const struct work *w, json_t **ret)
 	return answer_detached(ret, true);
 }
 
+/* It has been asked and has not let go. */
+static int force(const struct work *w, virDomainPtr domain, json_t **ret)
+{
+	bool done = eject_disk(domain, w->part) == 0;
+
+	if (!done)
+		mc_log(MC_LOG_WARNING, AREA, "disk not taken away yet", "instance", w->id, "volume", w->part, NULL);
+	return answer_detached(ret, done);
+}
+
 static int delete(const struct work *w, json_t **ret, mc_err **err)
 {
 	auto_domain domain = NULL;
@@ -209,12 +232,15 @@ static int delete(const struct work *w, json_t **ret, mc_err **err)
 	if (outcome != MC_IPC_OK)
 		return outcome;
 	after = virDomainIsActive(domain) == 1 ? disks_of(domain) : NULL;
-	return !after || !disk_find(after, w->part) ? answer_gone(w, ret) : answer_detached(ret, false);
+	if (!after || !disk_find(after, w->part))
+		return answer_gone(w, ret);
+	return mc_json_bool(w->doc, "force", false) ? force(w, domain, ret) : answer_detached(ret, false);
 }
 
-int attachment_delete(struct hypervisor *h, const char *id, const char *volume, json_t **ret, mc_err **err)
+int attachment_delete(struct hypervisor *h, const char *id, const char *volume, bool force, json_t **ret, mc_err **err)
 {
-	struct work w = { .h = h, .id = id, .part = volume };
+	mc_auto_json json_t *doc = json_pack("{s:b}", "force", force);
+	struct work w = { .h = h, .id = id, .part = volume, .doc = doc };
 
 	return work_run(&w, delete, ret, err);
 }

@@ -3,6 +3,7 @@
 #define MC_HYPERVISOR_ATTACHMENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "common/error.h"
 #include "hypervisor/hypervisor.h"
@@ -17,8 +18,9 @@ int attachment_limit(struct hypervisor *h, const char *id, const char *volume, c
 		     mc_err **err);
 
 /* Ask the guest to let go. *ret: {state: "detached" or "detaching"}; the event "detached" tells the end
- * of the latter, and asking again is fine. Off or never attached is detached. */
-int attachment_delete(struct hypervisor *h, const char *id, const char *volume, json_t **ret, mc_err **err);
+ * of the latter, and asking again is fine. Off or never attached is detached. force: from a guest that has not let go when
+ * it was asked the disk is taken away (hypervisor/eject.h). */
+int attachment_delete(struct hypervisor *h, const char *id, const char *volume, bool force, json_t **ret, mc_err **err);
 
 /* Show the guest a larger disk. Never smaller: MC_IPC_BAD_REQUEST. */
 int attachment_grow(struct hypervisor *h, const char *id, const char *volume, int64_t bytes, json_t **ret,

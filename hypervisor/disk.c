@@ -229,19 +229,47 @@ static json_t *disk_of(const char *from, const char *end)
 	return json_pack("{s:s, s:s, s:s}", "volume", alias + strlen(ALIAS), "path", path, "target", target);
 }
 
+/* Is the volume among those that the metadata say are ejected? */
+static bool ejected_in(const char *volumes, const char *volume)
+{
+	size_t n = strlen(volume);
+
+	for (const char *at = volumes; at && (at = strstr(at, volume)); at += n)
+		if (at[n] == ' ' || at[n] == '\0')
+			return true;
+	return false;
+}
+
+static char *ejected_volumes(const char *domain_xml)
+{
+	const char *element = strstr(domain_xml, "<" DISK_EJECTED_KEY ":disks "), *end = element ? strchr(element, '>') : NULL;
+
+	return end ? value_after(element, end, " volumes='") : NULL;
+}
+
 json_t *disk_list(const char *domain_xml)
 {
+	mc_autofree char *ejected = ejected_volumes(domain_xml);
 	json_t *list = json_array();
 	const char *from = domain_xml, *end;
 
 	while ((from = strstr(from, "<disk ")) && (end = strstr(from, "</disk>"))) {
 		json_t *disk = disk_of(from, end);
 
+		if (disk && ejected_in(ejected, mc_json_str(disk, "volume", "")))
+			json_object_set_new(disk, "ejected", json_true());
 		if (disk)
 			json_array_append_new(list, disk);
 		from = end;
 	}
 	return list;
+}
+
+void disk_drop_ejected(json_t *list)
+{
+	for (size_t i = json_array_size(list); i-- > 0;)
+		if (mc_json_bool(json_array_get(list, i), "ejected", false))
+			json_array_remove(list, i);
 }
 
 /* Every source of the disk's element, those of what a running merge writes to left out. */
@@ -262,7 +290,8 @@ static json_t *sources_of(const char *from, const char *end)
 	return list;
 }
 
-json_t *disk_chain(const char *domain_xml, const char *volume)
+/* The volume's disk element: *ret_end is where it ends. NULL where there is none. */
+static const char *element_of(const char *domain_xml, const char *volume, const char **ret_end)
 {
 	mc_autofree char *alias = disk_alias(volume);
 	mc_autofree char *mark = mc_strf("<alias name='%s'", alias);
@@ -271,33 +300,66 @@ json_t *disk_chain(const char *domain_xml, const char *volume)
 	while ((from = strstr(from, "<disk ")) && (end = strstr(from, "</disk>"))) {
 		const char *found = strstr(from, mark);
 
-		if (found && found < end)
-			return sources_of(from, end);
+		if (found && found < end) {
+			*ret_end = end;
+			return from;
+		}
 		from = end;
 	}
 	return NULL;
 }
 
-/* The disk that has this value in its member ("volume", "target"), or NULL. */
-static const json_t *disk_with(const json_t *list, const char *member, const char *value)
+json_t *disk_chain(const char *domain_xml, const char *volume)
+{
+	const char *end, *element = element_of(domain_xml, volume, &end);
+
+	return element ? sources_of(element, end) : NULL;
+}
+
+json_t *disk_sources(const char *domain_xml, const char *volume)
+{
+	static const char head[] = " index='";
+	const char *end, *at = element_of(domain_xml, volume, &end);
+	json_t *list = at ? json_array() : NULL;
+
+	while (at && (at = strstr(at, head)) && at < end) {
+		at += strlen(head);
+		json_array_append_new(list, json_integer(strtoll(at, NULL, 10)));
+	}
+	return list;
+}
+
+const json_t *disk_find(const json_t *list, const char *volume)
 {
 	size_t i;
 	json_t *disk;
 
 	json_array_foreach(list, i, disk)
-		if (strcmp(mc_json_str(disk, member, ""), value) == 0)
+		if (strcmp(mc_json_str(disk, "volume", ""), volume) == 0 && !mc_json_bool(disk, "ejected", false))
 			return disk;
 	return NULL;
 }
 
-const json_t *disk_find(const json_t *list, const char *volume)
-{
-	return disk_with(list, "volume", volume);
-}
-
 const json_t *disk_find_target(const json_t *list, const char *target)
 {
-	return disk_with(list, "target", target);
+	size_t i;
+	json_t *disk;
+
+	json_array_foreach(list, i, disk)
+		if (strcmp(mc_json_str(disk, "target", ""), target) == 0)
+			return disk;
+	return NULL;
+}
+
+bool disk_is_ejected(const json_t *list, const char *volume)
+{
+	size_t i;
+	json_t *disk;
+
+	json_array_foreach(list, i, disk)
+		if (strcmp(mc_json_str(disk, "volume", ""), volume) == 0 && mc_json_bool(disk, "ejected", false))
+			return true;
+	return false;
 }
 
 void disk_set_error(json_t *list, const char *target, bool no_space)

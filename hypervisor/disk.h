@@ -29,16 +29,30 @@ void disk_put_source(struct xml *x, const char *path, const char *key);
 /* What libvirt calls the disk of this volume: "ua-vol-…". Allocated. */
 char *disk_alias(const char *volume);
 
-/* The disks of volumes in a domain's XML as libvirt writes it: [{volume, path, target}]. New reference. */
+/* Where a domain's metadata say which disks are ejected (hypervisor/eject.h): <ejected:disks volumes='vol-… vol-…'/>. */
+#define DISK_EJECTED_KEY "ejected"
+#define DISK_EJECTED_NAMESPACE "https://minicloud.dev/ejected/1"
+
+/* The disks of volumes in a domain's XML as libvirt writes it: [{volume, path, target, ejected?: true}]. New reference. */
 json_t *disk_list(const char *domain_xml);
+
+/* Take the ejected ones out of such a list: for their volumes they are not there any more. */
+void disk_drop_ejected(json_t *list);
+
+/* By what numbers libvirt calls the nodes of the volume's disk in QEMU, from its top down ("libvirt-4-format",
+ * "libvirt-4-storage"); NULL where there is no such disk. New reference. */
+json_t *disk_sources(const char *domain_xml, const char *volume);
 
 /* The files of the volume's disk in such an XML, from its top down to its base; NULL where there is no
  * such disk. New reference. */
 json_t *disk_chain(const char *domain_xml, const char *volume);
 
-/* The one of this volume, or at this target, in such a list, or NULL. Borrowed. */
+/* The one of this volume that is not ejected, or any one at this target, in such a list, or NULL. Borrowed. */
 const json_t *disk_find(const json_t *list, const char *volume);
 const json_t *disk_find_target(const json_t *list, const char *target);
+
+/* Is there an ejected one of this volume? */
+bool disk_is_ejected(const json_t *list, const char *volume);
 
 /* Note in such a list that QEMU has met an error with the disk at this target: it found no room, or another. */
 void disk_set_error(json_t *list, const char *target, bool no_space);

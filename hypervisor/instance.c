@@ -82,6 +82,7 @@ static json_t *describe(const struct hypervisor *h, virDomainPtr domain, bool wi
 
 		if (state == STATE_PAUSED && strcmp(reason, STATE_IO_ERROR) == 0)
 			add_disk_errors(domain, disks);
+		disk_drop_ejected(disks);
 		json_object_set_new(doc, "disks", disks);
 		json_object_set_new(doc, "nics", nic_list(xml));
 	}

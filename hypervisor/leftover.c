@@ -1,57 +1,22 @@
 #include "hypervisor/leftover.h"
 
 #include <jansson.h>
-#include <libvirt/libvirt-qemu.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "common/crash.h"
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "hypervisor/disk.h"
+#include "hypervisor/monitor.h"
 
 #define AREA "hypervisor"
 
-/* --- QEMU's monitor ---------------------------------------------------------- */
-
-/* What QEMU returned; NULL: it has refused, or there is no answer. */
-static json_t *returned(int r, const char *answer)
-{
-	mc_auto_json json_t *doc = r == 0 && answer ? json_loads(answer, 0, NULL) : NULL;
-
-	return json_incref(json_object_get(doc, "return"));
-}
-
-static char *question(const char *command, json_t *arguments)
-{
-	mc_auto_json json_t *doc = json_pack("{s:s, s:o*}", "execute", command, "arguments", arguments);
-
-	return json_dumps(doc, JSON_COMPACT);
-}
-
-/* A command that changes nothing. Not query-named-block-nodes: while a pull has come to its end, and
- * libvirt has not yet acknowledged it, QEMU 7.2 dies of that. NULL where it cannot be asked. arguments: stolen; NULL is fine. The parentheses: for
- * the tests that kill these are two different things. */
-static json_t *ask(virDomainPtr domain, const char *command, json_t *arguments)
-{
-	mc_autofree char *text = question(command, arguments);
-	mc_autofree char *answer = NULL;
-	int r = MC_CRASH_BEFORE((virDomainQemuMonitorCommand)(domain, text, &answer, 0));
-
-	return returned(r, answer);
-}
-
 static bool tell(virDomainPtr domain, const char *command, const char *key, const char *value)
 {
-	mc_autofree char *text = question(command, key ? json_pack("{s:s}", key, value) : NULL);
-	mc_autofree char *answer = NULL;
-	int r = virDomainQemuMonitorCommand(domain, text, &answer, 0);
-	mc_auto_json json_t *said = returned(r, answer);
-
-	return said != NULL;
+	return monitor_tell(domain, command, key ? json_pack("{s:s}", key, value) : NULL);
 }
 
 /* --- what is the domain's ---------------------------------------------------- */
@@ -134,7 +99,7 @@ static size_t remove_named(virDomainPtr domain, const char *xml, const json_t *l
 /* Has QEMU such a device? Then the guest is asked to let go of it, if it has not been asked yet. */
 static bool unplug(virDomainPtr domain, const char *alias)
 {
-	mc_auto_json json_t *devices = ask(domain, "qom-list", json_pack("{s:s}", "path", "/machine/peripheral"));
+	mc_auto_json json_t *devices = monitor_ask(domain, "qom-list", json_pack("{s:s}", "path", "/machine/peripheral"));
 	const json_t *one;
 	size_t i;
 
@@ -167,9 +132,9 @@ bool leftover_remove(virDomainPtr domain, const char *alias)
 	if (!xml || (alias && strstr(xml, alias)))
 		return false;
 	unplugged = alias && unplug(domain, alias);
-	graph = ask(domain, "x-debug-query-block-graph", NULL);
+	graph = monitor_ask(domain, "x-debug-query-block-graph", NULL);
 	n = remove_named(domain, xml, mc_json_arr(graph, "nodes"), "name", "blockdev-del", "node-name");
-	objects = ask(domain, "qom-list", json_pack("{s:s}", "path", "/objects"));
+	objects = monitor_ask(domain, "qom-list", json_pack("{s:s}", "path", "/objects"));
 	n += remove_named(domain, xml, objects, "name", "object-del", "id");
 	n += alias && !unplugged && remove_netdev(domain, alias);
 	if (n || unplugged)
@@ -219,7 +184,7 @@ static const json_t *top_of(const json_t *blocks, const char *volume)
 
 int leftover_depth(virDomainPtr domain, const char *volume)
 {
-	mc_auto_json json_t *blocks = ask(domain, "query-block", NULL);
+	mc_auto_json json_t *blocks = monitor_ask(domain, "query-block", NULL);
 
 	return (int)mc_json_int(top_of(blocks, volume), "backing_file_depth", -1);
 }
@@ -236,7 +201,7 @@ static char *plain_path(const char *file)
 
 bool leftover_is_top(virDomainPtr domain, const char *volume, const char *path)
 {
-	mc_auto_json json_t *blocks = ask(domain, "query-block", NULL);
+	mc_auto_json json_t *blocks = monitor_ask(domain, "query-block", NULL);
 	mc_autofree char *file = plain_path(mc_json_str(top_of(blocks, volume), "file", ""));
 
 	return strcmp(file, path) == 0;

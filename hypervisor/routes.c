@@ -56,7 +56,7 @@ static int put_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, m
 
 static int delete_disk(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
 {
-	return attachment_delete(ctx, req->vars[0], req->vars[1], ret, err);
+	return attachment_delete(ctx, req->vars[0], req->vars[1], strcmp(mc_json_str(req->query, "force", ""), "1") == 0, ret, err);
 }
 
 static int merge_layers(void *ctx, const struct mc_ipc_request *req, json_t **ret, mc_err **err)
@@ -197,7 +197,7 @@ const struct mc_ipc_route hypervisor_routes[] = {
 	  .help = "how much of the host's time its processors may take" },
 	{ "PUT", "/v1/instances/{}/disks/{}", DISK, .fields = disk_put_fields, .handler = put_disk,
 	  .help = "plug a disk in, or change its limits" },
-	{ "DELETE", "/v1/instances/{}/disks/{}", DISK, .handler = delete_disk, .help = "ask the guest to let a disk go" },
+	{ "DELETE", "/v1/instances/{}/disks/{}", DISK, .handler = delete_disk, .help = "ask the guest to let a disk go; ?force=1 takes it away where it does not" },
 	{ "POST", "/v1/instances/{}/disks/{}/merge", DISK, .fields = merge_fields, .handler = merge_layers,
 	  .help = "make a disk's chain shorter, look how far it is, or stop it" },
 	{ "POST", "/v1/instances/{}/disks/{}/limits", DISK, .fields = disk_limits_fields, .handler = limit_disk,

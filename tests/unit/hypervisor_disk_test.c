@@ -41,6 +41,33 @@ static void test_list(void **state)
 	assert_null(disk_find(list, "vol-0123456789abcdef3"));
 }
 
+/* As it stands in a live XML where a disk was taken away by force. */
+static void test_ejected(void **state)
+{
+	mc_autofree char *xml = mc_strf("<domain>\n  <metadata>\n    <ejected:disks xmlns:ejected='https://minicloud.dev/ejected/1' "
+					"volumes='vol-0123456789abcdef9 " VOL2 "'/>\n  </metadata>\n%s", live);
+	mc_auto_json json_t *list = disk_list(xml);
+	mc_auto_json json_t *numbers = disk_sources(xml, VOL1);
+	char target[8];
+
+	(void)state;
+	assert_int_equal(json_array_size(list), 2);
+	assert_null(disk_find(list, VOL2));
+	assert_non_null(disk_find(list, VOL1));
+	assert_true(disk_is_ejected(list, VOL2));
+	assert_false(disk_is_ejected(list, VOL1));
+	assert_false(disk_is_ejected(list, "vol-0123456789abcdef9"));
+	assert_non_null(disk_find_target(list, "vdd"));
+	assert_int_equal(disk_free_target(list, target), 0);
+	assert_string_equal(target, "vdb");
+	disk_drop_ejected(list);
+	assert_int_equal(json_array_size(list), 1);
+	assert_int_equal(json_array_size(numbers), 2);
+	assert_int_equal(json_integer_value(json_array_get(numbers, 0)), 4);
+	assert_int_equal(json_integer_value(json_array_get(numbers, 1)), 2);
+	assert_null(disk_sources(xml, "vol-0123456789abcdef9"));
+}
+
 static void test_errors(void **state)
 {
 	mc_auto_json json_t *list = disk_list(live);
@@ -99,7 +126,7 @@ static void test_check(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_list), cmocka_unit_test(test_errors), cmocka_unit_test(test_cut_off), cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_list), cmocka_unit_test(test_ejected), cmocka_unit_test(test_errors), cmocka_unit_test(test_cut_off), cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_check),
 	};
 
