@@ -102,9 +102,9 @@ class Arguments:
     DROPPED = ("-S", "-no-shutdown")
     DROPPED_WITH_VALUE = ("-mon", "-add-fd", "-incoming", "-pidfile")
 
-    def __init__(self, words, volume):
-        """Of a running guest: its words, and the volume it boots from."""
-        self.words, self.volume = words, volume
+    def __init__(self, words, volume, edit=None):
+        """Of a running guest: its words, and the volume it boots from. edit changes the other disks' nodes."""
+        self.words, self.volume, self.edit = words, volume, edit
         image = json.loads(run("qemu-img", "info", "-U", "--output=json", volume).stdout)
         self.base, self.size = image["full-backing-filename"], image["virtual-size"]
 
@@ -130,6 +130,8 @@ class Arguments:
         """The argument's new value; False drops it."""
         if word in self.DROPPED_WITH_VALUE:
             return False
+        if word == "-name":
+            return "bare"  # the hypervisor looks for its QEMUs by that
         if word == "-object" and "secret" in value:
             return False
         if word == "-chardev":
@@ -159,6 +161,8 @@ class Arguments:
         node = json.loads(value)
         if node.get("filename") == self.volume:
             node["filename"] = str(disk)
+        elif self.edit:
+            self.edit(node)
         return json.dumps(node)
 
     @staticmethod

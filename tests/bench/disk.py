@@ -1,22 +1,107 @@
-"""What a guest's disk does, against the same disk at a bare QEMU; how long a snapshot holds up its writes."""
+"""What a guest's disk does, turn by turn against the same disk at a bare QEMU that runs beside it; how long a snapshot holds up
+its writes."""
 
 import concurrent.futures
+import contextlib
+import os
+import pathlib
+import shutil
 import statistics
+import subprocess
+import time
 
 import bare
 from cloud import Guest, ROOT, run, wait_until
 from row import Row
 
+TYPE = "t2.nano"   # of one processor: with two it is chance which of them serves the disk, for as long as a guest runs
 GIB = 64           # io2 of this size may do more than any guest here can ask for
 SPAN = 128 << 20   # is written to before, so that nothing is to be allocated
 SERIAL = "/dev/disk/by-id/virtio-"
-WHAT = [  # what is shown, then the program's arguments
-    ("sequential read, 256 KiB", "read", "seq", 256 << 10, 1024), ("sequential write, 256 KiB", "write", "seq", 256 << 10, 1024),
-    ("random read, 4 KiB", "read", "rand", 4096, 6000), ("random write, 4 KiB", "write", "rand", 4096, 6000)]
-CHAIN = 11         # files; a longer one would be pulled together meanwhile
+WHAT = [  # what is shown, then a turn's line
+    ("sequential read, 256 KiB", "read seq 262144"), ("sequential write, 256 KiB", "write seq 262144"),
+    ("random read, 4 KiB", "read rand 4096"), ("random write, 4 KiB", "write rand 4096")]
+BOOTS = 5          # of both, since guests differ from boot to boot
+PAIRS = 10         # of turns in each
+TURN_S = 0.3
+CHAINS = (2, 4, 8, 11)  # files; a longer one would be pulled together meanwhile
+CHAIN_PAIRS = 20
+AIM = 0.97
 PAUSE_AIM_MS = 100
 PAUSE_SIZES = (1, 10, 100)
 STATE_S = 120
+
+
+def processor_time(pid):
+    """Seconds that all threads of a process, those that have ended too, have had a processor (clock_getcpuclockid(3))."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def pin(pid):
+    """All its threads, and those to come, on the host's last processor: on several it is chance again which of them share one."""
+    for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), {max(os.sched_getaffinity(0))})
+
+
+class Server:
+    """The program that waits in a guest for turns, and the guest's QEMU."""
+
+    def __init__(self, guest, address, volume, pid):
+        self.pid = pid
+        pin(pid)
+        command = f"sudo /tmp/io {SERIAL}{volume.replace('-', '')} serve {SPAN}"
+        self.process = subprocess.Popen([*guest.ssh_words(address), command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        bufsize=1)
+
+    def turn(self, line, seconds=TURN_S):
+        """Operations a second by the guest's clock, and by the processor time that its QEMU took."""
+        before = processor_time(self.pid)
+        self.process.stdin.write(f"{line} {seconds}\n")
+        count, took = self.process.stdout.readline().split()
+        worked = processor_time(self.pid) - before
+        return int(count) / float(took), int(count) / worked
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def pair(ours, theirs, line, number):
+    """A turn each; who begins changes. ((by the clock, by processor time), the same of theirs)"""
+    if number % 2:
+        there = theirs.turn(line)
+        return ours.turn(line), there
+    here = ours.turn(line)
+    return here, theirs.turn(line)
+
+
+class Pairs:
+    """Those of one kind of load."""
+
+    def __init__(self):
+        self.boots = []
+
+    def ratios(self, way):
+        return [[ours[way] / theirs[way] for ours, theirs in boot] for boot in self.boots]
+
+    def row(self, what, way, against):
+        """By the clock (0), or by processor time (1)."""
+        ours, theirs = (statistics.median(p[side][way] for boot in self.boots for p in boot) for side in (0, 1))
+        unit = "operations/s" + (" of work" if way else "")
+        return Row(what, ours, theirs, unit, against, AIM, more_is_better=True, paired=self.ratio(way))
+
+    def ratio(self, way):
+        """The median of all pairs, and its standard error: from boot to boot, or from pair to pair where there was one."""
+        boots = self.ratios(way)
+        samples = [statistics.median(b) for b in boots] if len(boots) > 1 else boots[0]
+        return statistics.median(r for boot in boots for r in boot), 1.25 * statistics.stdev(samples) / len(samples) ** 0.5
+
+    def note(self, what, way):
+        ratios = self.ratios(way)
+        low, _, high = statistics.quantiles([r for boot in ratios for r in boot], n=4)
+        boots = "; by boot " + ", ".join(f"{statistics.median(b):.3f}" for b in ratios) if len(ratios) > 1 else ""
+        return f"{what}{', by processor time' if way else ''}: half of the pairs from {low:.3f} to {high:.3f}{boots}"
 
 
 class Disk:
@@ -28,12 +113,14 @@ class Disk:
         self.ec2.import_key_pair(KeyName="disk", PublicKeyMaterial=public.encode())
         bench.network.metadata.values["meta-data/public-keys/0/openssh-key"] = public.encode()
         self.program = bench.directory / "io"
-        run("gcc", "-std=gnu11", "-O2", "-static", "-o", self.program, ROOT / "tests" / "bench" / "io.c")
-        made = self.ec2.run_instances(ImageId=bench.image, InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="disk",
+        run("gcc", "-std=gnu11", "-O2", "-static", "-s", "-o", self.program, ROOT / "tests" / "bench" / "io.c")
+        made = self.ec2.run_instances(ImageId=bench.image, InstanceType=TYPE, MinCount=1, MaxCount=1, KeyName="disk",
+                                      CreditSpecification={"CpuCredits": "unlimited"},
                                       SecurityGroupIds=[bench.group])["Instances"][0]["InstanceId"]
         self.guest = Guest(self.cloud, made, self.key)
         self.cloud.wait_state(made, "running")
         self.volume = self.attach("/dev/sdf", VolumeType="io2", Iops=32000, Size=GIB)
+        self.copy = self.cloud.home / "bare-disk"  # beside the store: on the same medium
         self.arguments = None
 
     def attach(self, device, **more):
@@ -55,76 +142,111 @@ class Disk:
         text = run("base64", self.program).stdout
         self.guest.ssh("base64 -d > /tmp/io && chmod +x /tmp/io", stdin=text, address=address)
 
-    def io(self, *words, volume=None, address=None):
+    def io(self, *words, volume=None):
         device = SERIAL + (volume or self.volume).replace("-", "")
-        return float(self.guest.ssh(" ".join(["sudo", "/tmp/io", device, *map(str, words)]), address=address, timeout=300))
+        return float(self.guest.ssh(" ".join(["sudo", "/tmp/io", device, *map(str, words)]), timeout=300))
 
-    def figures(self, address=None):
-        """The best of three each: what else the machine does makes them worse, never better."""
-        rounds = [[self.io(way, order, block, count, SPAN, address=address) for _, way, order, block, count in WHAT] for _ in range(3)]
-        return [max(column) for column in zip(*rounds)]
+    def fill(self, volume):
+        wait_until("the guest sees it", lambda: self.guest.ssh(f"test -e {SERIAL}{volume.replace('-', '')}", check=False).returncode == 0,
+                   STATE_S)
+        self.io("write", "seq", 1 << 20, SPAN >> 20, SPAN, volume=volume)
 
     # --- ours and theirs
 
-    def ours(self):
+    def pid(self):
+        return self.cloud.socket_call("hypervisor", "GET", f"/v1/instances/{self.guest.id}")[1]["pid"]
+
+    def start(self):
+        self.ec2.start_instances(InstanceIds=[self.guest.id])
         self.cloud.wait_state(self.guest.id, "running")
-        self.prepare()
-        return self.figures()
 
     def stop(self):
         self.ec2.stop_instances(InstanceIds=[self.guest.id])
         self.cloud.wait_state(self.guest.id, "stopped")
 
+    def plain(self, node):
+        """The data disk as one types it: a copy of the file, past the page cache; nothing is looked at for zeros or given back."""
+        path = self.cloud.volumes()[self.volume]["path"]
+        if node.get("filename") == path:
+            shutil.copyfile(path, self.copy)  # what is not allocated is so in the qcow2 file, which has no holes
+            self.nodes = {node["node-name"]}
+            node["filename"] = str(self.copy)
+        elif node.get("file") not in self.nodes:
+            return
+        node.pop("discard", None)
+        node.pop("detect-zeroes", None)
+
+    nodes = frozenset()
+
     def learn(self):
-        pid = self.cloud.socket_call("hypervisor", "GET", f"/v1/instances/{self.guest.id}")[1]["pid"]
+        """While it is off after this: the data disk among the arguments, since it was there at the start."""
         root = self.guest.described["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
-        self.arguments = bare.Arguments(bare.arguments_of(pid), self.cloud.volumes()[root]["path"])
+        self.arguments = bare.Arguments(bare.arguments_of(self.pid()), self.cloud.volumes()[root]["path"], self.plain)
 
-    def theirs(self):
-        """A QEMU with the arguments of ours; the data disk is the very same file."""
-        guest = bare.Guest(self.bench.network, 0, self.arguments, self.bench.directory)
+    @contextlib.contextmanager
+    def both(self, number):
+        """Our guest and a bare one beside it, newly booted; the first one is not always the same."""
+        other = bare.Guest(self.bench.network, 0, self.arguments, self.bench.directory)
+        order = [self.start, other.start]
         try:
-            guest.start()
-            bare.wait_all([guest])
-            self.prepare(guest.address)
-            return self.figures(guest.address)
+            for begin in order[::-1] if number % 2 else order:
+                begin()
+            self.prepare()
+            self.prepare(other.address)
+            servers = [Server(self.guest, self.guest.public_ip, self.volume, self.pid()),
+                       Server(self.guest, other.address, self.volume, other.process.pid)]
+            try:
+                yield servers
+            finally:
+                for server in servers:
+                    server.close()
         finally:
-            guest.end()
-
-    def rates(self, repeats):
-        self.prepare()
-        self.io("write", "seq", 1 << 20, SPAN >> 20, SPAN)  # allocated
-        self.stop()
-        ours, theirs = [], []
-        for turn in range(repeats):
-            self.ec2.start_instances(InstanceIds=[self.guest.id])
-            ours.append(self.ours())
-            if turn == 0:
-                self.learn()  # the data disk among the arguments, since it was there at the start
+            other.end()
             self.stop()
-            theirs.append(self.theirs())
-            print(f"bench: turn {turn + 1}: {ours[-1]} against {theirs[-1]}", flush=True)
-        self.ec2.start_instances(InstanceIds=[self.guest.id])
-        return [Row(f"{what} (median of {repeats})", statistics.median(o), statistics.median(t), "operations/s",
-                    "bare QEMU, same disk", 0.97, more_is_better=True)
-                for (what, *_), o, t in zip(WHAT, zip(*ours), zip(*theirs))]
 
-    def chain(self, repeats):
-        """Random reads of a volume whose data lies in many files, in turn with one whose data lies in one."""
+    def rates(self):
+        self.prepare()
+        self.fill(self.volume)
+        self.stop()
+        self.start()
+        self.prepare()
+        self.learn()
+        self.stop()
+        found = {line: Pairs() for _, line in WHAT}
+        for number in range(BOOTS):
+            with self.both(number) as (ours, theirs):
+                for _, line in WHAT:
+                    pair(ours, theirs, line, 0)  # warm
+                    found[line].boots.append([pair(ours, theirs, line, n) for n in range(PAIRS)])
+            print(f"bench: boot {number + 1}:", *(f"{statistics.median(found[line].ratios(way)[-1]):.3f}" for way in (0, 1)
+                                                  for _, line in WHAT), flush=True)
+        self.start()
+        rows = [found[line].row(what, way, "bare QEMU, cache.direct=on") for way in (0, 1) for what, line in WHAT]
+        return rows, [found[line].note(what, way) for way in (0, 1) for what, line in WHAT]
+
+    def chained(self, files):
+        """A volume whose data lies in so many files."""
         volume = self.attach("/dev/sdh", VolumeType="io2", Iops=32000, Size=GIB)
-        device, piece = SERIAL + volume.replace("-", ""), -(-(SPAN >> 20) // CHAIN)
+        device, piece = SERIAL + volume.replace("-", ""), -(-(SPAN >> 20) // files)
         wait_until("the guest sees it", lambda: self.guest.ssh(f"test -e {device}", check=False).returncode == 0, STATE_S)
-        self.guest.ssh(f"yes | head -c {piece << 20} > /tmp/piece")
-        for n in range(CHAIN):
-            self.guest.ssh(f"sudo dd if=/tmp/piece of={device} bs=1M seek={n * piece} conv=fsync,notrunc 2>/dev/null")
-            if n < CHAIN - 1:
+        for n in range(files):
+            self.guest.ssh(f"yes | head -c {piece << 20} | sudo dd of={device} bs=1M iflag=fullblock seek={n * piece} conv=fsync,notrunc "
+                           "2>/dev/null")
+            if n < files - 1:
                 self.snapshot(volume)
-        assert len(self.cloud.volumes()[volume]["backing"]) == CHAIN - 1
-        figures = [[self.io("read", "rand", 4096, 6000, SPAN, volume=v) for v in (volume, self.volume)] for _ in range(repeats)]
+        assert len(self.cloud.volumes()[volume]["backing"]) == files - 1
+        return volume
+
+    def chain(self, files):
+        """Random reads of it, in turn with a volume whose data lies in one, in one and the same guest."""
+        volume, pairs, what = self.chained(files), Pairs(), f"random read, 4 KiB, of a chain of {files} files"
+        servers = [Server(self.guest, self.guest.public_ip, v, self.pid()) for v in (volume, self.volume)]
+        pair(*servers, "read rand 4096", 0)
+        pairs.boots.append([pair(*servers, "read rand 4096", n) for n in range(CHAIN_PAIRS)])
+        for server in servers:
+            server.close()
         self.detach(volume)
-        ours, theirs = (statistics.median(column) for column in zip(*figures))
-        return Row(f"random read, 4 KiB, of a chain of {CHAIN} files (median of {repeats})", ours, theirs, "operations/s",
-                   "a chain of one file", 0.97, more_is_better=True)
+        return [pairs.row(what, way, "a chain of one file, same guest") for way in (0, 1)], [pairs.note(what, way) for way in (0, 1)]
 
     def snapshot(self, volume):
         snapshot = self.ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
@@ -138,9 +260,7 @@ class Disk:
     def pause(self, size):
         """The slowest write of a guest that writes all the time, while three snapshots are taken."""
         volume = self.attach("/dev/sdg", VolumeType="io2", Iops=1000 * max(4, min(size, 32)), Size=max(4, size))
-        device = SERIAL + volume.replace("-", "")
-        wait_until("the guest sees it", lambda: self.guest.ssh(f"test -e {device}", check=False).returncode == 0, STATE_S)
-        self.io("write", "seq", 1 << 20, SPAN >> 20, SPAN, volume=volume)
+        self.fill(volume)
         self.guest.ssh("rm -f /tmp/stop")
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             writing = pool.submit(self.io, "worst", 4096, SPAN, "/tmp/stop", volume=volume)
@@ -152,14 +272,16 @@ class Disk:
         return Row(f"slowest write while 3 snapshots of {max(4, size)} GiB are taken", slowest, PAUSE_AIM_MS, "ms", "the aim", 1)
 
 
-def measure(bench, repeats):
+def measure(bench):
     """(rows, notes)"""
     disk = Disk(bench)
-    rows = disk.rates(repeats)
-    disk.cloud.wait_state(disk.guest.id, "running")
+    rows, notes = disk.rates()
     disk.prepare()
-    rows.append(disk.chain(repeats))
+    for files in CHAINS:
+        more, spread = disk.chain(files)
+        rows, notes = rows + more, notes + spread
     rows += [disk.pause(size) for size in PAUSE_SIZES]
     disk.ec2.terminate_instances(InstanceIds=[disk.guest.id])
     disk.cloud.wait_state(disk.guest.id, "terminated")
-    return rows, []
+    return rows, [f"ratios: medians of {BOOTS * PAIRS} pairs of turns of {TURN_S} s, {BOOTS} boots; of chains {CHAIN_PAIRS} pairs",
+                  "of work: by the processor time of the guest's QEMU, all threads", *notes]

@@ -29,6 +29,7 @@ OTHER_REGION = "eu-west-1"
 DEBIAN_AWS = "/usr/bin/aws"
 BOOT_S = 120       # a guest without KVM on a busy machine
 SHORT_S = 30
+NEIGHBOUR = {"key_id": "AKIANEIGHBOURACCOUNT", "secret": "of-the-neighbour", "account": "210987654321"}
 
 
 def run(*command, check=True, timeout=120, **options):
@@ -101,6 +102,12 @@ class Cloud:
     def launcher(self, command, *arguments, check=True):
         return run(LAUNCHER, command, *arguments, "--home", self.home, "--run", self.run,
                    "--bin", ROOT / "build", "--private-libvirtd", check=check, timeout=300)
+
+    def store_findings(self):
+        """What storaged --check finds beside the running daemons; what is just being changed may look wrong."""
+        done = run("setpriv", "--reuid=minicloud-storaged", "--regid=minicloud", "--init-groups", "env", f"MINICLOUD_HOME={self.home}",
+                   f"MINICLOUD_RUN={self.run}", ROOT / "build" / "minicloud-storaged", "--check", check=False)
+        return done.stdout
 
     def start(self):
         self.prepare_home()
@@ -288,12 +295,15 @@ class Guest:
     def private_ip(self):
         return self.described["PrivateIpAddress"]
 
-    def ssh(self, command, check=True, timeout=60, address=None, stdin=None):
-        """Run a command in the guest; its output (the CompletedProcess with check=False)."""
+    def ssh_words(self, address=None):
+        """The program that logs in, without what is to be done there."""
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
                    "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes", "-F", "none"]
-        done = run("ssh", "-i", self.key_file, *options, f"ec2-user@{address or self.public_ip}", command,
-                   check=check, timeout=timeout,
+        return ["ssh", "-i", str(self.key_file), *options, f"ec2-user@{address or self.public_ip}"]
+
+    def ssh(self, command, check=True, timeout=60, address=None, stdin=None):
+        """Run a command in the guest; its output (the CompletedProcess with check=False)."""
+        done = run(*self.ssh_words(address), command, check=check, timeout=timeout,
                    **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}))
         return done.stdout if check else done
 

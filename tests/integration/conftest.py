@@ -1,16 +1,19 @@
 """The one cloud of a test run, and the instances that tests share."""
 
+import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from cloud import Cloud, DEBIAN_AWS, Guest  # noqa: E402  (the path above)
+from cloud import Cloud, DEBIAN_AWS, Guest, NEIGHBOUR  # noqa: E402  (the path above)
 import leftovers  # noqa: E402
 
 NEWER_AWS = 28  # minor version of the first aws-cli 1 that reads AWS_ENDPOINT_URL
@@ -54,6 +57,19 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture
 def ec2(cloud):
     return cloud.client()
+
+
+@pytest.fixture(scope="session")
+def neighbour(cloud):
+    """A client of another account."""
+    cloud.launcher("stop-one", "api")
+    with contextlib.closing(sqlite3.connect(cloud.home / "api" / "minicloud.db")) as db:
+        db.execute("INSERT INTO account (id, name) VALUES (?, 'neighbour')", (NEIGHBOUR["account"],))
+        db.execute("INSERT INTO access_key (id, secret, account, created) VALUES (?, ?, ?, ?)",
+                   (NEIGHBOUR["key_id"], NEIGHBOUR["secret"], NEIGHBOUR["account"], time.time_ns()))
+        db.commit()
+    cloud.launcher("start-one", "api")
+    return cloud.client(key_id=NEIGHBOUR["key_id"], secret=NEIGHBOUR["secret"])
 
 
 def newer_aws():

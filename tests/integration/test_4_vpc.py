@@ -1,18 +1,15 @@
 """A VPC of one's own from its creation to its end, with packets on its way in and out."""
 
-import contextlib
 import json
 import re
 import socket
-import sqlite3
-import time
 
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
 
-from cloud import SHORT_S, Guest, can_connect, error_of, wait_until
+from cloud import NEIGHBOUR, SHORT_S, Guest, can_connect, error_of, wait_until
 
 AT_ONCE_S = 0.9  # a lost first SYN is sent again after one second
 PATIENCE_S, IN_VAIN_S = 10, 2  # of a guest that asks, for what is to come and what is not
@@ -319,22 +316,6 @@ def test_peering(ec2, place, pair, guest, peering):
     finally:
         for table, block in tables.items():
             ec2.delete_route(RouteTableId=table, DestinationCidrBlock=block)
-
-
-NEIGHBOUR = {"key_id": "AKIANEIGHBOURACCOUNT", "secret": "of-the-neighbour", "account": "210987654321"}
-
-
-@pytest.fixture(scope="module")
-def neighbour(cloud):
-    """A client of another account."""
-    cloud.launcher("stop-one", "api")
-    with contextlib.closing(sqlite3.connect(cloud.home / "api" / "minicloud.db")) as db:
-        db.execute("INSERT INTO account (id, name) VALUES (?, 'neighbour')", (NEIGHBOUR["account"],))
-        db.execute("INSERT INTO access_key (id, secret, account, created) VALUES (?, ?, ?, ?)",
-                   (NEIGHBOUR["key_id"], NEIGHBOUR["secret"], NEIGHBOUR["account"], time.time_ns()))
-        db.commit()
-    cloud.launcher("start-one", "api")
-    return cloud.client(key_id=NEIGHBOUR["key_id"], secret=NEIGHBOUR["secret"])
 
 
 def test_peering_with_another_account(ec2, place, guest, neighbour):
