@@ -580,7 +580,8 @@ static int step_stopping(struct view *v, int64_t *ret_delay, mc_err **err)
 		return -1;
 	if (is_off(state))
 		return now_stopped(v, INSTANCE_STOPPING, err);
-	return ask_to_stop(v, v->api->config.stop_timeout * MC_SECOND, ret_delay, err);
+	/* One that QEMU has stopped over its disk hears nothing. */
+	return ask_to_stop(v, impaired_by(state, reason) ? 0 : v->api->config.stop_timeout * MC_SECOND, ret_delay, err);
 }
 
 /* A start that failed: the instance keeps everything and is stopped again. */
