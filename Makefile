@@ -18,7 +18,7 @@ DAEMONS := api hypervisor netd storaged
 ROOMS := common $(DAEMONS) cli
 pc = $(shell $(PKG_CONFIG) --$(1) $(2))
 PKGS_common := jansson libmicrohttpd libcurl sqlite3 inih libcrypto
-PKGS_api := $(PKGS_common) libcbor liblz4 zlib
+PKGS_api := $(PKGS_common) libcbor liblz4 libpcre2-8 zlib
 PKGS_cli := $(PKGS_common) yaml-0.1
 PKGS_hypervisor := $(PKGS_common) libvirt libvirt-qemu libxml-2.0
 PKGS_netd := $(PKGS_common) libnl-3.0 libnl-route-3.0 libnftnl libnftables
@@ -166,9 +166,9 @@ launch-window: all
 crash-sweep: crash-build
 	$(Q)tests/integration/storaged/crash_sweep.py
 
-# A whole cloud on a small file system that fills up; a minute.
+# A whole cloud on a small file system that fills up; guests that do not let go of a volume; a disk that fails; shared volumes on a file system that clones. Five minutes.
 disk-trouble: all
-	$(Q)tests/run integration -- tests/integration/disks/full_disk.py
+	$(Q)tests/run integration -- tests/integration/disks/full_disk.py tests/integration/disks/busy.py tests/integration/disks/failing.py tests/integration/disks/shared_clone.py
 
 # Everybody killed at every point of instances' and volumes' lives, of which `make test` does a part (docs/crashes.md).
 crash-matrix: crash-build

@@ -7,6 +7,7 @@
 #include "api/cloud_time.h"
 #include "api/lifecycle.h"
 #include "api/lifecycle_copy.h"
+#include "api/lifecycle_event.h"
 #include "api/schedule.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -173,6 +174,8 @@ static int check_details(struct call *call, const json_t *details)
 	json_t *s;
 	size_t i;
 
+	if (lifecycle_event_policy(details))
+		return lifecycle_event_check(call, details);
 	if (!images && strcmp(type, "EBS_SNAPSHOT_MANAGEMENT") != 0)
 		return invalid(call, "Policies of this type are not supported by this cloud yet.");
 	if (refuse_members(call, details, not_yet))
@@ -203,6 +206,8 @@ static void fill_in(json_t *details, int64_t now)
 
 	if (!json_object_get(details, "PolicyType"))
 		json_object_set_new(details, "PolicyType", json_string("EBS_SNAPSHOT_MANAGEMENT"));
+	if (lifecycle_event_policy(details))
+		return;
 	if (!json_object_get(details, "ResourceLocations"))
 		json_object_set_new(details, "ResourceLocations", json_pack("[s]", "CLOUD"));
 	json_array_foreach(mc_json_arr(details, "Schedules"), i, s) {
@@ -371,7 +376,7 @@ static bool asked(const struct call *call, const struct resource *r)
 
 	if ((json_array_size(ids) && !mc_json_has_str(ids, r->id)) || (state && strcmp(state, mc_json_str(r->spec, "state", "")) != 0))
 		return false;
-	if (json_array_size(types) && strcmp(mc_json_at(types, 0), mc_json_at(mc_json_arr(details, "ResourceTypes"), 0)) != 0)
+	if (json_array_size(types) && !mc_json_has_str(mc_json_arr(details, "ResourceTypes"), mc_json_at(types, 0)))
 		return false;
 	return (!json_array_size(target) || asks_tag(target, mc_json_arr(details, "TargetTags"))) &&
 	       (!json_array_size(add) || adds_tag(add, details));

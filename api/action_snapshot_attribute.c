@@ -1,6 +1,7 @@
 /* Who may use a snapshot: createVolumePermission. */
 #include <string.h>
 
+#include "api/lifecycle_event.h"
 #include "api/public_access.h"
 #include "api/sharing.h"
 #include "api/snapshot.h"
@@ -35,6 +36,23 @@ static int share_with_all(struct call *call, struct resource *r, bool add)
 	return 0;
 }
 
+/* Those that may use it now and did not before are an event for policies of theirs. */
+static int change(struct call *call, struct resource *r, const json_t *permission, const struct sharing *sharing)
+{
+	mc_auto_json json_t *before = json_deep_copy(mc_json_arr(r->spec, "users"));
+	mc_auto_json json_t *added = json_array();
+	json_t *user;
+	size_t i;
+
+	if (sharing_change(call, r, permission, sharing))
+		return 1;
+	json_array_foreach(mc_json_arr(r->spec, "users"), i, user)
+		if (!mc_json_has_str(before, json_string_value(user)))
+			json_array_append(added, user);
+	lifecycle_event_shared(call->tx, r, added);
+	return 0;
+}
+
 static int modify_attribute(struct call *call)
 {
 	static const struct sharing sharing = { .groups = "GroupNames", .all = share_with_all };
@@ -48,7 +66,7 @@ static int modify_attribute(struct call *call)
 		return action_refuse(call, "InvalidParameterValue", "The attribute %s cannot be modified", attribute);
 	if (!permission && !action_text(call, "OperationType"))
 		return action_fail(call, API_MISSING, "No attributes specified.");
-	return sharing_change(call, store_edit(call->tx, r->id), permission, &sharing);
+	return change(call, store_edit(call->tx, r->id), permission, &sharing);
 }
 
 static int reset_attribute(struct call *call)

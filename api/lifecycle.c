@@ -7,6 +7,7 @@
 #include "api/attachment.h"
 #include "api/image.h"
 #include "api/lifecycle_copy.h"
+#include "api/lifecycle_event.h"
 #include "api/schedule.h"
 #include "api/snapshot.h"
 #include "api/state.h"
@@ -166,8 +167,10 @@ static struct resource *take_one(struct run *run, const struct resource *vol, co
 
 	mark(run, r, vol, target);
 	note(run, r, target);
-	if (json_array_size(mc_json_arr(run->schedule, "ShareRules")))
+	if (json_array_size(mc_json_arr(run->schedule, "ShareRules"))) {
 		json_object_set(r->spec, "users", mc_json_arr(json_array_get(mc_json_arr(run->schedule, "ShareRules"), 0), "TargetAccounts"));
+		lifecycle_event_shared(run->call->tx, r, mc_json_arr(r->spec, "users"));
+	}
 	run->taken++;
 	return r;
 }
@@ -477,7 +480,12 @@ int lifecycle_retire(struct api *api, struct store_tx *tx, const struct resource
 		for (size_t at = 0; at < ret.kept.n; at++)
 			look_at(&ret, at);
 		free(ret.kept.items);
-		ret.done += lifecycle_copy_retire(api, tx, policy, ret.schedule, now, &ret.next);
+		ret.done += lifecycle_copy_retire(api, tx, policy, mc_json_str(ret.schedule, "Name", ""),
+						  mc_json_arr(ret.schedule, "CrossRegionCopyRules"), now, &ret.next);
+	}
+	if (lifecycle_event_policy(details(policy))) {
+		ret.done += lifecycle_event_copy(api, tx, policy, now, &ret.pending);
+		ret.done += lifecycle_event_retire(api, tx, store_get(tx, policy->id), now, &ret.next);
 	}
 	*ret_next = ret.next;
 	*ret_pending = ret.pending;

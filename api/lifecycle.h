@@ -1,6 +1,7 @@
 /* Data Lifecycle Manager: policies that take snapshots of what has certain tags, and delete them again
  * (Amazon EBS User Guide, "Amazon Data Lifecycle Manager"). doc {PolicyDetails, Description,
- * ExecutionRoleArn}, spec {state, created, modified, tags, next: [ns of cloud_time(), by schedule]}. A snapshot or an image
+ * ExecutionRoleArn}, spec {state, created, modified, tags, next: [ns of cloud_time(), by schedule],
+ * events (api/lifecycle_event.h)}. A snapshot or an image
  * that a policy took has spec.dlm {policy, schedule, due, taken, target, unshared: the policy's shares are over}. */
 #ifndef MC_API_LIFECYCLE_H
 #define MC_API_LIFECYCLE_H

@@ -18,7 +18,7 @@ static int run(struct api *api, struct store_tx *tx, const struct resource *poli
 	int gone = lifecycle_retire(api, tx, policy, now, &next, &pending);
 
 	if (taken || gone)
-		mc_logf(MC_LOG_INFO, "lifecycle", "%s: %d taken, %d deleted", policy->id, taken, gone);
+		mc_logf(MC_LOG_INFO, "lifecycle", "%s: %d taken, %d others changed", policy->id, taken, gone);
 	due = lifecycle_due(store_get(tx, policy->id));
 	next = due < next ? due : next;
 	*ret_delay = next < INT64_MAX ? cloud_time_until(api, next) : 3600 * MC_SECOND;

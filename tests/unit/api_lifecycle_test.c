@@ -283,6 +283,113 @@ static void test_copies(void **state)
 	snprintf(f->caller.region, sizeof(f->caller.region), FIXTURE_REGION);
 }
 
+#define EVENT(owners, pattern) "'EventSource': {'Type': 'MANAGED_CWE', 'Parameters': {'EventType': 'shareSnapshot', 'SnapshotOwner': " owners \
+	", 'DescriptionRegex': '" pattern "'}}"
+#define COPY(to) "{'Target': '" to "', 'EncryptionConfiguration': {'Encrypted': true}, 'RetainRule': {'Interval': 1, 'IntervalUnit': 'DAYS'}}"
+#define COPIES(list) "'Actions': [{'Name': 'copy', 'CrossRegionCopy': [" list "]}]"
+#define OTHER "210987654321"
+
+static char *event_policy(struct fixture *f)
+{
+	fixture_as(f, OTHER);
+	ok(f, "dlm", "CreateLifecyclePolicy", "{" ROLE ", 'PolicyDetails': {'PolicyType': 'EVENT_BASED_POLICY', "
+	   EVENT("['" FIXTURE_ACCOUNT "']", "^.*nightly.*$") ", " COPIES(COPY("eu-west-1") ", " COPY("us-east-1")) "}}");
+	return mc_strdup(mc_json_str(f->call.out, "PolicyId", NULL));
+}
+
+static char *described_snapshot(struct fixture *f, const char *vol, const char *description)
+{
+	mc_autofree char *in = mc_strf("{'VolumeId': '%s', 'Description': '%s'}", vol, description);
+
+	ok(f, "ec2", "CreateSnapshot", in);
+	return mc_strdup(mc_json_str(f->call.out, "SnapshotId", NULL));
+}
+
+static void share(struct fixture *f, const char *snapshot, const char *way)
+{
+	mc_autofree char *in = mc_strf("{'SnapshotId': '%s', 'CreateVolumePermission': {'%s': [{'UserId': '" OTHER "'}]}}", snapshot, way);
+
+	ok(f, "ec2", "ModifySnapshotAttribute", in);
+}
+
+/* What the other account has of its own in that region. */
+static size_t of_the_other(struct fixture *f, const char *region)
+{
+	size_t n;
+
+	fixture_as(f, OTHER);
+	snprintf(f->caller.region, sizeof(f->caller.region), "%s", region);
+	n = count(f, "DescribeSnapshots", "Snapshots", "{'OwnerIds': ['self']}");
+	fixture_as(f, FIXTURE_ACCOUNT);
+	snprintf(f->caller.region, sizeof(f->caller.region), FIXTURE_REGION);
+	return n;
+}
+
+/* What is shared and fits is copied once it is completed, and once; the copies go by their age. */
+static void test_events(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *p = NULL, *vol = NULL, *one = NULL, *other = NULL, *gone = NULL;
+
+	at("2027-08-01T00:00:00Z");
+	p = event_policy(f);
+	fixture_as(f, FIXTURE_ACCOUNT);
+	vol = volume(f, "no");
+	one = described_snapshot(f, vol, "the nightly one");
+	other = described_snapshot(f, vol, "another");
+	gone = described_snapshot(f, vol, "nightly, taken back");
+	share(f, one, "Add");
+	share(f, other, "Add");
+	share(f, gone, "Add");
+	share(f, gone, "Remove");
+	assert_true(step(f, p) < MC_SECOND); /* it is not completed yet */
+	assert_int_equal(of_the_other(f, "eu-west-1"), 0);
+	snapshots(f, 0, true);
+	step(f, p);
+	step(f, p);
+	assert_int_equal(of_the_other(f, "eu-west-1"), 1);
+	assert_int_equal(of_the_other(f, "us-east-1"), 1);
+	share(f, one, "Add"); /* it is shared already */
+	step(f, p);
+	assert_int_equal(of_the_other(f, "eu-west-1"), 1);
+	fixture_as(f, OTHER);
+	ok(f, "ec2", "DescribeSnapshots", "{'OwnerIds': ['self']}");
+	assert_true(mc_json_bool(json_array_get(fixture_list(f, "Snapshots"), 0), "Encrypted", false));
+	ok(f, "dlm", "GetLifecyclePolicies", "{'ResourceTypes': ['VOLUME']}");
+	assert_int_equal(json_array_size(fixture_list(f, "Policies")), 0);
+	fixture_as(f, FIXTURE_ACCOUNT);
+	snapshots(f, 0, true);
+	at("2027-08-01T23:59:59Z");
+	assert_true(step(f, p) <= MC_SECOND);
+	assert_int_equal(snapshots(f, SNAPSHOT_DELETING, false), 0);
+	at("2027-08-02T00:00:00Z");
+	step(f, p);
+	assert_int_equal(snapshots(f, SNAPSHOT_DELETING, false), 2);
+}
+
+static void test_event_refusals(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const cases[] = {
+		COPIES(COPY("eu-west-1")),
+		EVENT("['" OTHER "']", "a"),
+		EVENT("[]", "a") ", " COPIES(COPY("eu-west-1")),
+		EVENT("['me']", "a") ", " COPIES(COPY("eu-west-1")),
+		EVENT("['" OTHER "']", "a(") ", " COPIES(COPY("eu-west-1")),
+		EVENT("['" OTHER "']", "(((a{1,255}){1,255}){1,255}){1,255}") ", " COPIES(COPY("eu-west-1")),
+		EVENT("['" OTHER "']", "a") ", " COPIES(COPY("moon-1")),
+		EVENT("['" OTHER "']", "a") ", " COPIES(COPY("eu-west-1") ", " COPY("eu-west-1")),
+		EVENT("['" OTHER "']", "a") ", " COPIES(COPY("eu-west-1")) ", 'TargetTags': [{'Key': 'a', 'Value': 'b'}]",
+	};
+
+	f->service = "dlm";
+	for (size_t i = 0; i < MC_ARRAY_SIZE(cases); i++) {
+		mc_autofree char *in = mc_strf("{" ROLE ", 'PolicyDetails': {'PolicyType': 'EVENT_BASED_POLICY', %s}}", cases[i]);
+
+		fixture_fails(f, "CreateLifecyclePolicy", in, "InvalidRequestException");
+	}
+}
+
 static void test_refusals(void **state)
 {
 	struct fixture *f = *state;
@@ -373,6 +480,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_instances, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_images, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_copies, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_events, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_event_refusals, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_off_and_on, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_bin, fixture_setup, fixture_teardown),
