@@ -103,12 +103,12 @@ static int check_place(struct call *call)
 }
 
 /* Several QEMUs write to a raw file that no one of them can bring to a moment. */
-static bool shared_by_running(struct call *call, const struct resource *vol)
+static bool shared_by_running(struct store_tx *tx, const struct resource *vol)
 {
 	const json_t *instances = mc_json_arr(vol->spec, "instances");
 
 	for (size_t i = 0; i < json_array_size(instances) && mc_json_bool(vol->doc, "MultiAttachEnabled", false); i++) {
-		const struct resource *inst = store_get(call->tx, mc_json_at(instances, i));
+		const struct resource *inst = store_get(tx, mc_json_at(instances, i));
 
 		if (inst && inst->state != INSTANCE_STOPPED)
 			return true;
@@ -120,10 +120,13 @@ static int check_volume(struct call *call, const struct resource *vol)
 {
 	if (vol->state != VOLUME_AVAILABLE && vol->state != VOLUME_IN_USE)
 		return action_refuse(call, "IncorrectState", "Volume '%s' is in the '%s' state.", vol->id, state_name(vol));
-	if (shared_by_running(call, vol))
-		return action_refuse(call, "IncorrectState", "Volume '%s' is shared by running instances: this cloud takes its snapshot "
-				     "when they are stopped or it is detached.", vol->id);
 	return 0;
+}
+
+static int refuse_shared(struct call *call, const char *volume)
+{
+	return action_refuse(call, "IncorrectState", "Volume '%s' is shared by running instances: this cloud takes its snapshot "
+			     "when they are stopped or it is detached.", volume);
 }
 
 static int create_snapshot(struct call *call)
@@ -139,6 +142,24 @@ static int create_snapshot(struct call *call)
 	call->job = json_pack("[s]", r->id);
 	call->out = snapshot_view(call, r);
 	return 0;
+}
+
+/* Of a volume that running instances share it depends on the store's file system, which storaged alone knows: where there
+ * can be none, there was none. */
+static int take(struct call *call)
+{
+	int r = snapshot_backend(call);
+	struct store_tx *tx = store_write(call->api->store);
+	const struct resource *s = store_get(tx, mc_json_at(call->job, 0));
+	const struct resource *vol = s && s->state == SNAPSHOT_ERROR ? store_get(tx, mc_json_str(s->spec, "volume", "")) : NULL;
+
+	if (!vol || !shared_by_running(tx, vol)) {
+		store_end(tx);
+		return r;
+	}
+	r = refuse_shared(call, vol->id);
+	snapshot_remove(call->api, tx, s);
+	return store_commit(tx, &call->err) < 0 ? -1 : r;
 }
 
 /* --- CreateSnapshots -------------------------------------------------------- */
@@ -174,6 +195,8 @@ static int snapshot_one(struct call *call, const char *volume, json_t *ids, json
 
 	if (!vol || check_volume(call, vol))
 		return 1;
+	if (shared_by_running(call->tx, vol)) /* its moment would not be that of the others */
+		return refuse_shared(call, vol->id);
 	r = snapshot_make(call, vol, action_text(call, "Description"));
 	json_object_set(r->spec, "set", ids);
 	if (copy_volume_tags(call, vol, r) || action_apply_tags(call, "snapshot", r))
@@ -271,7 +294,7 @@ static int delete_snapshot(struct call *call)
 
 const struct action actions_snapshot[] = {
 	{ .service = "ec2", .name = "CreateSnapshot", .fn = create_snapshot, .flags = ACTION_WRITE | ACTION_BACKEND,
-	  .backend = snapshot_backend },
+	  .backend = take },
 	{ .service = "ec2", .name = "CreateSnapshots", .fn = create_snapshots, .flags = ACTION_WRITE | ACTION_BACKEND,
 	  .backend = snapshot_backend },
 	{ .service = "ec2", .name = "CopySnapshot", .fn = copy_snapshot, .flags = ACTION_WRITE | ACTION_BACKEND,

@@ -1,8 +1,11 @@
 #include "api/backend.h"
 
+#include <string.h>
+
 #include <stdarg.h>
 
 #include "common/cleanup.h"
+#include "common/json.h"
 #include "common/crash.h"
 #include "common/fs.h"
 
@@ -33,4 +36,9 @@ int backend_call(struct api *api, enum backend b, const char *method, const json
 bool backend_transient(int outcome)
 {
 	return outcome == MC_IPC_UNAVAILABLE;
+}
+
+bool backend_copies(const json_t *answer)
+{
+	return strcmp(mc_json_str(answer, "state", ""), "copying") == 0;
 }

@@ -19,4 +19,7 @@ int backend_call(struct api *api, enum backend b, const char *method, const json
 /* Is it worth trying the same call again later? */
 bool backend_transient(int outcome);
 
+/* Does storaged's answer say that it is on its way: data are being copied (`percent`)? NULL is fine. */
+bool backend_copies(const json_t *answer);
+
 #endif

@@ -16,6 +16,7 @@
 
 #define AREA "volume"
 #define SOON (MC_SECOND / 5)
+#define COPY_LOOK (MC_SECOND / 2)
 #define GIB (1LL << 30)
 
 /* --- recording -------------------------------------------------------------- */
@@ -130,22 +131,46 @@ static int grow(struct api *api, const struct resource *vol, int64_t gib, bool *
 	return o == MC_IPC_OK ? tell_storaged(api, vol->id, gib, ret_growing, err) : o;
 }
 
-/* storaged copies it into the other kind of file. */
-static int share(struct api *api, const struct resource *vol, bool shared, mc_err **err)
+/* storaged copies it into the other kind of file: *ret is how far that is, 100 when it is done. */
+static int share(struct api *api, const struct resource *vol, bool shared, int *ret, mc_err **err)
 {
 	mc_auto_json json_t *body = json_pack("{s:b}", "shared", shared);
+	mc_auto_json json_t *answer = NULL;
+	int o = backend_call(api, BACKEND_STORAGED, "POST", body, &answer, err, "/v1/volumes/%s/share", vol->id);
 
-	return backend_call(api, BACKEND_STORAGED, "POST", body, NULL, err, "/v1/volumes/%s/share", vol->id);
+	*ret = (int)mc_json_int(answer, "percent", 0);
+	if (*ret > 99 || !backend_copies(answer))
+		*ret = backend_copies(answer) ? 99 : 100;
+	return o;
+}
+
+/* Progress stays below what is shown when all of it is done. */
+static int record_copying(struct api *api, const struct resource *vol, int percent, int64_t *ret_delay, mc_err **err)
+{
+	struct store_tx *tx;
+	struct resource *r;
+
+	*ret_delay = COPY_LOOK;
+	percent = percent > 98 ? 98 : percent;
+	if (mc_json_int(mc_json_obj(vol->spec, "modification"), "Progress", 0) >= percent)
+		return STEP_NOT_YET;
+	r = edit(api, vol->id, "modifying", &tx);
+	if (!r)
+		return STEP_AGAIN;
+	set_progress(r, "modifying", percent);
+	return store_commit(tx, err) < 0 ? -1 : STEP_NOT_YET;
 }
 
 static int step_modifying(struct api *api, const struct resource *vol, int64_t *ret_delay, mc_err **err)
 {
 	struct volume_shape target = modification_target(vol);
 	bool growing = false;
-	int o = MC_IPC_OK;
+	int o = MC_IPC_OK, copied = 100;
 
 	if (target.multi_attach != mc_json_bool(vol->doc, "MultiAttachEnabled", false))
-		o = share(api, vol, target.multi_attach, err);
+		o = share(api, vol, target.multi_attach, &copied, err);
+	if (o == MC_IPC_OK && copied < 100)
+		return record_copying(api, vol, copied, ret_delay, err);
 	if (o == MC_IPC_OK && target.gib > mc_json_int(vol->doc, "Size", 1))
 		o = grow(api, vol, target.gib, &growing, err);
 	if (o == MC_IPC_OK && !growing)

@@ -290,10 +290,10 @@ static int not_taken(struct set *s, int outcome, bool switching, int64_t *ret_de
 }
 
 /* Its data are being copied: how far that is, and when that was last heard of. */
-static int record_copying(struct set *s, int64_t *ret_delay, mc_err **err)
+static int record_copying(struct set *s, size_t which, int64_t *ret_delay, mc_err **err)
 {
-	const struct resource *was = s->members[0];
-	mc_autofree char *progress = mc_strf("%lld%%", (long long)mc_json_int(json_array_get(s->answers, 0), "percent", 0));
+	const struct resource *was = s->members[which];
+	mc_autofree char *progress = mc_strf("%lld%%", (long long)mc_json_int(json_array_get(s->answers, which), "percent", 0));
 	struct store_tx *tx;
 	struct resource *r;
 
@@ -317,8 +317,9 @@ static int take_set(struct set *s, int64_t *ret_delay, mc_err **err)
 
 	if (o != MC_IPC_OK)
 		return not_taken(s, o, false, ret_delay, err);
-	if (strcmp(mc_json_str(json_array_get(s->answers, 0), "state", ""), "copying") == 0)
-		return record_copying(s, ret_delay, err);
+	for (size_t i = 0; i < s->n; i++)
+		if (backend_copies(json_array_get(s->answers, i)))
+			return record_copying(s, i, ret_delay, err);
 	o = switch_guest(s, err);
 	if (o != MC_IPC_OK)
 		return not_taken(s, o, true, ret_delay, err);

@@ -17,6 +17,7 @@
 
 #define GIVE_UP (5 * MC_SECOND) /* making a volume that storaged fails at */
 #define SOON (MC_SECOND / 5)
+#define COPY_LOOK (MC_SECOND / 2)
 
 static struct resource *snapshot(struct api *api, const char *id)
 {
@@ -68,7 +69,7 @@ static bool hopeless(const struct resource *v)
 	return mc_clock_wall() - state_since(v) > GIVE_UP;
 }
 
-static int create_volume(struct api *api, const struct resource *v, mc_err **err)
+static int create_volume(struct api *api, const struct resource *v, int64_t *ret_delay, mc_err **err)
 {
 	mc_auto_json json_t *body = json_pack("{s:I, s:s*, s:b, s:s*, s:s*, s:s*}", "size_gib", (json_int_t)mc_json_int(v->doc, "Size", 1),
 					      "kms_key", encryption_key_id(v->doc), "shared",
@@ -76,12 +77,17 @@ static int create_volume(struct api *api, const struct resource *v, mc_err **err
 					      "image", mc_json_str(v->spec, "image", NULL), "snapshot",
 					      mc_json_str(v->spec, "snapshot", NULL), "opener",
 					      mc_json_at(mc_json_arr(v->spec, "instances"), 0));
-	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, NULL, err, "/v1/volumes/%s", v->id);
+	mc_auto_json json_t *answer = NULL;
+	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, &answer, err, "/v1/volumes/%s", v->id);
 	mc_autofree char *error = NULL;
 	int r;
 
 	if (o < 0 || backend_transient(o) || (o == MC_IPC_INTERNAL && !hopeless(v)))
 		return -1;
+	if (backend_copies(answer)) {
+		*ret_delay = COPY_LOOK;
+		return STEP_NOT_YET;
+	}
 	if (o != MC_IPC_OK) {
 		error = mc_strf("%s: %s", mc_ipc_outcome_name((enum mc_ipc_outcome)o), err ? mc_err_msg(*err) : "");
 		mc_log(MC_LOG_WARNING, "volume", "cannot be made", "id", v->id, "reason", error, NULL);
@@ -145,7 +151,7 @@ int step_volume(struct api *api, const char *id, int64_t *ret_delay, mc_err **er
 	int r = STEP_DONE;
 
 	if (v && v->state == VOLUME_CREATING)
-		r = create_volume(api, v, err);
+		r = create_volume(api, v, ret_delay, err);
 	else if (v && v->state == VOLUME_DELETING)
 		r = delete_volume(api, v, ret_delay, err);
 	else if (v && (v->state == VOLUME_AVAILABLE || v->state == VOLUME_IN_USE))

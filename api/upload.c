@@ -85,11 +85,12 @@ static int give_up(struct api *api, const struct resource *r, const char *reason
 	return remove_volume(api, r, err) < 0 ? -1 : record_end(api, r, SNAPSHOT_ERROR, reason, NULL, err);
 }
 
-static int make_ready(struct api *api, const struct resource *was, mc_err **err)
+static int make_ready(struct api *api, const struct resource *was, int64_t *ret_delay, mc_err **err)
 {
 	mc_auto_json json_t *body = json_pack("{s:I, s:s*, s:s*}", "size_gib", (json_int_t)mc_json_int(was->doc, "VolumeSize", 1), "snapshot",
 					      mc_json_str(upload_of(was), "parent", NULL), "kms_key", encryption_key_id(was->doc));
-	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, NULL, err, "/v1/volumes/%s", volume_of(was));
+	mc_auto_json json_t *answer = NULL;
+	int o = backend_call(api, BACKEND_STORAGED, "PUT", body, &answer, err, "/v1/volumes/%s", volume_of(was));
 	struct store_tx *tx;
 	struct resource *r;
 
@@ -100,6 +101,10 @@ static int make_ready(struct api *api, const struct resource *was, mc_err **err)
 
 		mc_err_clear(err);
 		return give_up(api, was, reason, err);
+	}
+	if (backend_copies(answer)) {
+		*ret_delay = MC_SECOND / 2;
+		return STEP_NOT_YET;
 	}
 	tx = store_write(api->store);
 	r = store_edit(tx, was->id);
@@ -144,6 +149,6 @@ int upload_step(struct api *api, const struct resource *r, int64_t *ret_delay, m
 	if (mc_json_bool(r->spec, "delete", false))
 		return remove_volume(api, r, err) < 0 ? -1 : record_end(api, r, SNAPSHOT_DELETING, NULL, NULL, err);
 	if (!mc_json_bool(upload_of(r), "ready", false))
-		return make_ready(api, r, err);
+		return make_ready(api, r, ret_delay, err);
 	return mc_json_bool(upload_of(r), "complete", false) ? complete(api, r, err) : wait_for_blocks(api, r, ret_delay, err);
 }

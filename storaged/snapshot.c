@@ -14,7 +14,7 @@
 #include "storaged/owners.h"
 #include "storaged/qemu_img.h"
 #include "storaged/remainder.h"
-#include "storaged/snapshot_copy.h"
+#include "storaged/snapshot_shared.h"
 #include "storaged/volume.h"
 
 #define AREA "snapshot"
@@ -277,45 +277,7 @@ int snapshot_share(struct storage *storage, struct snapshot *s, mc_err **err)
 	return graph_snapshot_share(storage->graph, s, err);
 }
 
-/* Of a raw volume all data is copied; that is no moment, so that nobody may have it open. */
-static int copy_raw(struct storage *storage, const char *id, const struct volume *v, const char *owner, struct snapshot *ret, mc_err **err)
-{
-	struct snapshot s = {.size_gib = v->size_gib, .layer = {.virtual_bytes = v->layer.virtual_bytes}};
-	int r = volume_is_open(storage, v->id, err);
-
-	if (r > 0) {
-		mc_err_set(err, 0, "a snapshot of %s, which several QEMUs share, is taken when it is closed", v->id);
-		return MC_IPC_UNSUPPORTED;
-	}
-	mc_id_new("lay", s.layer.id);
-	if (r < 0 || graph_layer_begin(storage->graph, &s.layer, err) < 0)
-		return -1;
-	snprintf(s.id, sizeof(s.id), "%s", id);
-	snprintf(s.volume, sizeof(s.volume), "%s", v->id);
-	snprintf(s.owner, sizeof(s.owner), "%s", owner);
-	r = vault_layer_same_key(storage->vault, s.layer.id, v->layer.id, err);
-	if (r == 0)
-		r = layer_copy_own(storage, v->layer.id, &s.layer, STORE_MODE_FROZEN, NULL, err);
-	if (r == MC_IPC_OK && snapshot_add(storage, &s, err) < 0)
-		r = -1;
-	if (r != MC_IPC_OK)
-		storage_abandon(storage, s.layer.id);
-	*ret = s;
-	return r;
-}
-
-/* Prepared, or all done where there is nothing to prepare. */
-static int begin_any(struct storage *storage, const char *id, const char *volume, const char *owner, struct snapshot *ret, mc_err **err)
-{
-	struct volume v;
-	int r = volume_find(storage, volume, &v, err);
-
-	if (r != MC_IPC_OK)
-		return r;
-	return store_is_raw(v.layer.id) ? copy_raw(storage, id, &v, owner, ret, err) : begin(storage, id, volume, owner, ret, err);
-}
-
-int snapshot_put(struct storage *storage, const char *id, const char *volume, const char *owner, json_t **ret, mc_err **err)
+static int put_locked(struct storage *storage, const char *id, const char *volume, const char *owner, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, volume);
 	struct snapshot s;
@@ -326,7 +288,7 @@ int snapshot_put(struct storage *storage, const char *id, const char *volume, co
 		return MC_IPC_CONFLICT;
 	}
 	if (r > 0)
-		r = begin_any(storage, id, volume, owner, &s, err);
+		r = begin(storage, id, volume, owner, &s, err);
 	if (r != MC_IPC_OK)
 		return r;
 	if (finish_if_closed(storage, &s, err) < 0)
@@ -334,6 +296,13 @@ int snapshot_put(struct storage *storage, const char *id, const char *volume, co
 	janitor_wake(storage->janitor);
 	*ret = snapshot_json(storage, &s);
 	return MC_IPC_OK;
+}
+
+int snapshot_put(struct storage *storage, const char *id, const char *volume, const char *owner, json_t **ret, mc_err **err)
+{
+	int r = snapshot_shared_put(storage, id, volume, owner, ret, err);
+
+	return r == MC_IPC_OK && !*ret ? put_locked(storage, id, volume, owner, ret, err) : r;
 }
 
 /* The snapshot, under its volume's lock, which the caller gives back; its volume never changes. */
@@ -460,7 +429,7 @@ int snapshot_delete(struct storage *storage, const char *id, json_t **ret, mc_er
 	struct snapshot s;
 	int r;
 
-	snapshot_copy_end(storage, id);
+	snapshot_shared_end(storage, id);
 	r = find_locked(storage, id, &s, err);
 	if (r == MC_IPC_NOT_FOUND) {
 		mc_err_clear(err);

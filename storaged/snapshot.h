@@ -9,8 +9,8 @@
 /* Returns as in storaged/volume.h; docs/ipc.md has the documents and the order of calls. */
 
 /* Of a closed volume: taken when it returns. Of an open one: prepared, its document has the path
- * that the QEMU must switch to before snapshot_take(). Idempotent. owner: whose it is
- * (storaged/remainder.h). */
+ * that the QEMU must switch to before snapshot_take(). Of one that several QEMUs may have open: storaged/snapshot_shared.h.
+ * Idempotent. owner: whose it is (storaged/remainder.h). */
 int snapshot_put(struct storage *storage, const char *id, const char *volume, const char *owner, json_t **ret, mc_err **err);
 
 /* The QEMU writes to the prepared path now: the old top is frozen. Idempotent. */

@@ -8,10 +8,10 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "storaged/copying.h"
 #include "storaged/janitor.h"
 #include "storaged/layer.h"
 #include "storaged/snapshot.h"
-#include "storaged/task.h"
 
 #define AREA "snapshot"
 #define GIB ((int64_t)1 << 30)
@@ -39,9 +39,8 @@ static int find_source(struct storage *storage, const char *source, struct snaps
 
 /* --- the task ----------------------------------------------------------------- */
 
-struct job {
-	struct storage *storage;
-	char id[MC_ID_LEN], source[MC_ID_LEN], kms_key[MC_UUID_LEN], owner[SNAPSHOT_OWNER_LEN];
+struct order {
+	char source[MC_ID_LEN], kms_key[MC_UUID_LEN], owner[SNAPSHOT_OWNER_LEN];
 };
 
 int snapshot_copy_layer(struct storage *storage, const char *from, const struct layer *to, const char *kms_key, bool own,
@@ -56,17 +55,15 @@ int snapshot_copy_layer(struct storage *storage, const char *from, const struct 
 }
 
 /* All of the source's data, in a layer of its own under this KMS key. */
-static int copy(struct task *task, const struct job *job, struct snapshot *s, mc_err **err)
+static int copy(struct storage *storage, const char *kms_key, struct snapshot *s, const struct qemu_img_watch *watch, mc_err **err)
 {
-	struct storage *storage = job->storage;
-	struct qemu_img_watch watch = {.cancel_fd = task_cancel_fd(task), .percent = task_percent, .ctx = task};
 	struct layer source = s->layer, layer = {.virtual_bytes = s->layer.virtual_bytes};
 	int r;
 
 	mc_id_new("lay", layer.id);
 	if (graph_layer_begin(storage->graph, &layer, err) < 0)
 		return -1;
-	r = snapshot_copy_layer(storage, source.id, &layer, job->kms_key, false, &watch, err);
+	r = snapshot_copy_layer(storage, source.id, &layer, kms_key, false, watch, err);
 	s->layer = layer;
 	if (r == MC_IPC_OK && snapshot_add(storage, s, err) < 0)
 		r = -1;
@@ -77,69 +74,33 @@ static int copy(struct task *task, const struct job *job, struct snapshot *s, mc
 	return r;
 }
 
-static int run(struct task *task, void *arg, mc_err **err)
+static int run(struct storage *storage, const char *id, const void *arg, const struct qemu_img_watch *watch, mc_err **err)
 {
-	const struct job *job = arg;
+	const struct order *order = arg;
 	struct snapshot s;
-	int r = graph_snapshot_find(job->storage->graph, job->id, &s, err);
+	int r = graph_snapshot_find(storage->graph, id, &s, err);
 
 	if (r <= 0)
 		return r < 0 ? -1 : MC_IPC_OK;
-	r = find_source(job->storage, job->source, &s, err);
+	r = find_source(storage, order->source, &s, err);
 	if (r != MC_IPC_OK)
 		return r;
-	snprintf(s.id, sizeof(s.id), "%s", job->id);
-	snprintf(s.owner, sizeof(s.owner), "%s", job->owner);
-	r = copy(task, job, &s, err);
-	janitor_wake(job->storage->janitor);
+	snprintf(s.id, sizeof(s.id), "%s", id);
+	snprintf(s.owner, sizeof(s.owner), "%s", order->owner);
+	r = copy(storage, order->kms_key, &s, watch, err);
+	janitor_wake(storage->janitor);
 	if (r == MC_IPC_OK)
-		mc_log(MC_LOG_INFO, AREA, "copied", "snapshot", job->id, "of", job->source, "key", job->kms_key, NULL);
+		mc_log(MC_LOG_INFO, AREA, "copied", "snapshot", id, "of", order->source, "key", order->kms_key, NULL);
 	return r;
 }
 
 /* --- the calls ---------------------------------------------------------------- */
 
-/* How far it is; of one that failed, how. */
-static int look(struct storage *storage, const char *id, json_t **ret, mc_err **err)
-{
-	struct task_report report;
-	int r = tasks_find(storage->tasks, id, &report);
-
-	if (r == 0 && report.state == TASK_FAILED) {
-		r = report.outcome;
-		mc_err_set(err, 0, "%s", report.message);
-		task_report_deinit(&report);
-		tasks_forget(storage->tasks, id); /* whoever asks again has it tried again */
-		return r;
-	}
-	if (r == 0 && report.state == TASK_DONE) {
-		task_report_deinit(&report);
-		tasks_forget(storage->tasks, id);
-		return snapshot_get(storage, id, ret, err);
-	}
-	*ret = json_pack("{s:s, s:s, s:i}", "id", id, "state", "copying", "percent", r == 0 ? report.percent : 0);
-	if (r == 0)
-		task_report_deinit(&report);
-	return MC_IPC_OK;
-}
-
-static int begin(struct storage *storage, const struct snapshot *s, const char *source, const char *kms_key, mc_err **err)
-{
-	const char *id = s->id;
-	struct job *job = mc_alloc(sizeof(*job));
-
-	*job = (struct job){.storage = storage};
-	snprintf(job->id, sizeof(job->id), "%s", id);
-	snprintf(job->source, sizeof(job->source), "%s", source);
-	snprintf(job->kms_key, sizeof(job->kms_key), "%s", kms_key);
-	snprintf(job->owner, sizeof(job->owner), "%s", s->owner);
-	return tasks_begin(storage->tasks, id, run, job, free, err) < 0 ? MC_IPC_UNAVAILABLE : MC_IPC_OK;
-}
-
 /* The data are shared where the key is the same. */
 static int copy_or_share(struct storage *storage, struct snapshot *s, const char *source, const char *kms_key, json_t **ret,
 			 mc_err **err)
 {
+	struct order order = {.source = ""};
 	char owner[MC_UUID_LEN];
 	int r;
 
@@ -148,30 +109,29 @@ static int copy_or_share(struct storage *storage, struct snapshot *s, const char
 	if (!kms_key || strcmp(kms_key, owner) == 0) {
 		r = snapshot_share(storage, s, err);
 		janitor_wake(storage->janitor);
-		return r == 0 ? snapshot_get(storage, s->id, ret, err) : -1;
+		return r == 0 ? MC_IPC_OK : -1;
 	}
-	r = begin(storage, s, source, kms_key, err);
-	return r == MC_IPC_OK ? look(storage, s->id, ret, err) : r;
+	snprintf(order.source, sizeof(order.source), "%s", source);
+	snprintf(order.kms_key, sizeof(order.kms_key), "%s", kms_key);
+	snprintf(order.owner, sizeof(order.owner), "%s", s->owner);
+	return copying_begin(storage, s->id, run, &order, sizeof(order), ret, err);
 }
 
 int snapshot_copy(struct storage *storage, const char *id, const char *source, const char *kms_key, const char *owner, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
+	int r = copying_look(storage, id, ret, err);
 	struct snapshot s;
-	int r = graph_snapshot_find(storage->graph, id, &s, err);
 
-	if (r == 0) {
-		tasks_forget(storage->tasks, id);
-		return snapshot_get(storage, id, ret, err);
-	}
-	if (r > 0)
+	if (r <= 0 && (r != MC_IPC_OK || *ret))
+		return r;
+	r = graph_snapshot_find(storage->graph, id, &s, err);
+	if (r > 0) {
 		r = find_source(storage, source, &s, err);
-	snprintf(s.id, sizeof(s.id), "%s", id);
-	snprintf(s.owner, sizeof(s.owner), "%s", owner);
-	return r == MC_IPC_OK ? copy_or_share(storage, &s, source, kms_key, ret, err) : r;
-}
-
-void snapshot_copy_end(struct storage *storage, const char *id)
-{
-	tasks_forget(storage->tasks, id);
+		snprintf(s.id, sizeof(s.id), "%s", id);
+		snprintf(s.owner, sizeof(s.owner), "%s", owner);
+		if (r == MC_IPC_OK)
+			r = copy_or_share(storage, &s, source, kms_key, ret, err);
+	}
+	return r == MC_IPC_OK && !*ret ? snapshot_get(storage, id, ret, err) : r;
 }

@@ -1,5 +1,5 @@
 /* Snapshots of what other snapshots and images hold: the data are shared, or copied where they are to be encrypted
- * under another key, which is a task (storaged/task.h) of the snapshot's id. */
+ * under another key, which is done in the background (storaged/copying.h). */
 #ifndef MC_STORAGED_SNAPSHOT_COPY_H
 #define MC_STORAGED_SNAPSHOT_COPY_H
 
@@ -13,9 +13,6 @@
  * -1 and *err. */
 int snapshot_copy(struct storage *storage, const char *id, const char *source, const char *kms_key, const char *owner, json_t **ret,
 		  mc_err **err);
-
-/* End the copying of this snapshot, and forget what came of it; what is done stays. Fine where there is none. */
-void snapshot_copy_end(struct storage *storage, const char *id);
 
 /* Make the file of a layer that has begun, frozen, with what `from` shows, under this KMS key. Returns as layer_copy(); own:
  * as layer_copy_own(). */

@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -116,6 +118,26 @@ int store_commit(const struct store *store, const char *layer_id, mode_t mode, m
 	if (MC_CRASH_AROUND(rename(part, path)) < 0)
 		return mc_err_set(err, errno, "cannot rename %s", part);
 	return sync_dir(store, err);
+}
+
+/* What a file system without clones says, and one that has them for other files. */
+static bool cannot_clone(int error)
+{
+	return error == EOPNOTSUPP || error == ENOTTY || error == ENOSYS || error == EXDEV || error == EINVAL;
+}
+
+int store_clone(const struct store *store, const char *from, const char *to, mc_err **err)
+{
+	mc_autofree char *path = store_path(store, from);
+	mc_autofree char *part = store_part_path(store, to);
+	mc_auto_fd int source = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	mc_auto_fd int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (source < 0 || fd < 0)
+		return mc_err_set(err, errno, "cannot open %s", source < 0 ? path : part);
+	if (ioctl(fd, FICLONE, source) == 0)
+		return store_commit(store, to, STORE_MODE_FROZEN, err);
+	return cannot_clone(errno) ? 1 : mc_err_set(err, errno, "cannot clone %s", path);
 }
 
 static int remove_file(const char *path, mc_err **err)

@@ -26,7 +26,7 @@ int store_open(struct store *store, const struct storaged_config *config, mc_err
 void store_close(struct store *store);
 
 /* A layer whose id begins with "raw-" is a raw file: one that several QEMUs write to. It stands on nothing,
- * and nothing on it; it is not encrypted. */
+ * and nothing on it. */
 #define STORE_RAW "raw"
 bool store_is_raw(const char *layer_id);
 
@@ -38,6 +38,10 @@ char *store_part_path(const struct store *store, const char *layer_id);
 
 /* Give the part file its owner group and mode, make it durable, then give it its name. */
 int store_commit(const struct store *store, const char *layer_id, mode_t mode, mc_err **err);
+
+/* Make the layer's file as a clone of another's, of one point in time whoever writes to that (ioctl_ficlone(2)), with the mode of a frozen
+ * one. 0, 1 where the file system cannot, or -1 and *err. */
+int store_clone(const struct store *store, const char *from, const char *to, mc_err **err);
 
 /* Remove the layer's file and its part; absent ones are fine. Durable when it returns. */
 int store_remove(const struct store *store, const char *layer_id, mc_err **err);

@@ -8,6 +8,7 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "storaged/copying.h"
 #include "storaged/janitor.h"
 #include "storaged/layer.h"
 #include "storaged/merge.h"
@@ -179,9 +180,11 @@ static int find_base(struct storage *storage, const char *source, struct volume 
 static int begin_again(struct storage *storage, struct volume *v, mc_err **err)
 {
 	int r = merge_hold(storage, v->layer.parent, NULL, err);
+	char source[MC_ID_LEN];
 
+	memcpy(source, v->source, sizeof(source)); /* it is written anew */
 	if (r == MC_IPC_OK)
-		r = find_base(storage, v->source, v, err);
+		r = find_base(storage, source, v, err);
 	if (r == MC_IPC_OK && graph_layer_begin(storage->graph, &v->layer, err) != 0)
 		r = err && *err ? -1 : mc_err_set(err, 0, "%s cannot be stood on", v->layer.parent);
 	merge_release(storage);
@@ -221,7 +224,8 @@ static int begin(struct storage *storage, struct volume *v, bool shared, mc_err 
 }
 
 /* The file of a layer that has begun. */
-static int make_file(struct storage *storage, const struct volume *v, const struct making *m, mc_err **err)
+static int make_file(struct storage *storage, const struct volume *v, const struct making *m, const struct qemu_img_watch *watch,
+		     mc_err **err)
 {
 	int r = MC_IPC_OK;
 
@@ -231,21 +235,27 @@ static int make_file(struct storage *storage, const struct volume *v, const stru
 		r = vault_layer_new_key(storage->vault, v->layer.id, m->kms_key, err);
 	if (r != MC_IPC_OK)
 		return r;
-	return m->from[0] ? layer_copy(storage, m->from, &v->layer, STORE_MODE_TOP, NULL, err) : layer_make(storage, &v->layer, err);
+	return m->from[0] ? layer_copy(storage, m->from, &v->layer, STORE_MODE_TOP, watch, err) : layer_make(storage, &v->layer, err);
 }
 
-static int create(struct storage *storage, struct volume *v, const struct volume_wanted *wanted, mc_err **err)
+/* Does making it write all of its data, or as many zeros? */
+static bool is_long(const struct making *m, bool shared)
 {
-	struct making making;
-	int r = plan(storage, v, wanted, &making, err);
+	return m->from[0] || (shared && m->kms_key[0]);
+}
 
-	if (r == 0 && wanted->shared && making.kms_key[0])
+static int create(struct storage *storage, struct volume *v, const struct volume_wanted *wanted, const struct making *making,
+		  const struct qemu_img_watch *watch, mc_err **err)
+{
+	int r = MC_IPC_OK;
+
+	if (wanted->shared && making->kms_key[0])
 		r = storage_room(storage, (uint64_t)v->layer.virtual_bytes, err);
 	if (r == 0)
 		r = begin(storage, v, wanted->shared, err);
 	if (r != MC_IPC_OK)
 		return r;
-	r = make_file(storage, v, &making, err);
+	r = make_file(storage, v, making, watch, err);
 	if (r == MC_IPC_OK && graph_volume_add(storage->graph, v, wanted->opener, err) < 0)
 		r = -1;
 	if (r != MC_IPC_OK) {
@@ -312,24 +322,85 @@ static int put_again(struct storage *storage, const struct volume *v, const stru
 	return wanted->opener ? open_it(storage, v->id, wanted->opener, ret, err) : answer(storage, v, ret, err);
 }
 
-int volume_put(struct storage *storage, const char *id, const struct volume_wanted *wanted, json_t **ret, mc_err **err)
+/* What is to be made of it, and how, when there is none of this id. */
+static int prepare(struct storage *storage, const char *id, const struct volume_wanted *wanted, struct volume *ret_v,
+		   struct making *ret_making, mc_err **err)
 {
-	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
+	int r;
+
+	*ret_v = (struct volume){.size_gib = wanted->size_gib, .layer = {.virtual_bytes = wanted->size_gib * GIB}};
+	snprintf(ret_v->id, sizeof(ret_v->id), "%s", id);
+	r = find_base(storage, wanted->source, ret_v, err);
+	if (r == MC_IPC_OK)
+		r = storage_room(storage, FRESH_BYTES, err);
+	return r == MC_IPC_OK ? plan(storage, ret_v, wanted, ret_making, err) : r;
+}
+
+/* A volume_wanted that outlives its call. */
+struct order {
+	int64_t size_gib;
+	char source[MC_ID_LEN], kms_key[MC_UUID_LEN], opener[MC_ID_LEN];
+	bool shared;
+};
+
+static int create_long(struct storage *storage, const char *id, const void *arg, const struct qemu_img_watch *watch, mc_err **err)
+{
+	const struct order *o = arg;
+	struct volume_wanted wanted = {.size_gib = o->size_gib, .source = o->source[0] ? o->source : NULL, .kms_key = o->kms_key[0] ? o->kms_key : NULL,
+				       .shared = o->shared, .opener = o->opener[0] ? o->opener : NULL};
+	struct making making;
 	struct volume v;
 	int r = graph_volume_find(storage->graph, id, &v, err);
 
 	if (r <= 0)
-		return r < 0 ? -1 : put_again(storage, &v, wanted, ret, err);
-	v = (struct volume){.size_gib = wanted->size_gib, .layer = {.virtual_bytes = wanted->size_gib * GIB}};
-	snprintf(v.id, sizeof(v.id), "%s", id);
-	r = find_base(storage, wanted->source, &v, err);
-	if (r == MC_IPC_OK)
-		r = storage_room(storage, FRESH_BYTES, err);
-	if (r == MC_IPC_OK)
-		r = create(storage, &v, wanted, err);
+		return r < 0 ? -1 : MC_IPC_OK;
+	r = prepare(storage, id, &wanted, &v, &making, err);
+	return r == MC_IPC_OK ? create(storage, &v, &wanted, &making, watch, err) : r;
+}
+
+static int begin_long(struct storage *storage, const char *id, const struct volume_wanted *wanted, json_t **ret, mc_err **err)
+{
+	struct order o = {.size_gib = wanted->size_gib, .shared = wanted->shared};
+
+	snprintf(o.source, sizeof(o.source), "%s", wanted->source ? wanted->source : "");
+	snprintf(o.kms_key, sizeof(o.kms_key), "%s", wanted->kms_key ? wanted->kms_key : "");
+	snprintf(o.opener, sizeof(o.opener), "%s", wanted->opener ? wanted->opener : "");
+	return copying_begin(storage, id, create_long, &o, sizeof(o), ret, err);
+}
+
+/* *ret stays NULL where it is there now. */
+static int put_new(struct storage *storage, const char *id, const struct volume_wanted *wanted, json_t **ret, mc_err **err)
+{
+	struct making making;
+	struct volume v;
+	int r = copying_look(storage, id, ret, err);
+
+	if (r <= 0 && (r != MC_IPC_OK || *ret))
+		return r;
+	r = prepare(storage, id, wanted, &v, &making, err);
 	if (r != MC_IPC_OK)
 		return r;
-	return wanted->opener ? answer_opened(storage, id, ret, err) : answer(storage, &v, ret, err);
+	return is_long(&making, wanted->shared) ? begin_long(storage, id, wanted, ret, err) : create(storage, &v, wanted, &making, NULL, err);
+}
+
+int volume_put(struct storage *storage, const char *id, const struct volume_wanted *wanted, json_t **ret, mc_err **err)
+{
+	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
+	json_t *under_way = NULL;
+	struct volume v;
+	int r = graph_volume_find(storage->graph, id, &v, err);
+
+	if (r > 0) {
+		r = put_new(storage, id, wanted, &under_way, err);
+		if (r != MC_IPC_OK || under_way) {
+			*ret = under_way;
+			return r;
+		}
+		r = graph_volume_find(storage->graph, id, &v, err);
+	}
+	if (r > 0)
+		return mc_err_set(err, 0, "volume %s is gone again", id);
+	return r < 0 ? -1 : put_again(storage, &v, wanted, ret, err);
 }
 
 /* --- removing ------------------------------------------------------------- */
@@ -373,7 +444,7 @@ static int end_pull(struct storage *storage, const char *id, mc_err **err)
 	return r < 0 ? -1 : 0;
 }
 
-int volume_delete(struct storage *storage, const char *id, mc_err **err)
+static int delete_it(struct storage *storage, const char *id, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 	struct layer layer;
@@ -392,6 +463,13 @@ int volume_delete(struct storage *storage, const char *id, mc_err **err)
 	}
 	janitor_wake(storage->janitor);
 	return r < 0 ? mc_err_wrap(err, "volume %s", id) : MC_IPC_OK;
+}
+
+/* The copying has the lock at times. */
+int volume_delete(struct storage *storage, const char *id, mc_err **err)
+{
+	copying_end(storage, id);
+	return delete_it(storage, id, err);
 }
 
 /* --- growing -------------------------------------------------------------- */
@@ -506,11 +584,11 @@ int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_
 /* --- another kind --------------------------------------------------------- */
 
 /* Into a layer that has begun; with the same data key. */
-static int copy_into(struct storage *storage, const char *from, const struct layer *to, mc_err **err)
+static int copy_into(struct storage *storage, const char *from, const struct layer *to, const struct qemu_img_watch *watch, mc_err **err)
 {
 	int r = vault_layer_same_key(storage->vault, to->id, from, err);
 
-	return r == MC_IPC_OK ? layer_copy_own(storage, from, to, STORE_MODE_TOP, NULL, err) : r;
+	return r == MC_IPC_OK ? layer_copy_own(storage, from, to, STORE_MODE_TOP, watch, err) : r;
 }
 
 /* Its old layer goes when no document names it any more. */
@@ -527,7 +605,7 @@ static int move_to(struct storage *storage, struct volume *v, mc_err **err)
 }
 
 /* Nobody has it open, and the janitor rests. */
-static int change_kind(struct storage *storage, struct volume *v, bool shared, mc_err **err)
+static int change_kind(struct storage *storage, struct volume *v, bool shared, const struct qemu_img_watch *watch, mc_err **err)
 {
 	struct layer other = {.virtual_bytes = v->layer.virtual_bytes};
 	int r = shared ? storage_room(storage, (uint64_t)other.virtual_bytes, err) : MC_IPC_OK;
@@ -537,7 +615,7 @@ static int change_kind(struct storage *storage, struct volume *v, bool shared, m
 	mc_id_new(shared ? STORE_RAW : "lay", other.id);
 	if (graph_layer_begin(storage->graph, &other, err) < 0)
 		return -1;
-	r = copy_into(storage, v->layer.id, &other, err);
+	r = copy_into(storage, v->layer.id, &other, watch, err);
 	if (r != MC_IPC_OK) {
 		storage_abandon(storage, other.id);
 		return r;
@@ -548,38 +626,56 @@ static int change_kind(struct storage *storage, struct volume *v, bool shared, m
 	return r;
 }
 
-int volume_share(struct storage *storage, const char *id, bool shared, json_t **ret, mc_err **err)
+/* The volume has its lock all the while. */
+static int share_long(struct storage *storage, const char *id, const void *arg, const struct qemu_img_watch *watch, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
+	bool shared = *(const bool *)arg;
 	struct volume v;
-	int r = volume_find(storage, id, &v, err);
+	int r = check_closed(storage, id, err);
 
-	if (r == MC_IPC_OK && store_is_raw(v.layer.id) == shared)
-		return answer(storage, &v, ret, err);
-	if (r == MC_IPC_OK)
-		r = check_closed(storage, id, err);
 	if (r == MC_IPC_OK && snapshot_settle(storage, id, err) < 0)
 		r = -1;
 	if (r == MC_IPC_OK)
 		r = volume_find(storage, id, &v, err);
-	if (r != MC_IPC_OK)
+	if (r != MC_IPC_OK || store_is_raw(v.layer.id) == shared)
 		return r;
 	r = merge_hold(storage, v.layer.id, NULL, err);
 	if (r == MC_IPC_OK)
-		r = change_kind(storage, &v, shared, err);
+		r = change_kind(storage, &v, shared, watch, err);
 	merge_release(storage);
+	return r;
+}
+
+int volume_share(struct storage *storage, const char *id, bool shared, json_t **ret, mc_err **err)
+{
+	struct volume v;
+	int r = copying_look(storage, id, ret, err);
+
+	if (r <= 0 && (r != MC_IPC_OK || *ret))
+		return r;
+	r = volume_find(storage, id, &v, err);
+	if (r == MC_IPC_OK && store_is_raw(v.layer.id) == shared)
+		return answer(storage, &v, ret, err);
 	if (r == MC_IPC_OK)
-		r = volume_find(storage, id, &v, err);
-	return r == MC_IPC_OK ? answer(storage, &v, ret, err) : r;
+		r = check_closed(storage, id, err);
+	return r == MC_IPC_OK ? copying_begin(storage, id, share_long, &shared, sizeof(shared), ret, err) : r;
 }
 
 /* --- use ------------------------------------------------------------------ */
 
-int volume_open(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err)
+static int open_alone(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
 
 	return open_it(storage, id, opener, ret, err);
+}
+
+int volume_open(struct storage *storage, const char *id, const char *opener, json_t **ret, mc_err **err)
+{
+	int r = copying_check_none(storage, id, err);
+
+	return r == MC_IPC_OK ? open_alone(storage, id, opener, ret, err) : r;
 }
 
 struct same_key {

@@ -17,7 +17,8 @@ struct volume_wanted {
 	const char *opener; /* who opens it as soon as it is there; NULL: nobody */
 };
 
-/* Idempotent. */
+/* Idempotent. *ret: the volume, or {id, state: "copying", percent} while all that it shows is being copied (what it is made of is
+ * encrypted otherwise, or it is to be shared) or zeros are written (shared and encrypted): the same call tells how far that is. */
 int volume_put(struct storage *storage, const char *id, const struct volume_wanted *wanted, json_t **ret, mc_err **err);
 int volume_get(struct storage *storage, const char *id, json_t **ret, mc_err **err);
 int volume_list(struct storage *storage, json_t **ret, mc_err **err);
@@ -30,7 +31,8 @@ int volume_delete(struct storage *storage, const char *id, mc_err **err);
 int volume_grow(struct storage *storage, const char *id, int64_t size_gib, json_t **ret, mc_err **err);
 
 /* Make it one that several QEMUs may have open, or that one alone may: its data is copied into a layer of the other kind, whose
- * chain is that alone. An open one is MC_IPC_IN_USE. Idempotent. */
+ * chain is that alone. An open one is MC_IPC_IN_USE. Idempotent; *ret meanwhile as of volume_put(), and whoever opens it then has
+ * MC_IPC_UNAVAILABLE. */
 int volume_share(struct storage *storage, const char *id, bool shared, json_t **ret, mc_err **err);
 
 /* From now on, or no longer, this instance's QEMU may write to the volume. What needs a

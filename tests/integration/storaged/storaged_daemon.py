@@ -8,10 +8,12 @@ import select
 import signal
 import socket
 import subprocess
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 LAUNCHER = ROOT / "deploy" / "launcher"
 BUILD = ROOT / "build"
+COPY_S = 300
 
 
 class Storaged:
@@ -75,10 +77,20 @@ class Storaged:
         finally:
             connection.close()
 
-    def call(self, method, path, body=None):
+    def call_once(self, method, path, body=None):
         """(HTTP status, document)."""
         status, text = self.ask(method, "/v1/" + path, body)
         return status, json.loads(text or "{}")
+
+    def call(self, method, path, body=None):
+        """The same, repeated while data are being copied for it."""
+        end = time.monotonic() + COPY_S
+        while True:
+            status, answer = self.call_once(method, path, body)
+            if status != 200 or answer.get("state") != "copying":
+                return status, answer
+            assert time.monotonic() < end and 0 <= answer["percent"] <= 100, answer
+            time.sleep(0.02)
 
     def metrics(self):
         """What Prometheus is told of storaged, {name and labels: value}."""

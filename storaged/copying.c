@@ -1,0 +1,76 @@
+#include "storaged/copying.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/fs.h"
+#include "common/ipc.h"
+#include "storaged/task.h"
+
+struct job {
+	struct storage *storage;
+	char id[MC_ID_LEN];
+	copying_fn *fn;
+	char arg[];
+};
+
+static int run(struct task *task, void *arg, mc_err **err)
+{
+	struct job *job = arg;
+	struct qemu_img_watch watch = {.cancel_fd = task_cancel_fd(task), .percent = task_percent, .ctx = task};
+
+	return job->fn(job->storage, job->id, job->arg, &watch, err);
+}
+
+int copying_look(struct storage *storage, const char *id, json_t **ret, mc_err **err)
+{
+	struct task_report report;
+	int r = MC_IPC_OK;
+
+	if (tasks_find(storage->tasks, id, &report) > 0)
+		return 1;
+	if (report.state == TASK_FAILED) {
+		r = report.outcome;
+		mc_err_set(err, 0, "%s", report.message);
+	}
+	if (report.state == TASK_WAITING || report.state == TASK_RUNNING)
+		*ret = json_pack("{s:s, s:s, s:i}", "id", id, "state", "copying", "percent", report.percent);
+	else
+		tasks_forget(storage->tasks, id); /* whoever asks again has it tried again */
+	task_report_deinit(&report);
+	return r;
+}
+
+int copying_begin(struct storage *storage, const char *id, copying_fn *fn, const void *arg, size_t size, json_t **ret, mc_err **err)
+{
+	struct job *job = mc_alloc(sizeof(*job) + size);
+
+	job->storage = storage;
+	job->fn = fn;
+	snprintf(job->id, sizeof(job->id), "%s", id);
+	memcpy(job->arg, arg, size);
+	if (tasks_begin(storage->tasks, id, run, job, free, err) < 0)
+		return MC_IPC_UNAVAILABLE;
+	return copying_look(storage, id, ret, err);
+}
+
+int copying_check_none(struct storage *storage, const char *id, mc_err **err)
+{
+	struct task_report report;
+	bool busy;
+
+	if (tasks_find(storage->tasks, id, &report) > 0)
+		return MC_IPC_OK;
+	busy = report.state == TASK_WAITING || report.state == TASK_RUNNING;
+	task_report_deinit(&report);
+	if (busy)
+		mc_err_set(err, 0, "%s is being copied", id);
+	return busy ? MC_IPC_UNAVAILABLE : MC_IPC_OK;
+}
+
+void copying_end(struct storage *storage, const char *id)
+{
+	tasks_forget(storage->tasks, id);
+}

@@ -1,0 +1,103 @@
+"""A whole cloud whose store lies on a file system that can clone files (XFS): a volume that two guests write to has a snapshot of
+one point in time. `make disk-trouble`."""
+
+import contextlib
+import shutil
+
+import pytest
+
+from cloud import SHORT_S, Cloud, error_of, run, wait_until
+from full_disk import two_guests
+from test_3_volumes import serial, wait_gone, wait_seen, wait_volume
+
+SIZE_MIB = 1024
+# Writes a growing number to one block, then to the next: at any point in time the first is the second, or one more.
+WRITER = """i=0
+while [ -e /tmp/go ]; do
+    i=$((i+1))
+    printf '%015d\\n' $i | dd of={device} bs=512 seek={first} count=1 conv=sync,notrunc,fsync 2>/dev/null
+    printf '%015d\\n' $i | dd of={device} bs=512 seek={second} count=1 conv=sync,notrunc,fsync 2>/dev/null
+done
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    it = Cloud()
+    it.home.mkdir()
+    file = it.directory / "disk"
+    with file.open("wb") as f:
+        f.truncate(SIZE_MIB << 20)
+    if not shutil.which("mkfs.xfs"):
+        pytest.skip("no mkfs.xfs (xfsprogs)")
+    run("mkfs.xfs", "-q", file)
+    if run("mount", "-o", "loop", file, it.home, check=False).returncode != 0:
+        pytest.skip("no loop devices, or no XFS in this kernel")
+    try:
+        it.start()
+        yield it
+    finally:
+        it.launcher("stop", "--purge", "--grace", "0", check=False)
+        run("umount", "--lazy", it.home, check=False)
+        it.forget()
+
+
+@pytest.fixture(scope="module")
+def ec2(cloud):
+    return cloud.client()
+
+
+@pytest.fixture(scope="module")
+def guests(cloud, ec2):
+    return two_guests(cloud, ec2)
+
+
+def number(guest, volume, block):
+    return int(guest.ssh(f"sudo blockdev --flushbufs {serial(volume)} && "
+                         f"sudo dd if={serial(volume)} bs=512 skip={block} count=1 2>/dev/null | head -n 1"))
+
+
+def attach(ec2, guest, volume, device):
+    ec2.attach_volume(VolumeId=volume, InstanceId=guest.id, Device=device)
+    wait_until("it is attached", lambda: guest.id in {
+        a["InstanceId"] for a in ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"] if a["State"] == "attached"}, SHORT_S)
+    wait_seen(guest, volume)
+
+
+def test_snapshot_of_a_shared_volume_in_use(cloud, ec2, guests):
+    """Both write all the time; each one's pair fits together in the snapshot, and what was written before the call is in it."""
+    az = guests[0].described["Placement"]["AvailabilityZone"]
+    volume = ec2.create_volume(AvailabilityZone=az, Size=4, VolumeType="io2", Iops=1000, MultiAttachEnabled=True)["VolumeId"]
+    wait_volume(ec2, volume, "available")
+    for n, guest in enumerate(guests):
+        attach(ec2, guest, volume, "/dev/sdf")
+        words = WRITER.format(device=serial(volume), first=2 * n, second=2 * n + 1)
+        guest.ssh("touch /tmp/go; cat > /tmp/writer", stdin=words)
+        guest.ssh("sudo sh /tmp/writer >/dev/null 2>&1 </dev/null &")
+    for n, guest in enumerate(guests):
+        wait_until("the writers write", lambda g=guest, b=2 * n + 1: g.ssh(
+            f"sudo head -c {512 * (b + 1)} {serial(volume)} | tail -c 512 | head -n 1", check=False).stdout.strip("\0\n").isdigit(), SHORT_S)
+    taken = []
+    for _ in range(3):
+        least = [number(guest, volume, 2 * n + 1) for n, guest in enumerate(guests)]
+        taken.append((ec2.create_snapshot(VolumeId=volume)["SnapshotId"], least))
+        ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[taken[-1][0]], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    after = [number(guest, volume, 2 * n + 1) for n, guest in enumerate(guests)]
+    assert all(a > b for a, b in zip(after, taken[0][1])), "they went on writing"
+    assert error_of(ec2.create_snapshots, InstanceSpecification={"InstanceId": guests[0].id})[0] == "IncorrectState"
+    for guest in guests:
+        guest.ssh("rm /tmp/go")
+    for snapshot, least in taken:
+        restored = ec2.create_volume(AvailabilityZone=az, SnapshotId=snapshot)["VolumeId"]
+        wait_volume(ec2, restored, "available")
+        attach(ec2, guests[1], restored, "/dev/sdg")
+        found = [number(guests[1], restored, block) for block in range(4)]
+        for n in range(2):
+            assert found[2 * n + 1] >= least[n] and found[2 * n] - found[2 * n + 1] in (0, 1), (found, least)
+        ec2.detach_volume(VolumeId=restored)
+        wait_volume(ec2, restored, "available")
+        ec2.delete_volume(VolumeId=restored)
+        ec2.delete_snapshot(SnapshotId=snapshot)
+        wait_gone(ec2, restored)
+    with contextlib.suppress(FileNotFoundError):
+        assert not list((cloud.home / "store").glob("*.part"))
