@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from cloud import BOOT_S, OTHER_REGION, SHORT_S, Guest, error_of, run, wait_until
-from test_3_volumes import serial, wait_attached, wait_gone, wait_seen, wait_volume
+from test_3_volumes import disks, serial, wait_attached, wait_gone, wait_seen, wait_volume
 
 
 def describe(ec2, image):
@@ -33,9 +33,9 @@ def forget(ec2, *images):
             ec2.delete_snapshot(SnapshotId=snapshot)
 
 
-def launch_one(cloud, key_file, image, group):
+def launch_one(cloud, key_file, image, group, **more):
     made = cloud.client().run_instances(ImageId=image, InstanceType="t3.nano", MinCount=1, MaxCount=1, KeyName="tests",
-                                        SecurityGroupIds=[group])["Instances"][0]["InstanceId"]
+                                        SecurityGroupIds=[group], **more)["Instances"][0]["InstanceId"]
     return Guest(cloud, made, key_file)
 
 
@@ -59,11 +59,11 @@ def worked(cloud, key_file, open_group):
 
 
 def register(cloud, image):
-    """An image of a larger root volume of the same snapshot, and an instance-store disk."""
+    """An image of a larger root volume of the same snapshot, the data volume, and an instance-store disk."""
     return cloud.aws("ec2", "register-image", "--name", "registered", "--architecture", "x86_64", "--virtualization-type", "hvm",
                      "--root-device-name", "/dev/xvda", "--block-device-mappings",
                      f"DeviceName=/dev/xvda,Ebs={{SnapshotId={snapshots_of(image)[0]},VolumeSize=3}}",
-                     "DeviceName=/dev/sdb,VirtualName=ephemeral0")["ImageId"]
+                     f"DeviceName=/dev/sdf,Ebs={{SnapshotId={snapshots_of(image)[1]}}}", "DeviceName=/dev/sdb,VirtualName=ephemeral0")["ImageId"]
 
 
 def test_create_with_reboot(worked, cloud, ec2, key_file, open_group):
@@ -86,7 +86,11 @@ def test_create_with_reboot(worked, cloud, ec2, key_file, open_group):
         assert one["State"] == "completed" and one["Tags"] == [{"Key": "c", "Value": "d"}]
         assert error_of(ec2.delete_snapshot, SnapshotId=snapshot)[0] == "InvalidSnapshot.InUse"
     registered = register(cloud, made)
-    copies = [launch_one(cloud, key_file, i, open_group) for i in (image, registered)]
+    # Without the image's data volume, but with a larger one of its snapshot.
+    mappings = [{"DeviceName": "/dev/sdf", "NoDevice": ""},
+                {"DeviceName": "/dev/sdg", "Ebs": {"SnapshotId": snapshots_of(made)[1], "VolumeSize": 2, "DeleteOnTermination": True}}]
+    copies = [launch_one(cloud, key_file, image, open_group),
+              launch_one(cloud, key_file, registered, open_group, BlockDeviceMappings=mappings)]
     try:
         guest.wait_ssh()
         after = guest.described
@@ -102,6 +106,10 @@ def test_create_with_reboot(worked, cloud, ec2, key_file, open_group):
         wait_seen(copies[0], theirs)
         assert copies[0].ssh(f"sudo head -n 1 {serial(theirs)}") == "data\n"
         assert int(copies[1].ssh("df -k / | tail -n 1").split()[1]) > 2.7 * 2 ** 20, "its file system has grown"
+        devices = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in copies[1].described["BlockDeviceMappings"]}
+        assert sorted(devices) == ["/dev/sdg", "/dev/xvda"]
+        assert disks(copies[1]) == {devices["/dev/xvda"].replace("-", ""): 3, devices["/dev/sdg"].replace("-", ""): 2}
+        assert copies[1].ssh(f"sudo head -n 1 {serial(devices['/dev/sdg'])}") == "data\n"
     finally:
         ec2.terminate_instances(InstanceIds=[c.id for c in copies])
     for copy in copies:

@@ -1,13 +1,16 @@
 """Snapshots of volumes that a guest writes to, and what comes out of them."""
 
+import contextlib
 import os
 import pathlib
 import re
 
 import pytest
 
-from cloud import OTHER_REGION, SHORT_S, error_of, wait_until
+from cloud import NEIGHBOUR, OTHER_REGION, SHORT_S, error_of, wait_until
 from test_3_volumes import serial, wait_attached, wait_gone, wait_seen, wait_volume
+
+BULK = 8 << 20
 
 # Writes a growing number to one volume, then to the other: at any point in time the
 # first is the second, or one more.
@@ -129,12 +132,78 @@ def test_snapshot_of_a_root(pair, cloud, ec2):
     wait_gone(far, volume)
 
 
+def share(ec2, snapshot, account, way="add"):
+    ec2.modify_snapshot_attribute(SnapshotId=snapshot, Attribute="createVolumePermission", OperationType=way, UserIds=[account])
+
+
+def copy_policy(cloud, owner):
+    """The neighbour has what this account shares copied into another region."""
+    dlm = cloud.client("dlm", key_id=NEIGHBOUR["key_id"], secret=NEIGHBOUR["secret"])
+    source = {"Type": "MANAGED_CWE", "Parameters": {"EventType": "shareSnapshot", "SnapshotOwner": [owner],
+                                                    "DescriptionRegex": "^for the neighbour$"}}
+    copies = [{"Target": OTHER_REGION, "EncryptionConfiguration": {"Encrypted": True},
+               "RetainRule": {"Interval": 1, "IntervalUnit": "DAYS"}}]
+    made = dlm.create_lifecycle_policy(ExecutionRoleArn="arn:aws:iam::123456789012:role/dlm", Description="copies", State="ENABLED",
+                                       PolicyDetails={"PolicyType": "EVENT_BASED_POLICY", "EventSource": source,
+                                                      "Actions": [{"Name": "copy", "CrossRegionCopy": copies}]})
+    return dlm, made["PolicyId"]
+
+
+def copied_by(cloud, dlm, policy):
+    """By that policy; both are gone then."""
+    far = cloud.client(region=OTHER_REGION, key_id=NEIGHBOUR["key_id"], secret=NEIGHBOUR["secret"])
+    own = [{"Name": "tag:aws:dlm:lifecycle-policy-id", "Values": [policy]}, {"Name": "status", "Values": ["completed"]}]
+    (copy,) = wait_until("the policy has copied it", lambda: far.describe_snapshots(OwnerIds=["self"], Filters=own)["Snapshots"], SHORT_S)
+    dlm.delete_lifecycle_policy(PolicyId=policy)
+    far.delete_snapshot(SnapshotId=copy["SnapshotId"])
+    return copy
+
+
+def test_shared_with_another_account(two, pair, ec2, cloud, neighbour):
+    """It may use it from then on, and a policy of its copies it; a copy that it makes and gives back outlives the original, and a
+    guest here reads what was written on the volume."""
+    guest, other = pair
+    own_account = ec2.describe_vpcs()["Vpcs"][0]["OwnerId"]
+    guest.ssh(f"echo 000000000000042 | sudo dd of={serial(two[0])} bs=16 count=1 conv=notrunc,fsync 2>/dev/null")
+    snapshot = ec2.create_snapshot(VolumeId=two[0], Description="for the neighbour")["SnapshotId"]
+    wait_snapshot(ec2, snapshot)
+    assert error_of(neighbour.describe_snapshots, SnapshotIds=[snapshot])[0] == "InvalidSnapshot.NotFound"
+    assert error_of(neighbour.create_volume, AvailabilityZone="us-east-1a", SnapshotId=snapshot)[0] == "InvalidSnapshot.NotFound"
+    policy = copy_policy(cloud, own_account)
+    share(ec2, snapshot, NEIGHBOUR["account"])
+    assert [s["OwnerId"] for s in neighbour.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"]] == [own_account]
+    volume = neighbour.create_volume(AvailabilityZone="us-east-1a", SnapshotId=snapshot)["VolumeId"]
+    wait_volume(neighbour, volume, "available")
+    copy = neighbour.copy_snapshot(SourceRegion="us-east-1", SourceSnapshotId=snapshot)["SnapshotId"]
+    wait_snapshot(neighbour, copy)
+    assert copied_by(cloud, *policy)["Encrypted"]
+    share(ec2, snapshot, NEIGHBOUR["account"], "remove")
+    assert error_of(neighbour.create_volume, AvailabilityZone="us-east-1a", SnapshotId=snapshot)[0] == "InvalidSnapshot.NotFound"
+    assert error_of(neighbour.delete_snapshot, SnapshotId=snapshot)[0] == "InvalidSnapshot.NotFound"
+    ec2.delete_snapshot(SnapshotId=snapshot)
+    assert error_of(ec2.create_volume, AvailabilityZone="us-east-1a", SnapshotId=copy)[0] == "InvalidSnapshot.NotFound"
+    share(neighbour, copy, own_account)
+    assert number_in(ec2, other, copy, "/dev/sdh", size=2) == 42
+    neighbour.delete_volume(VolumeId=volume)
+    neighbour.delete_snapshot(SnapshotId=copy)
+    wait_gone(neighbour, volume)
+
+
 def files_of(cloud, guest, volume):
     """The chain that the guest's QEMU has open, by the kernel's word."""
     pid = cloud.socket_call("hypervisor", "GET", f"/v1/instances/{guest.id}")[1]["pid"]
     names = {os.readlink(p) for p in pathlib.Path(f"/proc/{pid}/fd").iterdir() if p.exists()}
     known = cloud.volumes()[volume]
     return [name for name in [known["path"], *known["backing"]] if name in names]
+
+
+def allocated(cloud):
+    """Bytes on the disk of all layers, in whichever chain; one that goes meanwhile has none."""
+    total = 0
+    for path in (cloud.home / "store").glob("lay-*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_blocks * 512
+    return total
 
 
 def test_chains_of_running_guests(two, pair, ec2, cloud):
@@ -166,6 +235,20 @@ def test_chains_of_running_guests(two, pair, ec2, cloud):
     assert len(files_of(cloud, guest, volume)) <= 16
     text = guest.ssh(f"sudo sh -c 'for k in 0 1 5 13; do dd if={device} bs=4k skip=$k count=1 2>/dev/null | head -n 1; done'")
     assert [int(n) for n in text.split()] == [0, 1, 5, 13]
+    guest.ssh(f"yes | head -c {BULK} > /tmp/bulk")
+    for _ in range(4):
+        guest.ssh(f"sudo dd if=/tmp/bulk of={device} bs=1M seek=64 conv=notrunc,fsync 2>/dev/null")
+        more += snapshots(1)
+    before = allocated(cloud)
+    assert before > 4 * BULK, "each of the snapshots keeps its own"
+    wait_until("the store proves right in the midst of it", lambda: cloud.store_findings() == "0 findings\n", SHORT_S)
     for snapshot in (kept, last, *more):
         ec2.delete_snapshot(SnapshotId=snapshot)
+
+    def given_back():
+        """To the disk, by the QEMU that has it open: one frozen file is left, and its top."""
+        return len(cloud.volumes()[volume]["backing"]) == 1 and allocated(cloud) < before - 3 * BULK + BULK // 2
+    wait_until("the space of the deleted ones comes back", given_back, 120)
+    assert guest.ssh(f"sudo blockdev --flushbufs {device} && sudo dd if={device} bs=4k skip={(71 << 20) // 4096} count=1 2>/dev/null | head -n 1") == "y\n"
+    guest.ssh("rm /tmp/bulk")
     assert guest.ssh("sudo dmesg | grep -c 'I/O error'", check=False).stdout.strip() == "0"

@@ -51,6 +51,20 @@ def volume(ec2, pair, request):
     return made["VolumeId"]
 
 
+def refused(ec2, guest):
+    """A volume of another zone, a device that has one (by each of its names), a name that is none."""
+    here = guest.described["Placement"]["AvailabilityZone"]
+    volumes = [ec2.create_volume(AvailabilityZone=az, Size=1)["VolumeId"]
+               for az in (here, here[:-1] + ("b" if here.endswith("a") else "a"))]
+    for volume in volumes:
+        wait_volume(ec2, volume, "available")
+    assert error_of(ec2.attach_volume, VolumeId=volumes[1], InstanceId=guest.id, Device="/dev/sdg")[0] == "InvalidVolume.ZoneMismatch"
+    for device in ("/dev/sdf", "/dev/xvdf", "xvdf", "/dev/xvda", "/dev/rubbish"):
+        assert error_of(ec2.attach_volume, VolumeId=volumes[0], InstanceId=guest.id, Device=device)[0] == "InvalidParameterValue", device
+    for volume in volumes:
+        ec2.delete_volume(VolumeId=volume)
+
+
 def test_attach_and_detach(volume, pair, ec2, cloud):
     """What one guest writes, the next one reads; the CLI's words all the way."""
     one, other = pair
@@ -58,6 +72,7 @@ def test_attach_and_detach(volume, pair, ec2, cloud):
     assert answer["State"] == "attaching" and answer["Device"] == "/dev/sdf"
     assert error_of(ec2.attach_volume, VolumeId=volume, InstanceId=other.id, Device="/dev/sdf")[0] == "VolumeInUse"
     assert error_of(ec2.delete_volume, VolumeId=volume)[0] == "VolumeInUse"
+    refused(ec2, one)
     wait_attached(ec2, volume)
     ec2.get_waiter("volume_in_use").wait(VolumeIds=[volume])
     wait_seen(one, volume)

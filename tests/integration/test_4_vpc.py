@@ -1,5 +1,6 @@
 """A VPC of one's own from its creation to its end, with packets on its way in and out."""
 
+import contextlib
 import json
 import re
 import socket

@@ -4,6 +4,14 @@ import leftovers
 from cloud import SHORT_S, send_datagrams, wait_until
 
 
+def test_store_proves_right(cloud):
+    """After all that was done to it, with guests' volumes in use: graph, headers, allocated bytes, no orphans."""
+    try:
+        wait_until("the store proves right", lambda: cloud.store_findings() == "0 findings\n", SHORT_S)
+    except AssertionError as e:
+        raise AssertionError(cloud.store_findings()) from e
+
+
 def test_terminate_everything(cloud, pair):
     ids = [g.id for g in pair]
     instance = pair[0].described

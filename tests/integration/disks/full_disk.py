@@ -14,6 +14,7 @@ from test_3_volumes import wait_attached, wait_gone, wait_seen, wait_volume
 SIZE_MIB = 768
 WRITTEN_MIB = 64
 BLOCK = 64 << 10
+STOP_S = 90  # far below what a guest may take
 
 
 @contextlib.contextmanager
@@ -82,8 +83,7 @@ def ec2(cloud):
     return cloud.client()
 
 
-@pytest.fixture(scope="module")
-def guests(cloud, ec2):
+def two_guests(cloud, ec2):
     key = cloud.own / "key"
     key.write_text(ec2.create_key_pair(KeyName="tests", KeyType="ed25519")["KeyMaterial"], encoding="ascii")
     key.chmod(0o600)
@@ -97,6 +97,11 @@ def guests(cloud, ec2):
     for guest in both:
         guest.wait_ready()
     return both
+
+
+@pytest.fixture(scope="module")
+def guests(cloud, ec2):
+    return two_guests(cloud, ec2)
 
 
 def check_store(cloud):
@@ -171,6 +176,14 @@ def test_full_disk(cloud, ec2, guests):
     assert "waits since" not in cloud.minicloud("doctor", check=False).stdout
     made = ec2.create_volume(AvailabilityZone=az, Size=1)["VolumeId"]
     wait_volume(ec2, made, "available")
+    # One that waits is not asked to stop: it would not hear it for the two minutes that a guest has.
+    disk.fill(left_mib=8)
+    begin_to_write(writer, volumes[0], 2 * WRITTEN_MIB)
+    wait_until("the guest is called impaired", lambda: status_of(ec2, writer) == "impaired", BOOT_S)
+    ec2.stop_instances(InstanceIds=[writer.id])
+    cloud.wait_state(writer.id, "stopped", timeout=STOP_S)
+    assert status_of_volume(ec2, volumes[0])[0] == "ok"
+    disk.empty()
     ec2.detach_volume(VolumeId=volumes[0])
     wait_volume(ec2, volumes[0], "available")
     check_store(cloud)
