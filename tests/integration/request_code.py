@@ -106,6 +106,22 @@ def models(directory):
         yield service, model
 
 
+def unknown(newest):
+    """The same of members that the newest model, of newest(service), has beyond ours."""
+    code, found = Code(), []
+    for service, model in models(data()):
+        other = newest(service)
+        for _, name in sorted(row for row in code.actions if row[0] == service and row[1] in other["operations"]):
+            ours, theirs = ([path for path, _ in members(m["shapes"], m["operations"][name]["input"]["shape"])]
+                            if "input" in m["operations"][name] else [] for m in (model, other))
+            new = []
+            for path in theirs:
+                if path not in ours and not any(path.startswith(f"{n}.") for n in new):
+                    new.append(path)
+            found += [f"{service}.{name} {path}" for path in new]
+    return found
+
+
 def passed_over():
     """["service.Operation Path.Of.Member"] that no code reads; of a member's own ones where it is read itself."""
     code, found = Code(), []
