@@ -69,7 +69,7 @@ def test_encrypt_and_decrypt(kms, key):
 
 def test_data_keys(kms, key):
     made = kms.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext={"a": "b"})
-    assert len(made["Plaintext"]) == 32
+    assert len(made["Plaintext"]) == 32 and "EncryptionAlgorithm" not in made
     assert kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext={"a": "b"})["Plaintext"] == made["Plaintext"]
     hidden = kms.generate_data_key_without_plaintext(KeyId=key, NumberOfBytes=77)
     assert "Plaintext" not in hidden and len(kms.decrypt(CiphertextBlob=hidden["CiphertextBlob"])["Plaintext"]) == 77

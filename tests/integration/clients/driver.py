@@ -1,7 +1,9 @@
 """boto3 in a process of its own, so that it may be another one than the tests': a request a line on stdin, its answer a line
 on stdout, both JSON. {"service", "region", "endpoint", "do": call|pages|wait|token, "action", "params", "page"}."""
 
+import base64
 import datetime
+import hashlib
 import json
 import sys
 
@@ -22,15 +24,26 @@ def client(service, region, endpoint):
 
 
 def plain(value):
-    """As the AWS CLI prints it."""
+    """As the AWS CLI prints it; of what it writes into a file, the digest."""
     if isinstance(value, datetime.datetime):
         return value.isoformat()
-    return value.hex() if isinstance(value, bytes) else str(value)
+    if hasattr(value, "read"):
+        return "stream:" + hashlib.sha256(value.read()).hexdigest()
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+def bytes_of(value):
+    """Parameters with their bytes, which are written as base64:…"""
+    if isinstance(value, dict):
+        return {k: bytes_of(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [bytes_of(v) for v in value]
+    return base64.b64decode(value[7:]) if isinstance(value, str) and value.startswith("base64:") else value
 
 
 def do(request):
     it = client(request["service"], request["region"], request["endpoint"])
-    name, params = botocore.xform_name(request["action"]), request["params"]
+    name, params = botocore.xform_name(request["action"]), bytes_of(request["params"])
     if request["do"] == "wait":
         it.get_waiter(request["action"]).wait(**params, WaiterConfig={"Delay": 0.2, "MaxAttempts": 600})
         return {}

@@ -63,13 +63,15 @@ def rest_routes(service):
     """[(method, pattern of the path, operation)], the longest path first."""
     rows = []
     for name, operation in model(service).get("operations", {}).items() if service else ():
-        uri = operation["http"].get("requestUri", "/").partition("?")[0]
+        uri = operation["http"].get("requestUri", "/").partition("?")[0].rstrip("/")
         pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(uri))
         rows.append((operation["http"]["method"], re.compile(pattern), name, len(uri)))
     return sorted(rows, key=lambda row: -row[3])
 
 
 def rest_operation(service, method, path):
+    """Older models end some paths in a slash."""
+    path = path.rstrip("/")
     return next((name for m, pattern, name, _ in rest_routes(service) if m == method and pattern.fullmatch(path)), "")
 
 

@@ -1,7 +1,7 @@
 """Which action which client uses: the table of a service's part, and what is proven of it.
 
 A part is a module: SERVICE, ROOMS (tables of api/action_*.c), SCENES {name: steps}, TERRAFORM {action: resource that uses it, or
-"-: why none does"}, PRESENT {shape: members that AWS always sends}."""
+"-: why none does"}, PRESENT {shape: members that AWS always sends}; prepare(cloud), where there is one, returns the names that its scenes begin with."""
 
 import html
 import re
@@ -23,6 +23,11 @@ def actions_of(rooms):
     return found
 
 
+def names_of(part, cloud):
+    """What the part's scenes begin with."""
+    return part.prepare(cloud) if hasattr(part, "prepare") else {}
+
+
 def documented_filters(service, data=shape.DEBIAN_DATA):
     """{action: (the member's name, names of filters)} by the documentation in a service model."""
     model = shape.newest(service, "service-2", data)
@@ -40,7 +45,8 @@ def documented_filters(service, data=shape.DEBIAN_DATA):
 def gaps(part):
     """What the table lacks, or has too much, as lines."""
     has = {name for service, name in actions_of(part.ROOMS) if service == part.SERVICE}
-    walked = {step.action for scene in part.SCENES.values() for step in scene if step.do == "call" and not step.fails}
+    walked = {step.action for scene in part.SCENES.values() for step in scene
+              if step.do == "call" and not step.fails and step.service == part.SERVICE}
     rows = [f"{action}: no scene does it" for action in sorted(has - walked)]
     rows += [f"{action}: no word about Terraform" for action in sorted(has - set(part.TERRAFORM))]
     rows += [f"{action}: no such action" for action in sorted(set(part.TERRAFORM) - has)]

@@ -11,7 +11,12 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-import network  # noqa: E402  (the path above)
+import disks  # noqa: E402  (the path above)
+import dlm  # noqa: E402
+import ebs  # noqa: E402
+import kms  # noqa: E402
+import network  # noqa: E402
+import rbin  # noqa: E402
 import steps  # noqa: E402
 import table  # noqa: E402
 import terraform_part  # noqa: E402
@@ -19,7 +24,8 @@ import wire  # noqa: E402
 from cloud import DEBIAN_AWS  # noqa: E402
 from conftest import newer_aws  # noqa: E402
 
-PARTS = {"network": network}
+PARTS = {part.__name__: part for part in (network, disks, ebs, kms, rbin, dlm)}
+APPLIED = [name for name, part in PARTS.items() if hasattr(part, "OUTPUTS")]  # the provider has something of them
 # Of boto3, and of each CLI that runs beside it: what is scarce is counted by region.
 REGIONS = ("us-west-2", "eu-west-1", "ap-northeast-2")
 
@@ -40,9 +46,9 @@ def unknown():
 class Walker(threading.Thread):
     """Does the scenes that it finds in the queue; what failed is in `failed`."""
 
-    def __init__(self, actor, scenes):
+    def __init__(self, actor, scenes, names):
         super().__init__()
-        self.actor, self.scenes, self.failed, self.unknown = actor, scenes, [], set()
+        self.actor, self.scenes, self.names, self.failed, self.unknown = actor, scenes, names, [], set()
 
     def run(self):
         while True:
@@ -51,7 +57,7 @@ class Walker(threading.Thread):
             except queue.Empty:
                 break
             try:
-                self.unknown |= steps.play(self.actor, scene, {})
+                self.unknown |= steps.play(self.actor, scene, dict(self.names))
             except Exception as e:  # pylint: disable=broad-except  # told with the others
                 self.failed.append(f"{self.actor.name} {self.actor.region} {name}: {type(e).__name__}: {e}")
         self.actor.close()
@@ -69,9 +75,9 @@ def test_walk(cloud, recorder, unknown, name):
     part, cli = PARTS[name], newer_aws() or DEBIAN_AWS
     for region in REGIONS:
         cloud.tiny_image(region)
-    shared = scenes_of(part)
-    walkers = [Walker(steps.Boto3(cloud, recorder.endpoint, REGIONS[0]), scenes_of(part))]
-    walkers += [Walker(steps.Cli(cloud, recorder.endpoint, region, cli), shared) for region in REGIONS[1:]]
+    shared, names = scenes_of(part), table.names_of(part, cloud)
+    walkers = [Walker(steps.Boto3(cloud, recorder.endpoint, REGIONS[0]), scenes_of(part), names)]
+    walkers += [Walker(steps.Cli(cloud, recorder.endpoint, region, cli), shared, names) for region in REGIONS[1:]]
     for walker in walkers:
         walker.start()
     for walker in walkers:
@@ -81,7 +87,7 @@ def test_walk(cloud, recorder, unknown, name):
     assert not failed, "\n".join(failed)
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", APPLIED)
 def test_terraform(cloud, recorder, tmp_path, name):
     terraform_part.apply_all(cloud, recorder.endpoint, tmp_path, PARTS[name])
 
