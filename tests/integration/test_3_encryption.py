@@ -1,6 +1,7 @@
 """Encrypted volumes in real guests: written, snapshotted, restored, grown; keys that are taken away; and a search
 of everything on the disk, and of every command line, for what was written and for the keys."""
 
+import base64
 import pathlib
 
 import pytest
@@ -102,6 +103,15 @@ def processes_with(needles):
     return found
 
 
+def through_kms(cloud, key):
+    """What KMS has had in clear of its callers, and given them: bytes, and as they are on the wire."""
+    kms, word = cloud.client("kms"), b"a word that only its owner may read"
+    sealed = kms.encrypt(KeyId=key["KeyId"], Plaintext=word)["CiphertextBlob"]
+    assert kms.decrypt(CiphertextBlob=sealed)["Plaintext"] == word
+    made = kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_256")["Plaintext"]
+    return [form for clear in (word, made) for form in (clear, base64.b64encode(clear), clear.hex().encode())]
+
+
 def test_encrypted_volume_in_two_guests(cloud, pair, ec2, key, create):
     """What one guest writes is read by another from a snapshot that was taken while it wrote; and is nowhere in clear."""
     one, other = pair
@@ -125,7 +135,7 @@ def test_encrypted_volume_in_two_guests(cloud, pair, ec2, key, create):
     secret = key_of(cloud, volume["VolumeId"])
     assert len(secret) == 64 and key_of(cloud, restored["VolumeId"]) == secret
     master = (cloud.home / "keys" / "master.key").read_bytes()
-    needles = [MARK.encode(), secret, bytes.fromhex(secret.decode()), master, master.hex().encode()]
+    needles = [MARK.encode(), secret, bytes.fromhex(secret.decode()), master, master.hex().encode(), *through_kms(cloud, key)]
     assert files_with(cloud, needles) == [] and processes_with(needles[1:]) == []
     # The search finds what is there in clear.
     attach(ec2, one, plain["VolumeId"], "/dev/sdh")
