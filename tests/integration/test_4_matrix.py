@@ -271,6 +271,14 @@ class World:
             self.ec2.delete_network_insights_analysis(NetworkInsightsAnalysisId=analysis)
         return found
 
+    def why(self, path, protocol):
+        """What `minicloud why` would say."""
+        ends = [self.public[e[:-1]] if e.endswith("!") else reach.INTERNET if e == "net" else self.instances[e] for e in path]
+        port = "" if protocol == "icmp" else f"&port={reach.PORT}"
+        status, said = self.cloud.socket_call("minicloud", "GET", f"/v1/why?source={ends[0]}&destination={ends[1]}&protocol={protocol}{port}")
+        assert status == 200 and (said["reachable"] or said["problems"]), said
+        return said["reachable"]
+
     # --- packets
 
     def lines(self, scene, source):
@@ -315,7 +323,7 @@ def world(cloud, key_file, tmp_path_factory):
 @pytest.mark.parametrize("scene", reach.SCENES, ids=lambda s: s.name.replace(" ", "-"))
 def test_scene(world, scene):
     """What the API has answered is in force: every packet goes where the model says, and nowhere else.
-    The Reachability Analyzer says the same without a packet."""
+    The Reachability Analyzer and `minicloud why` say the same without a packet."""
     world.set(scene)
     found, verdicts = world.answers(scene), world.verdicts()
     wrong = []
@@ -325,6 +333,8 @@ def test_scene(world, scene):
             wrong.append(f"{path[0]} -> {path[1]} {protocol}: {'passed' if found[number] else 'did not pass'}")
         if verdicts.get((path, protocol), wanted) != wanted:
             wrong.append(f"{path[0]} -> {path[1]} {protocol}: the analysis says {verdicts[path, protocol]}")
+        if world.why(path, protocol) != wanted:
+            wrong.append(f"{path[0]} -> {path[1]} {protocol}: minicloud why says {not wanted}")
     assert not wrong, f"{len(wrong)} of {len(found)} cases:\n" + "\n".join(wrong)
 
 
