@@ -174,6 +174,18 @@ def test_power_button_and_second_boot(node, events, make):
     prints(node, instance, "TWO\r\n")
 
 
+def test_a_guest_that_does_not_let_go_of_an_interface(node, make):
+    """It is asked, again and again; the interface stays until it answers, or is off."""
+    guest = make()
+    guest.run()
+    eni = guest.document["nics"][0]["eni"]
+    for _ in range(3):
+        assert node.call("DELETE", f"{guest.url}/nics/{eni}") == {"state": "detaching"}
+        assert [n["eni"] for n in guest.get()["nics"]] == [eni] and guest.tap in node.links()
+    guest.put("stopped", force=True)
+    assert node.call("DELETE", f"{guest.url}/nics/{eni}") == {"state": "detached"}
+
+
 def test_reboot(node, events, make):
     soft, hard = make(text="S", obeys_button=True), make(text="H")
     for instance in (soft, hard):
