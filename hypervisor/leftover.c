@@ -182,13 +182,6 @@ static const json_t *top_of(const json_t *blocks, const char *volume)
 	return NULL;
 }
 
-int leftover_depth(virDomainPtr domain, const char *volume)
-{
-	mc_auto_json json_t *blocks = monitor_ask(domain, "query-block", NULL);
-
-	return (int)mc_json_int(top_of(blocks, volume), "backing_file_depth", -1);
-}
-
 /* The path in what QEMU calls the file of a node: where it cannot be opened by its name alone, as with a key, the options
  * follow "json:". Allocated. */
 static char *plain_path(const char *file)
@@ -197,6 +190,20 @@ static char *plain_path(const char *file)
 	const char *name = mc_json_str(mc_json_obj(options, "file"), "filename", NULL);
 
 	return mc_strdup(name ? name : mc_json_str(options, "file.filename", file));
+}
+
+json_t *leftover_chain(virDomainPtr domain, const char *volume)
+{
+	mc_auto_json json_t *blocks = monitor_ask(domain, "query-block", NULL);
+	const json_t *image = mc_json_obj(top_of(blocks, volume), "image");
+	json_t *chain = json_array();
+
+	for (; image; image = mc_json_obj(image, "backing-image")) {
+		mc_autofree char *file = plain_path(mc_json_str(image, "filename", ""));
+
+		json_array_append_new(chain, json_string(file));
+	}
+	return chain;
 }
 
 bool leftover_is_top(virDomainPtr domain, const char *volume, const char *path)

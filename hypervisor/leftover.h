@@ -4,6 +4,7 @@
 #ifndef MC_HYPERVISOR_LEFTOVER_H
 #define MC_HYPERVISOR_LEFTOVER_H
 
+#include <jansson.h>
 #include <libvirt/libvirt.h>
 #include <stdbool.h>
 
@@ -15,8 +16,8 @@ bool leftover_remove(virDomainPtr domain, const char *alias);
 /* Does the volume's disk write to this file, whatever libvirt believes? */
 bool leftover_is_top(virDomainPtr domain, const char *volume, const char *path);
 
-/* How many files lie under the one that the volume's disk writes to, whatever libvirt believes; -1: not known. */
-int leftover_depth(virDomainPtr domain, const char *volume);
+/* The files of the volume's disk, from the one that it writes to down, whatever libvirt believes; empty: not known. New reference. */
+json_t *leftover_chain(virDomainPtr domain, const char *volume);
 
 /* Have QEMU close a file that libvirt believes to be in a chain; one that is in use stays open. */
 void leftover_close(virDomainPtr domain, const char *path);

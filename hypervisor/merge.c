@@ -57,12 +57,18 @@ static int load(struct merging *m, mc_err **err)
 	return m->target ? MC_IPC_OK : -1;
 }
 
+/* Is it the chain of before the merge no more? */
+static bool is_merged(const struct merging *m, const json_t *chain)
+{
+	if (m->commit)
+		return !mc_json_has_str(chain, m->top) && mc_json_has_str(chain, m->base);
+	return json_array_size(chain) > 1 && strcmp(mc_json_at(chain, 1), m->base) == 0;
+}
+
 /* libvirt's XML has the chain that the QEMU uses, once a job has come to its end. */
 static bool is_done(const struct merging *m)
 {
-	if (m->commit)
-		return !mc_json_has_str(m->chain, m->top) && mc_json_has_str(m->chain, m->base);
-	return json_array_size(m->chain) > 1 && strcmp(mc_json_at(m->chain, 1), m->base) == 0;
+	return is_merged(m, m->chain);
 }
 
 /* The place of the chain's first file that goes, and of the one under the last that does. */
@@ -82,9 +88,9 @@ static bool range(const struct merging *m, size_t *ret_first, size_t *ret_base)
 /* A libvirtd that was killed before it wrote the end down has left us one that believes in the chain of before. */
 static bool is_done_in_qemu(const struct merging *m)
 {
-	size_t first, base;
+	mc_auto_json json_t *chain = leftover_chain(m->domain, m->w->part);
 
-	if (!range(m, &first, &base) || leftover_depth(m->domain, m->w->part) != (int)(json_array_size(m->chain) - 1 - (base - first)))
+	if (!is_merged(m, chain))
 		return false;
 	mc_log(MC_LOG_WARNING, "hypervisor", "libvirt does not know that the merge is done", "instance", m->w->id, "volume", m->w->part,
 	       NULL);

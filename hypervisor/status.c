@@ -266,16 +266,18 @@ static void raise_last(xmlNode *root, const json_t *chain)
 			set_index(last, layer);
 }
 
-/* A job's note names files of the chain: libvirtd sees to both when it comes back. */
-static bool has_job(const xmlNode *root, xmlNode *disk)
+/* What is noted of the disk's job, which QEMU has no more. */
+static void drop_job(const xmlNode *root, xmlNode *disk)
 {
 	auto_text xmlChar *target = xmlGetProp(child(disk, "target"), X("dev"));
 	xmlNode *job = child(child(root, "blockjobs"), "blockjob");
 
-	for (; job; job = next_named(job->next, "blockjob"))
-		if (target && has_value(child(job, "disk"), "dst", (const char *)target))
-			return true;
-	return child(disk, "mirror") != NULL;
+	while (job && !(target && has_value(child(job, "disk"), "dst", (const char *)target)))
+		job = next_named(job->next, "blockjob");
+	if (!job)
+		return;
+	xmlUnlinkNode(job);
+	xmlFreeNode(job);
 }
 
 static bool mend_disk(xmlNode *root, xmlNode *disk, const json_t *qemu)
@@ -283,8 +285,9 @@ static bool mend_disk(xmlNode *root, xmlNode *disk, const json_t *qemu)
 	auto_text xmlChar *alias = child(disk, "alias") ? xmlGetProp(child(disk, "alias"), X("name")) : NULL;
 	mc_auto_json json_t *chain = alias ? qemu_chain(qemu, (const char *)alias) : NULL;
 
-	if (!chain || is_noted(disk, chain) || has_job(root, disk) || !level_number(disk) || !write_chain(disk, chain))
+	if (!chain || is_noted(disk, chain) || child(disk, "mirror") || !level_number(disk) || !write_chain(disk, chain))
 		return false;
+	drop_job(root, disk);
 	raise_last(root, chain);
 	return true;
 }

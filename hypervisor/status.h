@@ -9,9 +9,9 @@
 
 #include "common/error.h"
 
-/* The note with each disk's chain of files as QEMU has it, which gave these answers: {blocks: of query-block, nodes: of
- * query-named-block-nodes, graph: of x-debug-query-block-graph} (docs/interop/qemu-qmp-ref). Left as noted are disks with a
- * running job, and those of which not every node is one that libvirt names. Allocated, NULL where nothing is to change, or, with
+/* The note with each disk's chain of files as QEMU has it, which has no job and gave these answers: {blocks: of query-block, nodes: of
+ * query-named-block-nodes, graph: of x-debug-query-block-graph} (docs/interop/qemu-qmp-ref). What is noted of the job of such a disk goes. Left as
+ * noted are disks that are copied, and those of which not every node is one that libvirt names. Allocated, NULL where nothing is to change, or, with
  * *err, where it is no such note. *ret_mended: how many disks were changed. */
 char *status_mend(const char *xml, const json_t *qemu, size_t *ret_mended, mc_err **err);
 

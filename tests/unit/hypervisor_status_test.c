@@ -122,10 +122,17 @@ static void what_is_not_understood_stays(void **state)
 
 	(void)state;
 	assert_null(mended(NOTE("", TWO_LAYERS), 2, filter));
-	assert_null(MENDED(NOTE("<blockjob><disk dst='vdb'/></blockjob>", TWO_LAYERS), 1, { "4", "/b" }));
-	free(MENDED(NOTE("<blockjob><disk dst='vdc'/></blockjob>", TWO_LAYERS), 1, { "4", "/b" }));
 	assert_null(MENDED(NOTE("", TWO_LAYERS "<mirror/>"), 1, { "4", "/b" }));
 	assert_null(MENDED(NOTE("", "<source file='/b'/><backingStore/>"), 1, { "4", "/b" }));
+}
+
+static void the_job_that_is_no_more(void **state)
+{
+	mc_autofree char *text = MENDED(NOTE("<blockjob><disk dst='vdc'/></blockjob><blockjob><disk dst='vdb'/></blockjob>", TWO_LAYERS), 1,
+					{ "4", "/b" });
+
+	(void)state;
+	assert_disk(text, "<blockjobs active='no'><blockjob><disk dst='vdc'/></blockjob></blockjobs>");
 }
 
 static void no_note(void **state)
@@ -162,7 +169,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_true_stays),      cmocka_unit_test(a_disk_that_was_switched),
 		cmocka_unit_test(a_disk_that_has_less_under_it), cmocka_unit_test(what_is_not_understood_stays),
-		cmocka_unit_test(no_note),                 cmocka_unit_test(where_the_monitor_is),
+		cmocka_unit_test(the_job_that_is_no_more), cmocka_unit_test(no_note),
+		cmocka_unit_test(where_the_monitor_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
