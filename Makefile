@@ -172,7 +172,7 @@ disk-trouble: all
 
 # Everybody killed at every point of instances' and volumes' lives, of which `make test` does a part (docs/crashes.md).
 crash-matrix: crash-build
-	$(Q)tests/run crash -- --share 100 $(MATRIX)
+	$(Q)tests/run crash -- --share 100 --keep --workers 3 $(MATRIX)
 
 # Everybody killed at any time: HUNTS rounds of HUNT_SECONDS, the first with the seed SEED, or with any.
 HUNTS ?= 5

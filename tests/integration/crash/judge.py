@@ -9,12 +9,15 @@ import socket
 import subprocess
 import threading
 
-Point = collections.namedtuple("Point", "step daemon place number")
-Point.__doc__ = "The number-th time that this daemon passes this place in this step of a life."
+import points
+
+Point = collections.namedtuple("Point", "step daemon place way number")
+Point.__doc__ = """The number-th time that this daemon passes this place in this step of a life, having come there this way
+(points.py)."""
 
 DAEMONS = ("api", "storaged", "netd", "hypervisor", "libvirtd")
 # What libvirtd tells a QEMU, or an agent, without changing anything.
-QUESTIONS = ("qmp:query-", "qmp:qom-get", "qmp:qom-list", "qmp:device-list", "qmp:qmp_capabilities", "agent:guest-sync")
+QUESTIONS = ("qmp:query-", "qmp:x-debug-query-", "qmp:qom-get", "qmp:qom-list", "qmp:device-list", "qmp:qmp_capabilities", "agent:guest-sync")
 
 
 def libvirtd_points(directory):
@@ -70,6 +73,13 @@ class Judge(threading.Thread):
                 except Exception as e:  # pylint: disable=broad-except  # told by the main thread
                     self.failure = self.failure or e
 
+    @staticmethod
+    def name(daemon, words):
+        """(place, way). A program that is not `make crash-build`'s, as libvirtd, has no way there."""
+        if daemon == "libvirtd":
+            return words[1], ""
+        return points.place(words[1]), points.way(daemon, words[2:])
+
     def hear(self, asking):
         words = asking.recv(4096).decode().split()
         daemon = words[0].removeprefix("minicloud-") if words else ""
@@ -77,6 +87,6 @@ class Judge(threading.Thread):
             return
         credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         with self.lock:
-            where = "recovery" if daemon in self.recovering else self.step, daemon, words[1]
+            where = "recovery" if daemon in self.recovering else self.step, daemon, *self.name(daemon, words)
             self.passed[where] += 1
             self.verdict(Point(*where, self.passed[where]), int.from_bytes(credentials[:4], "little"))

@@ -1,7 +1,8 @@
 /* Loaded into libvirtd (LD_PRELOAD): a numbered point before each command that it sends to a QEMU, or to an agent
  * in a guest, and before it writes down what a domain is like. There it asks the socket that MINICLOUD_CRASH names, as
  * common/crash.h does: it sends "libvirtd qmp:COMMAND", "libvirtd agent:COMMAND" or "libvirtd save:domain", and waits for a
- * byte, or for the end of the connection. In any other program nothing happens. */
+ * byte, or for the end of the connection. A block node's driver stands behind the command that makes it. In any other program
+ * nothing happens. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,7 +22,7 @@ static void ask(const char *kind, const char *command, size_t n)
 {
 	const char *path = getenv("MINICLOUD_CRASH");
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	char text[COMMAND_MAX + 32], go;
+	char text[2 * COMMAND_MAX], go;
 	int fd;
 
 	if (!path || *path != '/' || strlen(path) >= sizeof(to.sun_path))
@@ -36,18 +37,37 @@ static void ask(const char *kind, const char *command, size_t n)
 	close(fd);
 }
 
+/* A block node is made of a file, and another one of its format. The command's name with the driver. */
+static size_t with_driver(const char *data, size_t n, char text[COMMAND_MAX])
+{
+	static const char before[] = "\"driver\":\"";
+	const char *driver = memmem(data, n, before, sizeof(before) - 1);
+
+	if (!driver)
+		return 0;
+	driver += sizeof(before) - 1;
+	n -= (size_t)(driver - data);
+	for (size_t i = 0; i < n && i < COMMAND_MAX / 2; i++)
+		if (driver[i] == '"')
+			return (size_t)snprintf(text, COMMAND_MAX, "blockdev-add-%.*s", (int)i, driver);
+	return 0;
+}
+
 /* The command that a message begins with: {"execute":"COMMAND". */
 static void look(const char *data, size_t n)
 {
 	static const char before[] = "{\"execute\":\"";
 	const char *name = data + sizeof(before) - 1, *end;
+	char made[COMMAND_MAX];
 	size_t most;
 
 	if (n < sizeof(before) || memcmp(data, before, sizeof(before) - 1) != 0)
 		return;
 	most = n - (sizeof(before) - 1);
 	end = memchr(name, '"', most < COMMAND_MAX ? most : COMMAND_MAX);
-	if (end)
+	if (end && strncmp(name, "blockdev-add", (size_t)(end - name)) == 0 && (most = with_driver(data, n, made)) > 0)
+		ask("qmp", made, most);
+	else if (end)
 		ask(strncmp(name, "guest-", 6) == 0 ? "agent" : "qmp", name, (size_t)(end - name));
 }
 

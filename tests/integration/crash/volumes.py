@@ -10,7 +10,7 @@ import time
 import rooms
 from cloud import BOOT_S, Cloud, Guest, run
 from test_3_volumes import serial
-from trial import BIN, LIFE_S, TrialCloud, insist, soon
+from trial import LIFE_S, TrialCloud, insist, soon
 
 AGENT = "/usr/sbin/qemu-ga"
 # In the place of the image's own agent, which is kind enough to thaw by itself. All of it lies in memory.
@@ -26,6 +26,8 @@ killall guestagent
 BLOCK = "64k"
 BLOCKS = 12  # that a check reads
 LONG = 12    # files of a chain that is pulled
+# Lives that are led for these steps: the others are those of a plain life.
+TOLD = {"long": ("pull",), "sealed": ("attach", "snapshot", "set", "delete"), "frozen": ("snapshot", "set")}
 
 
 class TrialGuest(Guest):
@@ -71,6 +73,35 @@ class TrialGuest(Guest):
 
     def root(self, script, stdin=None):
         return self.ssh(f"sudo sh -c '{script}'", stdin)
+
+    # --- what lives ask
+
+    def start_again(self, start):
+        start()
+        self.connect()
+        self.install_agent()
+
+    def look_alive(self):
+        """One that is frozen does not write."""
+        self.root("echo > /var/not-frozen; sync")
+
+    def has(self, volume):
+        return bool(self.root(f"ls {serial(volume)} 2>/dev/null || true").strip())
+
+    def size(self, volume):
+        return int(self.root(f"blockdev --getsize64 {serial(volume)}"))
+
+    def read(self, volume):
+        """The checksum of its begin."""
+        soon(f"the guest sees {volume}", lambda: self.has(volume), LIFE_S)
+        return self.root(f"echo 3 > /proc/sys/vm/drop_caches; dd if={serial(volume)} bs={BLOCK} count={BLOCKS} 2>/dev/null | "
+                         "sha256sum").split()[0]
+
+    def write(self, volume, number):
+        """Another part of the volume; what it holds then."""
+        soon("the guest sees it", lambda: self.has(volume), LIFE_S)
+        self.root(f"dd if=/dev/urandom of={serial(volume)} bs={BLOCK} seek={2 * number} count=3 conv=notrunc,fsync 2>/dev/null")
+        return self.read(volume)
 
     def install_agent(self):
         """And wait until libvirt knows that it is there."""
@@ -119,30 +150,16 @@ class VolumeCloud(TrialCloud):
             self.guest.disconnect()
         super().forget()
 
-    def check_store(self):
-        """What `minicloud-storaged --check` finds, when the last that was deleted is gone from the records, too."""
-        found = []
-
-        def is_sound():
-            found[:] = [self.findings()]
-            return found == ["0 findings\n"]
-        try:
-            soon("the store is sound", is_sound)
-        except AssertionError as e:
-            raise AssertionError(f"{e}: {found}") from None
-
-    def findings(self):
-        return run("setpriv", "--reuid=minicloud-storaged", "--regid=minicloud", "--init-groups", BIN / "minicloud-storaged",
-                   "--config", self.config, "--check", env={"MINICLOUD_HOME": str(self.home), "MINICLOUD_RUN": str(self.run)}, check=False).stdout
-
 
 class VolumeLife:
     """One volume from its creation to its deletion, with three snapshots of it, and one volume made of the last."""
 
+    compares = False
+
     def __init__(self, cloud, executioner, references):
         self.cloud, self.executioner, self.references = cloud, executioner, references
         self.guest, self.ec2 = cloud.guest, cloud.client()
-        self.prefix, self.volume, self.made = "", None, []
+        self.prefix, self.told, self.volume, self.made = "", None, None, []
         self.sums, self.now = {}, None  # what each snapshot holds, in the order of their making; what the volume holds now
 
     # --- asking
@@ -172,8 +189,9 @@ class VolumeLife:
     # --- one step
 
     def step(self, name, act, reached):
-        """What is asked for comes about whoever dies; then all is as it was, but for that."""
-        self.executioner.begin(self.prefix + name)
+        """What is asked for comes about whoever dies; then all is as it was, but for that. In a life that is led for a few steps'
+        sake nobody dies in the others."""
+        self.executioner.begin(self.prefix + name if self.told is None or name in self.told else "")
         act()
         soon(f"{self.prefix}{name}: its end", reached, LIFE_S)
         died = self.executioner.begin("")
@@ -183,18 +201,23 @@ class VolumeLife:
         self.look_around()
 
     def start_again(self):
-        soon("the guest's end is seen", lambda: self.instance_state() == "stopped", LIFE_S)
-        insist(self.ec2.start_instances, InstanceIds=[self.guest.id])
+        """It is stopped; unless the API daemon, itself started anew, was just seeing to it that the guest runs."""
+        def is_seen():
+            return self.instance_state() == "stopped" or rooms.processes(f"guest={self.guest.id},")
+        soon("the guest's end is seen", is_seen, LIFE_S)
+        self.guest.start_again(self.start)
+
+    def start(self):
+        if self.instance_state() == "stopped":
+            insist(self.ec2.start_instances, InstanceIds=[self.guest.id])
         soon("it runs again", lambda: self.instance_state() == "running", LIFE_S)
-        self.guest.connect()
-        self.guest.install_agent()
 
     def look_around(self):
         """One QEMU; a guest that is not frozen; its data; no block job."""
         assert len(rooms.processes(f"guest={self.guest.id},")) == 1, "not one QEMU"
-        self.guest.root("echo > /var/not-frozen; sync")
+        self.guest.look_alive()
         if self.now:
-            found = self.read(self.volume)
+            found = self.guest.read(self.volume)
             assert found == self.now, f"the guest reads {found}, and wrote {self.now}"
 
     def job(self, volume):
@@ -203,36 +226,27 @@ class VolumeLife:
         answer = self.cloud.tell("hypervisor", "POST", f"/v1/instances/{self.guest.id}/disks/{volume}/merge", look)
         return answer.get("state")
 
-    # --- data
-
-    def read(self, volume):
-        device = serial(volume)
-        soon(f"the guest sees {volume}", lambda: self.guest.root(f"ls {device} 2>/dev/null || true").strip(), BOOT_S)
-        return self.guest.root(f"echo 3 > /proc/sys/vm/drop_caches; dd if={device} bs={BLOCK} count={BLOCKS} 2>/dev/null | "
-                               "sha256sum").split()[0]
-
     def write(self, number):
-        """Another part of the volume; what it holds then."""
-        device = serial(self.volume)
-        soon("the guest sees it", lambda: self.guest.root(f"ls {device} 2>/dev/null || true").strip(), BOOT_S)
-        self.guest.root(f"dd if=/dev/urandom of={device} bs={BLOCK} seek={2 * number} count=3 conv=notrunc,fsync 2>/dev/null")
-        self.now = self.read(self.volume)
+        self.now = self.guest.write(self.volume, number)
 
     # --- the steps
 
     def live(self, token, end):
-        self.prefix = "" if end == "plain" else end + " "
+        self.prefix, self.told = "" if end == "plain" else end + " ", TOLD.get(end)
         known = set(self.snapshots())
         self.make(token, end)
         self.attach()
-        if end == "long":
+        if end == "frozen":
+            self.snap(known)
+        elif end == "long":
             self.make_long(known)
         else:
             self.snap(known)
             self.modify()
             self.delete_snapshots()
         self.detach()
-        self.restore(token)
+        if end != "frozen":
+            self.restore(token)
         self.drop()
 
     def make(self, token, end):
@@ -282,7 +296,7 @@ class VolumeLife:
         self.step("modify", lambda: self.ask(self.ec2.modify_volume, ("IncorrectModificationState",
                                                                       "VolumeModificationRateExceeded"),
                                              VolumeId=self.volume, Size=2, VolumeType="gp3"), done)
-        soon("the guest sees the size", lambda: int(self.guest.root(f"blockdev --getsize64 {serial(self.volume)}")) == 2 << 30, LIFE_S)
+        soon("the guest sees the size", lambda: self.guest.size(self.volume) == 2 << 30, LIFE_S)
 
     def merged(self, most):
         """Are no more files left under the top, by storaged's word and by QEMU's open files?"""
@@ -344,7 +358,7 @@ class VolumeLife:
         self.step("detach", lambda: self.ask(self.ec2.detach_volume, ("IncorrectState",), VolumeId=self.volume),
                   lambda: self.described(self.volume)["State"] == "available")
         self.now = wanted
-        assert not self.guest.root(f"ls {serial(self.volume)} 2>/dev/null || true").strip()
+        assert not self.guest.has(self.volume)
 
     def restore(self, token):
         """The last snapshot, read in the guest: it holds what the volume held then. So does the volume now."""
@@ -355,7 +369,7 @@ class VolumeLife:
                   lambda: self.described(made[0])["State"] == "available")
         for volume, what in ((made[0], self.sums[last]), (self.volume, wanted)):
             self.ask(self.ec2.attach_volume, VolumeId=volume, InstanceId=self.guest.id, Device="/dev/sdg")
-            found = self.read(volume)
+            found = self.guest.read(volume)
             assert found == what, f"{volume} holds {found}, not {what}"
             self.ask(self.ec2.detach_volume, VolumeId=volume)
             soon("let go", lambda v=volume: self.described(v)["State"] == "available", LIFE_S)
