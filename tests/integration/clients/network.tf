@@ -83,7 +83,7 @@ resource "aws_ec2_subnet_cidr_reservation" "kept" {
   reservation_type = "explicit"
 }
 resource "aws_ec2_tag" "own" {
-  resource_id = aws_subnet.b.id
+  resource_id = aws_vpc.peer.default_network_acl_id
   key         = "Team"
   value       = var.change ? "red" : "blue"
 }
@@ -122,9 +122,7 @@ resource "aws_default_route_table" "peer" {
     vpc_peering_connection_id = aws_vpc_peering_connection_accepter.peer.id
   }
 }
-resource "aws_default_vpc_dhcp_options" "default" {
-  tags = { Name = "default" }
-}
+resource "aws_default_vpc_dhcp_options" "default" {}
 resource "aws_vpc_dhcp_options" "own" {
   domain_name         = "example.org"
   domain_name_servers = ["10.80.1.9"]
@@ -202,7 +200,7 @@ resource "aws_security_group" "inline" {
 }
 resource "aws_vpc_security_group_ingress_rule" "ssh" {
   security_group_id = aws_security_group.own.id
-  cidr_ipv4         = "10.0.0.0/8"
+  cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
   from_port         = var.change ? 2222 : 22
   to_port           = var.change ? 2222 : 22
@@ -250,11 +248,12 @@ resource "aws_ec2_managed_prefix_list_entry" "one" {
 # --- interfaces, addresses, NAT gateways
 
 resource "aws_network_interface" "own" {
-  subnet_id         = aws_subnet.a.id
-  private_ips       = ["10.80.1.50", var.change ? "10.80.1.52" : "10.80.1.51"]
-  security_groups   = [aws_security_group.own.id]
-  source_dest_check = !var.change
-  description       = var.change ? "changed" : "new"
+  subnet_id               = aws_subnet.a.id
+  private_ip_list_enabled = true
+  private_ip_list         = ["10.80.1.50", var.change ? "10.80.1.52" : "10.80.1.51"]
+  security_groups         = [aws_security_group.own.id]
+  source_dest_check       = !var.change
+  description             = var.change ? "changed" : "new"
 }
 resource "aws_network_interface" "second" {
   subnet_id = aws_subnet.a.id
@@ -342,11 +341,10 @@ data "aws_vpc_endpoint_service" "ec2" {
   service_type = "Interface"
 }
 resource "aws_vpc_endpoint" "ec2" {
-  vpc_id             = aws_vpc.main.id
-  vpc_endpoint_type  = "Interface"
-  service_name       = data.aws_vpc_endpoint_service.ec2.service_name
-  security_group_ids = [aws_security_group.own.id]
-  tags               = { Name = var.change ? "changed" : "new" }
+  vpc_id            = aws_vpc.main.id
+  vpc_endpoint_type = "Interface"
+  service_name      = data.aws_vpc_endpoint_service.ec2.service_name
+  tags              = { Name = var.change ? "changed" : "new" }
 }
 resource "aws_vpc_endpoint_subnet_association" "ec2" {
   vpc_endpoint_id = aws_vpc_endpoint.ec2.id
@@ -388,7 +386,8 @@ resource "aws_ec2_network_insights_path" "ssh" {
 }
 resource "aws_ec2_network_insights_analysis" "ssh" {
   network_insights_path_id = aws_ec2_network_insights_path.ssh.id
-  depends_on               = [aws_eip_association.host, aws_route.out, aws_route_table_association.a]
+  depends_on = [aws_eip_association.host, aws_route.out, aws_route_table_association.a, aws_default_network_acl.main,
+  aws_vpc_security_group_ingress_rule.ssh]
 }
 
 # --- the same once more, as data
