@@ -86,6 +86,7 @@ static json_t *endpoint_view(struct call *call, const struct resource *r)
 	json_object_foreach(mc_json_obj(r->spec, "route_tables"), table, id)
 		json_array_append_new(tables, json_string(table));
 	mc_clock_iso8601(r->created, created);
+	view_default(v, "Tags", json_array());
 	json_object_update_new(v, json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:b, s:o}", "State", "available", "SubnetIds", subnets,
 		"NetworkInterfaceIds", enis, "Groups", groups_view(call, r), "DnsEntries", names_view(call, r), "CreationTimestamp", created,
 		"RequesterManaged", 0, "RouteTableIds", tables));

@@ -378,6 +378,7 @@ resource "aws_flow_log" "vpc" {
   iam_role_arn             = "arn:aws:iam::123456789012:role/flow"
   max_aggregation_interval = 60
 }
+# The interface is nobody's: what asks for it finds no way.
 resource "aws_ec2_network_insights_path" "ssh" {
   source           = aws_internet_gateway.igw.id
   destination      = aws_network_interface.own.id

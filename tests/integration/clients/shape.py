@@ -22,7 +22,8 @@ JSON_TYPES = {"integer": int, "long": int, "boolean": bool, "float": (int, float
 # The model's directory by the credential's scope, where they differ.
 DIRECTORIES = {"monitoring": "cloudwatch"}
 # Where EC2 writes other values than its model says, by its documentation's examples and its clients' comparisons.
-WRITTEN = {"State": {"pending", "available", "deleting", "deleted", "failed"}, "AttachmentStatus": {"available"}}
+WRITTEN = {"State": {"pending", "available", "deleting", "deleted", "failed"}, "AttachmentStatus": {"available"},
+           "NetworkInterfaceType": {"nat_gateway"}}
 
 
 @functools.cache
