@@ -62,12 +62,20 @@ json_t *nat_gateway_addresses(struct store_tx *tx, const struct resource *nat)
 	return list;
 }
 
-/* Its owner looks on while it comes about. */
+/* Its owner looks on while it comes about: shown is what comes or goes, which is what was asked for, since there is
+ * one change at a time. */
 static int answer(struct call *call, struct resource *nat)
 {
+	mc_auto_json json_t *all = nat_gateway_addresses(call->tx, nat);
+	json_t *changing = json_array(), *one;
+	size_t i;
+
+	json_array_foreach(all, i, one)
+		if (!mc_json_bool(one, "IsPrimary", false) && strcmp(mc_json_str(one, "Status", ""), "succeeded") != 0)
+			json_array_append(changing, one);
 	json_decref(call->waits);
 	call->waits = NULL;
-	call->out = json_pack("{s:s, s:o}", "NatGatewayId", nat->id, "NatGatewayAddresses", nat_gateway_addresses(call->tx, nat));
+	call->out = json_pack("{s:s, s:o}", "NatGatewayId", nat->id, "NatGatewayAddresses", changing);
 	return 0;
 }
 

@@ -201,8 +201,8 @@ static void elastic(void **state)
 	assert_string_equal(mc_json_str(look(n, id), "State", ""), "available");
 	fixture_ok(n->f, "AssociateNatGatewayAddress", in);
 	assert_null(n->f->call.waits);
-	expect_status(n, 0, "succeeded");
-	expect_status(n, 1, "associating");
+	expect_status(n, 0, "associating"); /* what was asked for, not the first one */
+	assert_int_equal(json_array_size(mc_json_arr(n->f->call.out, "NatGatewayAddresses")), 1);
 	fixture_ok(n->f, "AssociateNatGatewayAddress", in); /* repeated */
 	too_many = mc_strf("{'NatGatewayId': '%s', 'AllocationIds': ['%s']}", id, third);
 	fixture_fails(n->f, "AssociateNatGatewayAddress", too_many, "OperationInProgress");
@@ -219,7 +219,7 @@ static void elastic(void **state)
 	by = mc_strf("{'NatGatewayId': '%s', 'AssociationIds': ['%s'], 'MaxDrainDurationSeconds': 60}", id,
 		     mc_json_str(address_of(n, id, 1), "AssociationId", ""));
 	fixture_ok(n->f, "DisassociateNatGatewayAddress", by);
-	expect_status(n, 1, "disassociating");
+	expect_status(n, 0, "disassociating");
 	fixture_ok(n->f, "DisassociateNatGatewayAddress", by); /* repeated */
 	fixture_fails(n->f, "AssociateNatGatewayAddress", in, "OperationInProgress");
 	json_decref(document);
@@ -242,7 +242,7 @@ static void assigned(void **state)
 	assert_int_equal(json_array_size(mc_json_arr(look(n, id), "NatGatewayAddresses")), 3);
 	one = mc_strf("{'NatGatewayId': '%s', 'PrivateIpAddresses': ['10.0.1.50']}", id);
 	fixture_ok(n->f, "AssignPrivateNatGatewayAddress", one);
-	expect_status(n, 3, "assigning");
+	expect_status(n, 0, "assigning");
 	assert_string_equal(mc_json_str(address_of(n, id, 3), "Status", ""), "succeeded");
 	seven = mc_strf("{'NatGatewayId': '%s', 'PrivateIpAddressCount': 5}", id);
 	fixture_fails(n->f, "AssignPrivateNatGatewayAddress", seven, "PrivateIpAddressLimitExceeded");
@@ -254,7 +254,7 @@ static void assigned(void **state)
 	fixture_fails(n->f, "UnassignPrivateNatGatewayAddress", strange, "InvalidParameterValue");
 	away = mc_strf("{'NatGatewayId': '%s', 'PrivateIpAddresses': ['10.0.1.50']}", id);
 	fixture_ok(n->f, "UnassignPrivateNatGatewayAddress", away);
-	expect_status(n, 3, "unassigning");
+	expect_status(n, 0, "unassigning");
 	mc_clock_step(351 * MC_SECOND, 351 * MC_SECOND);
 	assert_null(address_of(n, id, 3));
 	assert_non_null(address_of(n, id, 2));
