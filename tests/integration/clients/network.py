@@ -619,7 +619,7 @@ TERRAFORM = {
     "ModifyManagedPrefixList": "aws_ec2_managed_prefix_list_entry",
     "ModifyNetworkInterfaceAttribute": "aws_network_interface_sg_attachment",
     "ModifySecurityGroupRules": "aws_vpc_security_group_ingress_rule, changed",
-    "ModifySubnetAttribute": "aws_subnet",
+    "ModifySubnetAttribute": "aws_subnet, changed",
     "ModifyVpcAttribute": "aws_vpc",
     "ModifyVpcEndpoint": "aws_vpc_endpoint_policy",
     "ModifyVpcPeeringConnectionOptions": "aws_vpc_peering_connection_options",
@@ -638,8 +638,8 @@ TERRAFORM = {
     "StartNetworkInsightsAnalysis": "aws_ec2_network_insights_analysis",
     "UnassignPrivateIpAddresses": "aws_network_interface, with other private_ips",
     "UnassignPrivateNatGatewayAddress": "aws_nat_gateway, private, with fewer secondary_private_ip_addresses",
-    "UpdateSecurityGroupRuleDescriptionsEgress": "aws_security_group, with another description of a rule",
-    "UpdateSecurityGroupRuleDescriptionsIngress": "aws_security_group, with another description of a rule",
+    "UpdateSecurityGroupRuleDescriptionsEgress": "aws_security_group_rule, with another description",
+    "UpdateSecurityGroupRuleDescriptionsIngress": "aws_security_group_rule, with another description",
 }
 
 # Actions of other parts whose filters ask for networks.
