@@ -16,7 +16,9 @@ from rules import Caller, timed
 COUNT = 1000
 STEP = 50           # the first and the last of them are measured
 TIMES = 20
-GROWTH = 1.25       # of the cost of one, where the number is twenty times as large
+GROWTH = 1.25       # of the cost of each, where the number is twenty times as large
+GROWTH_OF_ONE = 2   # of the cost of changing one: the kernel asks for each of its notifications who of all namespaces listens
+PLUGS = 9
 EVERY = 10
 
 
@@ -55,6 +57,14 @@ class Host:
         vpc.doc["security_groups"][0]["ingress"].append(change["rule"])
         return took
 
+    def plug(self, vpc):
+        """Milliseconds until a port of its guest passes packets."""
+        eni = vpc.doc["enis"][0]
+        guest = netlab.Guest(self.world, eni)
+        took = self.caller.call("POST", f"/v1/vpcs/{vpc.id}/enis/{eni['id']}/plug", {})
+        guest.close()
+        return took
+
     def delete(self):
         vpc = self.vpcs.pop()
         return timed(lambda: self.world.ok("DELETE", f"/v1/vpcs/{vpc.id}"))[0]
@@ -67,11 +77,12 @@ class Host:
 
 
 def costs(host):
-    """(change, rule, netd's memory, dnsmasq's) with the VPCs that there are."""
+    """(change, rule, plug, netd's memory, dnsmasq's) with the VPCs that there are."""
     some = host.vpcs[:: max(1, len(host.vpcs) // TIMES)][:TIMES]
     for vpc in some:
         host.rule(vpc)
-    return [statistics.median(host.change(vpc) for vpc in some), statistics.median(host.rule(vpc) for vpc in some), *host.memory()]
+    return [statistics.median(host.change(vpc) for vpc in some), statistics.median(host.rule(vpc) for vpc in some),
+            statistics.median(host.plug(vpc) for vpc in some[:PLUGS]), *host.memory()]
 
 
 def restart(world):
@@ -129,11 +140,12 @@ def measure_in():
     times = COUNT / STEP
     words = f"with {STEP}"
     rows = [Row(f"a VPC more, with {COUNT:,}", last, first, "ms", words, GROWTH),
-            Row(f"another document of one, with {COUNT:,}", many[0], few[0], "ms", words, GROWTH),
-            Row(f"a rule of one, with {COUNT:,}", many[1], few[1], "ms", words, GROWTH),
+            Row(f"another document of one, with {COUNT:,}", many[0], few[0], "ms", words, GROWTH_OF_ONE),
+            Row(f"a rule of one, with {COUNT:,}", many[1], few[1], "ms", words, GROWTH_OF_ONE),
+            Row(f"a guest's port plugged, with {COUNT:,}", many[2], few[2], "ms", words, GROWTH_OF_ONE),
             Row(f"a VPC goes, with {COUNT:,}", gone, gone_few, "ms", words, GROWTH),
             Row(f"netd killed and started, with {COUNT:,}, for each", many_restart / COUNT, few_restart / STEP, "ms", words, GROWTH),
-            Row(f"memory of netd, with {COUNT:,}, for each", many[2] / COUNT, few[2] / STEP, "MiB (PSS)", words, GROWTH),
-            Row(f"memory of dnsmasq, with {COUNT:,}, for each", many[3] / COUNT, few[3] / STEP, "MiB (PSS)", words, GROWTH)]
+            Row(f"memory of netd, with {COUNT:,}, for each", many[3] / COUNT, few[3] / STEP, "MiB (PSS)", words, GROWTH),
+            Row(f"memory of dnsmasq, with {COUNT:,}, for each", many[4] / COUNT, few[4] / STEP, "MiB (PSS)", words, GROWTH)]
     return rows, [f"{COUNT - STEP:,} VPCs made one after the other in {took:.0f} s; each has a subnet, an instance's interface, a group and "
                   f"an internet gateway, every tenth a public address ({times:.0f} times as many)"]
