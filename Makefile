@@ -192,10 +192,11 @@ property: all
 shared-volumes: all
 	$(Q)MINICLOUD_LONG=1 tests/run integration -- tests/integration/storaged/test_shared.py tests/integration/test_3_shared.py
 
-# Terraform's volumes, snapshots, images and keys: made, changed in place, destroyed; a minute or two.
+# Terraform's volumes, snapshots, images and keys, and its instances with several disks: made, changed in place, destroyed; some minutes.
 .PHONY: terraform-storage
 terraform-storage: all
 	$(Q)tests/run integration -- tests/integration/lifecycle/terraform_storage.py
+	$(Q)tests/run integration -- tests/integration/disks/terraform_disks.py
 
 # Each action of a part by the unmodified AWS CLI, boto3 and Terraform; prints who has called what. Some ten minutes.
 .PHONY: clients

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from test_6_terraform import init
+from terraforming import init
 
 HERE = pathlib.Path(__file__).resolve().parent
 MAIN = """

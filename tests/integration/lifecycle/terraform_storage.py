@@ -1,43 +1,20 @@
-"""Terraform's volumes, snapshots, images, keys and an account's settings, without guests: made, changed in place, destroyed,
-and no difference after each. `make terraform-storage`, a minute or two; not part of `make test`."""
+"""Terraform's volumes, snapshots, images, keys, policies and an account's settings, without guests: made, changed in place,
+destroyed, and no difference after each. `make terraform-storage`, some two minutes; not part of `make test`."""
 
 import os
 import pathlib
-import shutil
-import subprocess
 
 import pytest
 
-MAIN = """
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-provider "aws" {
-  skip_metadata_api_check = true
-}
-"""
-CHANGED = ("-input=false", "-var", "change=true")
+from terraforming import HEAD, Terraform
+
+CHANGED = ("-var", "change=true")
 
 
 @pytest.fixture
 def terraform(pair, tmp_path):
-    program, plugins = shutil.which("terraform"), os.environ.get("TF_PLUGIN_DIR")
-    if not program or not plugins:
-        pytest.skip("no terraform on PATH, or TF_PLUGIN_DIR (a directory with the AWS provider) is not set")
-    environment = {**pair.aws_environment(), "AWS_ENDPOINT_URL": pair.endpoint, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1",
-                   "TF_CLI_CONFIG_FILE": "/dev/null", "HOME": str(tmp_path), "NO_PROXY": "*"}
-
-    def run(*words):
-        done = subprocess.run([program, *words, "-no-color"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600,
-                              check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-    (tmp_path / "main.tf").write_text(MAIN, encoding="ascii")
-    shutil.copy(pathlib.Path(__file__).parent / "storage.tf", tmp_path)
-    run("init", "-input=false", f"-plugin-dir={plugins}")
-    return run
+    environment = {**pair.aws_environment(), "AWS_ENDPOINT_URL": pair.endpoint}
+    return Terraform(tmp_path, environment, HEAD, pathlib.Path(__file__).parent / "storage.tf")
 
 
 def disk_to_import(pair):
@@ -50,10 +27,10 @@ def disk_to_import(pair):
 
 def test_storage(terraform, pair):
     disk_to_import(pair)
-    terraform("apply", "-auto-approve", "-input=false")
-    terraform("plan", "-detailed-exitcode", "-input=false")  # 2 would be a difference
-    said = terraform("apply", "-auto-approve", *CHANGED)
-    assert " 0 added, " in said and " 0 destroyed." in said, said
-    terraform("plan", "-detailed-exitcode", *CHANGED)
-    terraform("destroy", "-auto-approve", *CHANGED)
+    terraform.apply()
+    terraform.change(*CHANGED)
+    terraform.destroy(*CHANGED)
     assert not pair.shown() and not pair.storaged("/v1/volumes")["volumes"]
+    assert not pair.client("ec2").describe_images(Owners=["self"])["Images"]
+    assert not pair.client("dlm").get_lifecycle_policies()["Policies"]
+    assert not pair.client("rbin").list_rules(ResourceType="EC2_IMAGE")["Rules"]
