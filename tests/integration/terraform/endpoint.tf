@@ -53,7 +53,8 @@ resource "aws_ec2_managed_prefix_list_entry" "one" {
 }
 resource "aws_internet_gateway" "loose" {}
 resource "aws_vpc" "third" {
-  cidr_block = "10.42.0.0/16"
+  cidr_block           = "10.42.0.0/16"
+  enable_dns_hostnames = true # as names over a peering want it, of both
 }
 resource "aws_internet_gateway_attachment" "loose" {
   internet_gateway_id = aws_internet_gateway.loose.id

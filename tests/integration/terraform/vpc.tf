@@ -133,10 +133,7 @@ resource "aws_vpc_peering_connection" "both" {
   vpc_id      = aws_vpc.main.id
   peer_vpc_id = aws_vpc.second.id
   auto_accept = true
-  accepter {
-    allow_remote_vpc_dns_resolution = true
-  }
-  tags = { Name = "terraform-peering" }
+  tags        = { Name = "terraform-peering" }
 }
 resource "aws_route" "peer" {
   route_table_id            = aws_route_table.other.id
