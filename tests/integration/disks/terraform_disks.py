@@ -46,4 +46,4 @@ def test_disks(terraform, cloud, ec2):
     assert there["VolumeId"] == moved["VolumeId"] and there["Attachments"][0]["InstanceId"] != moved["Attachments"][0]["InstanceId"]
     terraform.destroy(*MOVED)
     assert not cloud.volumes() and not ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
-    assert not ec2.describe_images(Owners=["self"])["Images"]
+    assert not ec2.describe_images(Filters=[{"Name": "name", "Values": ["terraform-*"]}])["Images"]
