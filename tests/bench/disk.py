@@ -12,6 +12,7 @@ import time
 
 import bare
 from cloud import Guest, ROOT, run, wait_until
+from monitor import Monitor, THERE
 from row import Row
 
 TYPE = "t2.nano"   # of one processor: with two it is chance which of them serves the disk, for as long as a guest runs
@@ -21,15 +22,17 @@ SERIAL = "/dev/disk/by-id/virtio-"
 WHAT = [  # what is shown, then a turn's line
     ("sequential read, 256 KiB", "read seq 262144"), ("sequential write, 256 KiB", "write seq 262144"),
     ("random read, 4 KiB", "read rand 4096"), ("random write, 4 KiB", "write rand 4096")]
-BOOTS = 5          # of both, since guests differ from boot to boot
+BOOTS = 4          # of both, since guests differ from boot to boot
 PAIRS = 10         # of turns in each
 TURN_S = 0.3
 CHAINS = (2, 4, 8, 11)  # files; a longer one would be pulled together meanwhile
+ALONE_PAIRS = 30
 CHAIN_PAIRS = 20
 AIM = 0.97
 PAUSE_AIM_MS = 100
 PAUSE_SIZES = (1, 10, 100)
 STATE_S = 120
+PLAIN = "plaindisk"
 
 
 def processor_time(pid):
@@ -48,6 +51,7 @@ class Server:
     """The program that waits in a guest for turns, and the guest's QEMU."""
 
     def __init__(self, guest, address, volume, pid):
+        """volume: or another disk's serial."""
         self.pid = pid
         pin(pid)
         command = f"sudo /tmp/io {SERIAL}{volume.replace('-', '')} serve {SPAN}"
@@ -220,9 +224,43 @@ class Disk:
                     found[line].boots.append([pair(ours, theirs, line, n) for n in range(PAIRS)])
             print(f"bench: boot {number + 1}:", *(f"{statistics.median(found[line].ratios(way)[-1]):.3f}" for way in (0, 1)
                                                   for _, line in WHAT), flush=True)
-        self.start()
-        rows = [found[line].row(what, way, "bare QEMU, cache.direct=on") for way in (0, 1) for what, line in WHAT]
+        rows = [found[line].row(what, way, "bare QEMU beside it") for way in (0, 1) for what, line in WHAT]
         return rows, [found[line].note(what, way) for way in (0, 1) for what, line in WHAT]
+
+    # --- in one and the same guest
+
+    def plug_plain(self):
+        """The copy as a disk of our running guest, as one types it, which neither minicloud nor libvirt know of."""
+        known, monitor = os.stat(self.cloud.volumes()[self.volume]["path"]), Monitor(self.cloud, self.guest)
+        os.chown(self.copy, known.st_uid, known.st_gid)
+        self.copy.chmod(0o660)
+        direct = {"direct": True, "no-flush": False}
+        monitor.ask("blockdev-add", driver="file", node_name="plain-file", filename=str(self.copy), aio="threads", cache=direct)
+        monitor.ask("blockdev-add", driver="qcow2", node_name="plain", file="plain-file", cache=direct)
+        monitor.ask("device_add", driver="virtio-blk-pci", id=PLAIN, bus=monitor.free_port(), drive="plain", serial=PLAIN,
+                    **{"write-cache": "on"})
+        wait_until("the guest sees it", lambda: self.guest.ssh(f"test -e {SERIAL}{PLAIN}", check=False).returncode == 0, STATE_S)
+
+    def alone(self):
+        """Our disk against a plain one beside it, both of one guest: what a guest's boot does to it is the same for both."""
+        shutil.copyfile(self.cloud.volumes()[self.volume]["path"], self.copy)  # the guest is off
+        self.start()
+        self.prepare()
+        if not THERE:
+            print("bench: without virsh (libvirt-clients) there is no plain disk in the same guest", flush=True)
+            return [], []
+        self.plug_plain()
+        servers = [Server(self.guest, self.guest.public_ip, v, self.pid()) for v in (self.volume, PLAIN)]
+        rows, notes = [], []
+        for what, line in WHAT:
+            pairs = Pairs()
+            pair(*servers, line, 0)  # warm
+            pairs.boots.append([pair(*servers, line, n) for n in range(ALONE_PAIRS)])
+            rows += [pairs.row(what, way, "a plain disk, same guest") for way in (0, 1)]
+            notes += [pairs.note(what + ", same guest", way) for way in (0, 1)]
+        for server in servers:
+            server.close()
+        return rows, notes
 
     def chained(self, files):
         """A volume whose data lies in so many files."""
@@ -276,12 +314,14 @@ def measure(bench):
     """(rows, notes)"""
     disk = Disk(bench)
     rows, notes = disk.rates()
-    disk.prepare()
+    more, spread = disk.alone()
+    rows, notes = rows + more, notes + spread
     for files in CHAINS:
         more, spread = disk.chain(files)
         rows, notes = rows + more, notes + spread
     rows += [disk.pause(size) for size in PAUSE_SIZES]
     disk.ec2.terminate_instances(InstanceIds=[disk.guest.id])
     disk.cloud.wait_state(disk.guest.id, "terminated")
-    return rows, [f"ratios: medians of {BOOTS * PAIRS} pairs of turns of {TURN_S} s, {BOOTS} boots; of chains {CHAIN_PAIRS} pairs",
+    return rows, [f"ratios: medians of {BOOTS * PAIRS} pairs of turns of {TURN_S} s, {BOOTS} boots; in the same guest {ALONE_PAIRS} pairs; of chains "
+                  f"{CHAIN_PAIRS}; ± the standard error",
                   "of work: by the processor time of the guest's QEMU, all threads", *notes]

@@ -2,35 +2,18 @@
 itself where the volume says so. `make disk-trouble`."""
 
 import contextlib
-import json
-import shutil
 
 import pytest
 
-from cloud import BOOT_S, run, wait_until
+from cloud import BOOT_S, wait_until
+from monitor import THERE, Monitor
 from test_3_full_disk import begin_to_write, check_written, status_of, status_of_volume
 from test_3_volumes import wait_attached, wait_gone, wait_seen, wait_volume
 
 WRITTEN_MIB = 4
 
 
-class Monitor:
-    """The guest's QEMU, asked by way of libvirt."""
-
-    def __init__(self, cloud, guest):
-        self.uri, self.guest = f"qemu+unix:///system?socket={cloud.home}/libvirt/run/libvirt-sock", guest
-
-    def ask(self, command, **arguments):
-        question = json.dumps({"execute": command, "arguments": {k.replace("_", "-"): v for k, v in arguments.items()}})
-        answer = json.loads(run("virsh", "-c", self.uri, "qemu-monitor-command", self.guest.id, question).stdout)
-        assert "return" in answer, answer
-        return answer["return"]
-
-    def device(self, volume):
-        """Its path, and the node that it writes to."""
-        block = next(b for b in self.ask("query-block") if f"ua-{volume}" in b.get("qdev", ""))
-        return block["qdev"], block["inserted"]["node-name"]
-
+class Breaker(Monitor):
     @contextlib.contextmanager
     def failing(self, volume):
         """While this lasts each write to the file fails as on a broken disk."""
@@ -63,10 +46,10 @@ def impaired(ec2, guest, volume):
     return status_of_volume(ec2, volume)
 
 
-@pytest.mark.skipif(not shutil.which("virsh"), reason="virsh (libvirt-clients) is what breaks the disk")
+@pytest.mark.skipif(not THERE, reason="virsh (libvirt-clients) is what breaks the disk")
 def test_failing_disk(cloud, ec2, pair, volume):
     guest = pair[0]
-    monitor = Monitor(cloud, guest)
+    monitor = Breaker(cloud, guest)
     wait_until("the guest is heard", lambda: status_of(ec2, guest) == "ok", BOOT_S)
     with monitor.failing(volume):
         begin_to_write(guest, volume, WRITTEN_MIB)
@@ -79,11 +62,11 @@ def test_failing_disk(cloud, ec2, pair, volume):
     assert status_of_volume(ec2, volume) == ("ok", {"io-enabled": "passed", "io-performance": "not-applicable"}, [], [])
 
 
-@pytest.mark.skipif(not shutil.which("virsh"), reason="virsh (libvirt-clients) is what breaks the disk")
+@pytest.mark.skipif(not THERE, reason="virsh (libvirt-clients) is what breaks the disk")
 def test_failing_disk_that_is_enabled_by_itself(cloud, ec2, pair, volume):
     guest = pair[0]
     ec2.modify_volume_attribute(VolumeId=volume, AutoEnableIO={"Value": True})
-    with Monitor(cloud, guest).failing(volume):
+    with Breaker(cloud, guest).failing(volume):
         begin_to_write(guest, volume, WRITTEN_MIB)
         assert impaired(ec2, guest, volume)[0] == "impaired"
     wait_until("it goes on", lambda: status_of(ec2, guest) == "ok", BOOT_S)
