@@ -241,6 +241,10 @@ class Disk:
                     **{"write-cache": "on"})
         wait_until("the guest sees it", lambda: self.guest.ssh(f"test -e {SERIAL}{PLAIN}", check=False).returncode == 0, STATE_S)
 
+    def unplug_plain(self):
+        Monitor(self.cloud, self.guest).ask("device_del", id=PLAIN)
+        wait_until("the guest lets go of it", lambda: self.guest.ssh(f"test -e {SERIAL}{PLAIN}", check=False).returncode != 0, STATE_S)
+
     def alone(self):
         """Our disk against a plain one beside it, both of one guest: what a guest's boot does to it is the same for both."""
         shutil.copyfile(self.cloud.volumes()[self.volume]["path"], self.copy)  # the guest is off
@@ -260,6 +264,7 @@ class Disk:
             notes += [pairs.note(what + ", same guest", way) for way in (0, 1)]
         for server in servers:
             server.close()
+        self.unplug_plain()
         return rows, notes
 
     def chained(self, files):

@@ -24,6 +24,6 @@ class Monitor:
         return block["qdev"], block["inserted"]["node-name"]
 
     def free_port(self):
-        """A PCIe port that nothing is plugged into."""
+        """A PCIe port that nothing is plugged into: the last one, libvirt takes the first."""
         (bus, *_) = self.ask("query-pci")
-        return next(d["qdev_id"] for d in bus["devices"] if "pci_bridge" in d and not d["pci_bridge"].get("devices"))
+        return [d["qdev_id"] for d in bus["devices"] if "pci_bridge" in d and not d["pci_bridge"].get("devices")][-1]
