@@ -240,11 +240,17 @@ static bool ejected_in(const char *volumes, const char *volume)
 	return false;
 }
 
+/* Metadata are written by libxml2, whose quotes are double ones; all else is by libvirt itself. Ids need no unescaping. */
 static char *ejected_volumes(const char *domain_xml)
 {
+	static const char head[] = " volumes=\"";
 	const char *element = strstr(domain_xml, "<" DISK_EJECTED_KEY ":disks "), *end = element ? strchr(element, '>') : NULL;
+	const char *value = element ? strstr(element, head) : NULL;
 
-	return end ? value_after(element, end, " volumes='") : NULL;
+	if (!value || value > end)
+		return NULL;
+	value += strlen(head);
+	return strndup(value, strcspn(value, "\""));
 }
 
 json_t *disk_list(const char *domain_xml)

@@ -44,8 +44,8 @@ static void test_list(void **state)
 /* As it stands in a live XML where a disk was taken away by force. */
 static void test_ejected(void **state)
 {
-	mc_autofree char *xml = mc_strf("<domain>\n  <metadata>\n    <ejected:disks xmlns:ejected='https://minicloud.dev/ejected/1' "
-					"volumes='vol-0123456789abcdef9 " VOL2 "'/>\n  </metadata>\n%s", live);
+	mc_autofree char *xml = mc_strf("<domain>\n  <metadata>\n    <ejected:disks xmlns:ejected=\"https://minicloud.dev/ejected/1\" "
+					"volumes=\"vol-0123456789abcdef9 " VOL2 "\"/>\n  </metadata>\n%s", live);
 	mc_auto_json json_t *list = disk_list(xml);
 	mc_auto_json json_t *numbers = disk_sources(xml, VOL1);
 	char target[8];
