@@ -245,7 +245,9 @@ class VolumeLife:
             self.modify()
             self.delete_snapshots()
         self.detach()
-        if end != "frozen":
+        if end == "frozen":
+            self.now = None
+        else:
             self.restore(token)
         self.drop()
 
