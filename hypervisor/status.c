@@ -296,24 +296,26 @@ static bool mend_disk(xmlNode *root, xmlNode *disk, const json_t *qemu)
 
 static xmlDoc *parse(const char *xml, xmlNode **ret_root, mc_err **err)
 {
-	xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	auto_doc xmlDoc *doc = xmlReadMemory(xml, (int)strlen(xml), NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 	xmlNode *root = doc ? next_named(xmlDocGetRootElement(doc), "domstatus") : NULL;
 
-	if (!root)
+	if (!root) {
 		mc_err_set(err, 0, "not libvirt's note of a running domain");
+		return NULL;
+	}
 	*ret_root = root;
-	return doc;
+	return MC_STEAL(doc);
 }
 
 char *status_mend(const char *xml, const json_t *qemu, size_t *ret_mended, mc_err **err)
 {
-	xmlNode *root, *disk;
+	xmlNode *root = NULL, *disk;
 	auto_doc xmlDoc *doc = parse(xml, &root, err);
 	auto_text xmlChar *text = NULL;
 	size_t mended = 0;
 	int n;
 
-	if (!root)
+	if (!doc)
 		return NULL;
 	disk = child(child(child(root, "domain"), "devices"), "disk");
 	for (; disk; disk = next_named(disk->next, "disk"))
@@ -327,11 +329,11 @@ char *status_mend(const char *xml, const json_t *qemu, size_t *ret_mended, mc_er
 
 char *status_monitor(const char *xml, int *ret_pid, mc_err **err)
 {
-	xmlNode *root, *monitor;
+	xmlNode *root = NULL, *monitor;
 	auto_doc xmlDoc *doc = parse(xml, &root, err);
 	auto_text xmlChar *path = NULL;
 
-	if (!root)
+	if (!doc)
 		return NULL;
 	*ret_pid = (int)number_of(root, "pid");
 	monitor = child(root, "monitor");
