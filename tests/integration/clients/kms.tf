@@ -57,6 +57,6 @@ data "aws_kms_alias" "main" {
   depends_on = [aws_kms_alias.main]
 }
 output "same" {
-  value = (data.aws_kms_key.main.key_id == aws_kms_key.main.key_id && data.aws_kms_alias.main.target_key_arn == aws_kms_alias.main.target_key_arn &&
+  value = (data.aws_kms_key.main.arn == aws_kms_key.main.arn && data.aws_kms_alias.main.target_key_arn == aws_kms_alias.main.target_key_arn &&
   nonsensitive(data.aws_kms_secrets.word.plaintext["word"]) == "a word")
 }

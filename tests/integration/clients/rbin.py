@@ -47,9 +47,9 @@ NEWER = set()
 # What AWS's answers have whatever is asked: the members in all of the examples that the AWS CLI comes with.
 PRESENT = {
     "CreateRuleResponse": ["Identifier", "RetentionPeriod", "ResourceType", "Status"],
-    "GetRuleResponse": ["Identifier", "Description", "ResourceType", "RetentionPeriod", "ResourceTags", "Status"],
+    "GetRuleResponse": ["Identifier", "ResourceType", "RetentionPeriod", "ResourceTags", "Status"],
     "RuleSummary": ["Identifier", "RetentionPeriod"],
-    "UpdateRuleResponse": ["Identifier", "Description", "ResourceType", "RetentionPeriod", "ResourceTags", "Status"],
+    "UpdateRuleResponse": ["Identifier", "ResourceType", "RetentionPeriod", "ResourceTags", "Status"],
 }
 
 # Which of the provider's resources, data sources (data.) or the provider itself calls it; "-": none does, and why.

@@ -109,8 +109,8 @@ class Recorder(http.server.ThreadingHTTPServer):
                     seen[call.operation][call.client] += 1
         return seen
 
-    def complaints(self, present):
-        """What is wrong with the answers, each complaint once, with the operation it was seen in."""
+    def complaints(self, present, service=None):
+        """What is wrong with the answers, or a service's, each complaint once, with the operation it was seen in."""
         with self.lock:
-            calls = list(self.calls)
+            calls = [c for c in self.calls if service in (None, c.service)]
         return sorted({f"{c.service} {c.operation}: {text}" for c in calls for text in shape.check(c, present)})
