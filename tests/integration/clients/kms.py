@@ -178,4 +178,5 @@ def before_terraform(_):
 
 
 OUTPUTS = {"same": True}
-IMPORTED = {"aws_kms_key.main": lambda it: it["id"], "aws_kms_alias.main": lambda it: it["id"]}
+# A key is not: how long it waits for its end is in the configuration alone, and so it would differ.
+IMPORTED = {"aws_kms_alias.main": lambda it: it["id"]}
