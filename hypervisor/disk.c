@@ -335,37 +335,31 @@ json_t *disk_sources(const char *domain_xml, const char *volume)
 	return list;
 }
 
-const json_t *disk_find(const json_t *list, const char *volume)
+/* The disk that has this value in its member ("volume", "target"), or NULL. A volume is in one disk at most: aliases are unique. */
+static const json_t *disk_with(const json_t *list, const char *member, const char *value)
 {
 	size_t i;
 	json_t *disk;
 
 	json_array_foreach(list, i, disk)
-		if (strcmp(mc_json_str(disk, "volume", ""), volume) == 0 && !mc_json_bool(disk, "ejected", false))
+		if (strcmp(mc_json_str(disk, member, ""), value) == 0)
 			return disk;
 	return NULL;
+}
+
+const json_t *disk_find(const json_t *list, const char *volume)
+{
+	return disk_is_ejected(list, volume) ? NULL : disk_with(list, "volume", volume);
 }
 
 const json_t *disk_find_target(const json_t *list, const char *target)
 {
-	size_t i;
-	json_t *disk;
-
-	json_array_foreach(list, i, disk)
-		if (strcmp(mc_json_str(disk, "target", ""), target) == 0)
-			return disk;
-	return NULL;
+	return disk_with(list, "target", target);
 }
 
 bool disk_is_ejected(const json_t *list, const char *volume)
 {
-	size_t i;
-	json_t *disk;
-
-	json_array_foreach(list, i, disk)
-		if (strcmp(mc_json_str(disk, "volume", ""), volume) == 0 && mc_json_bool(disk, "ejected", false))
-			return true;
-	return false;
+	return mc_json_bool(disk_with(list, "volume", volume), "ejected", false);
 }
 
 void disk_set_error(json_t *list, const char *target, bool no_space)
