@@ -24,28 +24,36 @@ static int run(struct task *task, void *arg, mc_err **err)
 	return job->fn(job->storage, job->id, job->arg, &watch, err);
 }
 
-int copying_look(struct storage *storage, const char *id, json_t **ret, mc_err **err)
+static bool is_under_way(const struct task_report *report)
+{
+	return report->state == TASK_WAITING || report->state == TASK_RUNNING;
+}
+
+bool copying_answers(struct storage *storage, const char *id, int *ret_outcome, json_t **ret, mc_err **err)
 {
 	struct task_report report;
-	int r = MC_IPC_OK;
+	bool under_way, failed;
 
 	if (tasks_find(storage->tasks, id, &report) > 0)
-		return 1;
-	if (report.state == TASK_FAILED) {
-		r = report.outcome;
+		return false;
+	under_way = is_under_way(&report);
+	failed = report.state == TASK_FAILED;
+	if (failed)
 		mc_err_set(err, 0, "%s", report.message);
-	}
-	if (report.state == TASK_WAITING || report.state == TASK_RUNNING)
+	if (under_way)
 		*ret = json_pack("{s:s, s:s, s:i}", "id", id, "state", "copying", "percent", report.percent);
 	else
 		tasks_forget(storage->tasks, id); /* whoever asks again has it tried again */
+	if (under_way || failed)
+		*ret_outcome = failed ? report.outcome : MC_IPC_OK;
 	task_report_deinit(&report);
-	return r;
+	return under_way || failed;
 }
 
 int copying_begin(struct storage *storage, const char *id, copying_fn *fn, const void *arg, size_t size, json_t **ret, mc_err **err)
 {
 	struct job *job = mc_alloc(sizeof(*job) + size);
+	int outcome = MC_IPC_OK;
 
 	job->storage = storage;
 	job->fn = fn;
@@ -53,7 +61,8 @@ int copying_begin(struct storage *storage, const char *id, copying_fn *fn, const
 	memcpy(job->arg, arg, size);
 	if (tasks_begin(storage->tasks, id, run, job, free, err) < 0)
 		return MC_IPC_UNAVAILABLE;
-	return copying_look(storage, id, ret, err);
+	copying_answers(storage, id, &outcome, ret, err);
+	return outcome;
 }
 
 int copying_check_none(struct storage *storage, const char *id, mc_err **err)
@@ -63,7 +72,7 @@ int copying_check_none(struct storage *storage, const char *id, mc_err **err)
 
 	if (tasks_find(storage->tasks, id, &report) > 0)
 		return MC_IPC_OK;
-	busy = report.state == TASK_WAITING || report.state == TASK_RUNNING;
+	busy = is_under_way(&report);
 	task_report_deinit(&report);
 	if (busy)
 		mc_err_set(err, 0, "%s is being copied", id);

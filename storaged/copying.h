@@ -15,11 +15,12 @@
  * may have been done already. */
 typedef int copying_fn(struct storage *storage, const char *id, const void *arg, const struct qemu_img_watch *watch, mc_err **err);
 
-/* Is there one of this id on its way, or has come to an end that nobody has asked for yet? *ret: {id, state: "copying", percent} of the
- * former, NULL of one that is done; one that failed gives its outcome. Both of the latter are forgotten by that. 1 where none is known. */
-int copying_look(struct storage *storage, const char *id, json_t **ret, mc_err **err);
+/* Does one of this id answer the call? One on its way does: MC_IPC_OK and *ret {id, state: "copying", percent}; so does one that failed, which
+ * nobody has been told of yet: its outcome, or -1, and *err. It is forgotten by that, as is one that is done, which answers nothing: what
+ * it has made is there to be looked at. */
+bool copying_answers(struct storage *storage, const char *id, int *ret_outcome, json_t **ret, mc_err **err);
 
-/* Begin it, with a copy of these `size` bytes of arg; returns as copying_look(). */
+/* Begin it, with a copy of these `size` bytes of arg: an outcome as above; MC_IPC_OK without *ret where it is done already. */
 int copying_begin(struct storage *storage, const char *id, copying_fn *fn, const void *arg, size_t size, json_t **ret, mc_err **err);
 
 /* MC_IPC_OK, or MC_IPC_UNAVAILABLE while there is one of this id on its way. */

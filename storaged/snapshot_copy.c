@@ -120,10 +120,10 @@ static int copy_or_share(struct storage *storage, struct snapshot *s, const char
 int snapshot_copy(struct storage *storage, const char *id, const char *source, const char *kms_key, const char *owner, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, id);
-	int r = copying_look(storage, id, ret, err);
 	struct snapshot s;
+	int r;
 
-	if (r <= 0 && (r != MC_IPC_OK || *ret))
+	if (copying_answers(storage, id, &r, ret, err))
 		return r;
 	r = graph_snapshot_find(storage->graph, id, &s, err);
 	if (r > 0) {

@@ -165,11 +165,11 @@ static int begin(struct storage *storage, const char *id, const struct volume *v
 
 int snapshot_shared_put(struct storage *storage, const char *id, const char *volume, const char *owner, json_t **ret, mc_err **err)
 {
-	int r = copying_look(storage, id, ret, err);
 	struct snapshot s;
 	struct volume v;
+	int r;
 
-	if (r <= 0 && (r != MC_IPC_OK || *ret))
+	if (copying_answers(storage, id, &r, ret, err))
 		return r;
 	r = graph_snapshot_find(storage->graph, id, &s, err);
 	if (r <= 0)

@@ -373,9 +373,9 @@ static int put_new(struct storage *storage, const char *id, const struct volume_
 {
 	struct making making;
 	struct volume v;
-	int r = copying_look(storage, id, ret, err);
+	int r;
 
-	if (r <= 0 && (r != MC_IPC_OK || *ret))
+	if (copying_answers(storage, id, &r, ret, err))
 		return r;
 	r = prepare(storage, id, wanted, &v, &making, err);
 	if (r != MC_IPC_OK)
@@ -650,9 +650,9 @@ static int share_long(struct storage *storage, const char *id, const void *arg, 
 int volume_share(struct storage *storage, const char *id, bool shared, json_t **ret, mc_err **err)
 {
 	struct volume v;
-	int r = copying_look(storage, id, ret, err);
+	int r;
 
-	if (r <= 0 && (r != MC_IPC_OK || *ret))
+	if (copying_answers(storage, id, &r, ret, err))
 		return r;
 	r = volume_find(storage, id, &v, err);
 	if (r == MC_IPC_OK && store_is_raw(v.layer.id) == shared)

@@ -193,6 +193,33 @@ def test_copy_that_is_ended(storaged, directory):
     assert storaged.check() == (0, "0 findings\n")
 
 
+def break_file(path):
+    """The first entry of its L1 table points to where no L2 table can be (docs/interop/qcow2)."""
+    with open(path, "r+b") as file:
+        file.seek(40)
+        at = int.from_bytes(file.read(8), "big")
+        file.seek(at)
+        entry = int.from_bytes(file.read(8), "big")
+        file.seek(at)
+        file.write((entry | 0x200).to_bytes(8, "big"))
+
+
+def test_copy_that_fails(storaged):
+    """Whoever asks is told, once; asked again it is tried again."""
+    make(storaged, VOL)
+    qemu_io(storaged, VOL, "write -P 7 0 1M", "flush")
+    before = storaged.files
+    assert storaged.call("PUT", f"snapshots/{SNAP}", {"volume": VOL})[0] == 200
+    frozen, files = before & storaged.files, storaged.files
+    break_file(storaged.home / "store" / frozen.pop())
+    for path, body in ((f"snapshots/{COPY}", {"copy": SNAP, "kms_key": KEY}),
+                       (f"volumes/{OTHER}", {"size_gib": 2, "snapshot": SNAP, "kms_key": KEY})):
+        for _ in range(2):
+            assert storaged.call("PUT", path, body)[0] == 500
+        assert storaged.call("GET", path)[0] == 404
+    assert storaged.files == files
+
+
 def test_volume_under_another_key(storaged):
     """All of it is copied while its maker is told how far that is; deleted or killed meanwhile nothing of it stays, and it
     can be made again."""
