@@ -81,8 +81,9 @@ def test_who_comes_after(house, guests):
     former, ec2 = guests[2], house.client("ec2")
     (shown,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[former.eni["id"]])["NetworkInterfaces"]
     ec2.detach_network_interface(AttachmentId=shown["Attachment"]["AttachmentId"], Force=True)
-    assert former.ask("GET", "/", patience=IN_VAIN_S) is None
+    # DetachNetworkInterface answers at once and the interface goes after it: cut off it is once it is "available".
     ec2.get_waiter("network_interface_available").wait(NetworkInterfaceIds=[former.eni["id"]], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    assert former.ask("GET", "/", patience=IN_VAIN_S) is None
     ec2.delete_network_interface(NetworkInterfaceId=former.eni["id"])
     (after,) = house.instances((former.vpc, shown["SubnetId"], former.ip))
     assert after.instance != former.instance and begin(after) == after.instance
