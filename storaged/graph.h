@@ -134,10 +134,12 @@ struct heir {
 /* As graph_volume_remove(), of one that was taken; the n heirs, who must be there, get theirs in the same
  * step. */
 int graph_snapshot_remove(struct graph *graph, const char *id, const struct heir *heirs, size_t n, struct layer *ret_layer, mc_err **err);
-/* Calls for each taken snapshot of this owner (or of nobody's; all where s has none), s too, on the layer or (above) on those that
- * stand on it, in the order in which they were taken; fn as below. */
-int graph_snapshots_on(struct graph *graph, const struct snapshot *s, const char *layer, bool above,
-		       int (*fn)(void *ctx, const struct snapshot *snapshot), void *ctx, mc_err **err);
+/* Calls for each taken snapshot of this owner (or of nobody's; all where s has none), s too, on the layer or on those that stand on
+ * it, in the order in which they were taken; fn as below. */
+int graph_snapshots_above(struct graph *graph, const struct snapshot *s, const char *layer,
+			  int (*fn)(void *ctx, const struct snapshot *snapshot), void *ctx, mc_err **err);
+/* Is one of those on the layer itself that was taken before s, which need not be taken yet: 0 or 1, -1 and *err. */
+int graph_snapshot_older(struct graph *graph, const struct snapshot *s, const char *layer, mc_err **err);
 /* Was the layer made for an image, which may have gone: 0 or 1, -1 and *err. */
 int graph_layer_of_image(struct graph *graph, const char *layer, mc_err **err);
 int graph_snapshot_find(struct graph *graph, const char *id, struct snapshot *ret, mc_err **err);

@@ -148,16 +148,18 @@ int graph_snapshot_remove(struct graph *graph, const char *id, const struct heir
 
 /* --- who bears what ------------------------------------------------------- */
 
-int graph_snapshots_on(struct graph *graph, const struct snapshot *s, const char *layer, bool above,
-		       int (*fn)(void *ctx, const struct snapshot *snapshot), void *ctx, mc_err **err)
+/* Of the same owner, or of one of no owner's: taken ones. */
+#define FELLOWS "s.overlay IS NULL AND (?2 IN ('', s.owner) OR s.owner = '')"
+
+int graph_snapshots_above(struct graph *graph, const struct snapshot *s, const char *layer,
+			  int (*fn)(void *ctx, const struct snapshot *snapshot), void *ctx, mc_err **err)
 {
 	struct each_snapshot each = {fn, ctx};
 
 	return graph_query(graph, snapshot_row, &each, err,
-			   "WITH RECURSIVE standing(id) AS (VALUES (?1) UNION SELECT l.id FROM standing JOIN layers l ON l.parent = standing.id"
-			   " WHERE ?3) " SELECT_SNAPSHOTS "JOIN standing ON standing.id = s.layer"
-			   " WHERE s.overlay IS NULL AND ?2 IN ('', s.owner) OR s.overlay IS NULL AND s.owner = '' ORDER BY s.seq, s.created, s.id",
-			   "ssi", layer, s->owner, (int64_t)above);
+			   "WITH RECURSIVE standing(id) AS (VALUES (?1) UNION SELECT l.id FROM standing JOIN layers l ON l.parent = standing.id) "
+			   SELECT_SNAPSHOTS "JOIN standing ON standing.id = s.layer WHERE " FELLOWS " ORDER BY s.seq, s.created, s.id",
+			   "ss", layer, s->owner);
 }
 
 static int is_there(sqlite3_stmt *row, void *ctx)
@@ -165,6 +167,16 @@ static int is_there(sqlite3_stmt *row, void *ctx)
 	(void)row;
 	*(bool *)ctx = true;
 	return 0;
+}
+
+int graph_snapshot_older(struct graph *graph, const struct snapshot *s, const char *layer, mc_err **err)
+{
+	bool found = false;
+
+	return graph_query(graph, is_there, &found, err,
+			   "SELECT 1 FROM snapshots s LEFT JOIN snapshots this ON this.id = ?3 AND this.overlay IS NULL WHERE s.layer = ?1 AND "
+			   FELLOWS " AND (this.id IS NULL OR (s.seq, s.created, s.id) < (this.seq, this.created, this.id)) LIMIT 1",
+			   "sss", layer, s->owner, s->id) < 0 ? -1 : found;
 }
 
 int graph_layer_of_image(struct graph *graph, const char *layer, mc_err **err)

@@ -87,15 +87,13 @@ static int find_end(struct storage *storage, struct load *l, mc_err **err)
 {
 	for (; l->to < l->view.n; l->to++) {
 		const char *layer = l->view.layers[l->to].layer.id;
-		auto_others on = {.n = 0};
-		int image;
+		int older = graph_snapshot_older(storage->graph, l->snapshot, layer, err), image = l->image >= 0;
 
-		if (graph_snapshots_on(storage->graph, l->snapshot, layer, false, add_other, &on, err) < 0)
+		if (older == 0 && !image)
+			image = graph_layer_of_image(storage->graph, layer, err);
+		if (older < 0 || image < 0)
 			return -1;
-		image = l->image < 0 ? graph_layer_of_image(storage->graph, layer, err) : 1;
-		if (image < 0)
-			return -1;
-		if (count_older(&on, l->snapshot) > 0 || (image && !l->snapshot->whole))
+		if (older || (image && !l->snapshot->whole))
 			break;
 		if (image && l->image < 0)
 			l->image = l->to;
@@ -214,7 +212,7 @@ static int share(struct storage *storage, struct load *l, struct remainder *ret,
 
 	if (l->clusters == 0)
 		return 0;
-	if (graph_snapshots_on(storage->graph, l->snapshot, l->view.layers[l->to - 1].layer.id, true, add_other, &o, err) < 0)
+	if (graph_snapshots_above(storage->graph, l->snapshot, l->view.layers[l->to - 1].layer.id, add_other, &o, err) < 0)
 		return -1;
 	older = count_older(&o, l->snapshot);
 	for (size_t i = 0; i < o.n && l->clusters > 0 && (i < older || ret); i++) {

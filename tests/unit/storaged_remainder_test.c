@@ -234,6 +234,24 @@ static void test_owners(void **state)
 	assert_int_equal(add(f, 'E', 'A', "", "", '.'), 1); /* everybody's: both others have written to the first */
 }
 
+/* What lies between is named by one that was taken after it, which shows no less of what lies below. */
+static void test_a_younger_one_below(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(add(f, 'A', 0, "1/y", "DDD", '.'), 3);
+	assert_int_equal(add(f, 'B', 'A', "2/x", "", '.'), 3);
+	assert_int_equal(add(f, 'C', 'B', "1/x", "..DD", '.'), 2 + 2);
+	assert_int_equal(copy(f, 'K', 'B', "1/x", false), 1); /* the one that C hides */
+	assert_int_equal(copy(f, 'L', 'A', "1/x", false), 0);
+	assert_int_equal(borne(f, 'C'), 4);
+	removes(f, 'C', "K2");
+	assert_int_equal(borne(f, 'K'), 3);
+	removes(f, 'K', "L3");
+	assert_int_equal(borne(f, 'L'), 3);
+	assert_int_equal(borne(f, 'B'), 3);
+}
+
 static void test_images(void **state)
 {
 	struct fixture *f = *state;
@@ -274,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_branches, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nobody_bears_it_until_somebody_does, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_younger_one_below, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_images, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_read, set_up, tear_down),
 	};
