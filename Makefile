@@ -132,7 +132,7 @@ check-asan:
 	+$(Q)$(call asan_build,check)
 
 check-clang:
-	$(Q)$(MAKE) --no-print-directory B=build-clang CC=$(CLANG) all unit
+	$(Q)$(MAKE) --no-print-directory B=build-clang CC="$(CLANG)" all unit
 
 # Every fuzz target for FUZZ_SECONDS of a processor, FUZZ_JOBS at a time; `make fuzz T=query SECONDS=600` one of
 # them for so much time of a processor; WRITE=1 keeps its figures in docs/fuzzing.md.
