@@ -6,9 +6,16 @@ import subprocess
 import sys
 
 from cloud import BOOT_S, SHORT_S, Cloud, Guest, run, send_datagrams, wait_until
+from test_3_volumes import serial, volume_of, wait_attached, wait_seen, wait_volume
 
 NAMESPACES = ["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc",
               "--kill-child", "bash", "-c", 'ip link set lo up; exec "$@"', "host"]
+
+
+# The data volumes by device, encrypted or not; the latter two are not attached when the host goes down.
+DISKS = {"/dev/sdf": False, "/dev/sdg": True, "/dev/sdh": False, "/dev/sdi": True}
+LOOSE = ("/dev/sdh", "/dev/sdi")
+MARK = "dd bs=64k count=16"  # so much of each is random
 
 
 class OneHost(Cloud):
@@ -24,15 +31,19 @@ def shown(guest):
     """What stays, and the bytes that came in, which only grow."""
     d = guest.described
     counted = guest.cloud.counters(d["NetworkInterfaces"][0]["NetworkInterfaceId"])
-    return [d["InstanceId"], d["PrivateIpAddress"], d["PublicIpAddress"], d["LaunchTime"].isoformat()], counted["internet_in"]
+    mapped = [[m["DeviceName"], m["Ebs"]["VolumeId"], m["Ebs"]["Status"], m["Ebs"]["AttachTime"].isoformat()]
+              for m in d["BlockDeviceMappings"]]
+    return [d["InstanceId"], d["PrivateIpAddress"], d["PublicIpAddress"], d["LaunchTime"].isoformat(), mapped], counted["internet_in"]
 
 
 def launch_with_two(cloud, ec2):
-    """An instance with two interfaces at its launch, the second in a group that lets nothing in; an elastic address for each."""
+    """An instance with two interfaces at its launch, the second in a group that lets nothing in; an elastic address for each;
+    and with the disks."""
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
     closed = ec2.create_security_group(GroupName="second", Description="of the second interface")["GroupId"]
     answer = ec2.run_instances(ImageId=cloud.tiny_image(), InstanceType="t3.nano", KeyName="k", MinCount=1, MaxCount=1, NetworkInterfaces=[
-        {"DeviceIndex": 0, "SubnetId": subnet}, {"DeviceIndex": 1, "SubnetId": subnet, "Groups": [closed]}])
+        {"DeviceIndex": 0, "SubnetId": subnet}, {"DeviceIndex": 1, "SubnetId": subnet, "Groups": [closed]}], BlockDeviceMappings=[
+            {"DeviceName": d, "Ebs": {"VolumeSize": 1, "Encrypted": encrypted}} for d, encrypted in DISKS.items()])
     instance = answer["Instances"][0]
     cloud.wait_state(instance["InstanceId"], "running")
     for interface in instance["NetworkInterfaces"]:
@@ -71,6 +82,42 @@ def two_interfaces_work(guest, ec2):
     expect_pings(guest, second, 3)
 
 
+def sum_of(guest, volume):
+    """Of what is on the disk itself, not in the guest's memory."""
+    return guest.ssh(f"sudo blockdev --flushbufs {serial(volume)} && sudo {MARK} if={serial(volume)} 2>/dev/null | sha256sum").split()[0]
+
+
+def fill_disks(guest, ec2):
+    """Something random on each, and some of them detached; their volumes and sums by device."""
+    volumes = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in guest.described["BlockDeviceMappings"]}
+    for device, encrypted in DISKS.items():
+        assert volume_of(ec2, volumes[device])["Encrypted"] == encrypted
+        wait_seen(guest, volumes[device])
+        guest.ssh(f"sudo {MARK} if=/dev/urandom of={serial(volumes[device])} conv=fsync 2>/dev/null")
+    filled = {device: [volumes[device], sum_of(guest, volumes[device])] for device in DISKS}
+    assert len({mark for _, mark in filled.values()}) == len(DISKS)
+    for device in LOOSE:
+        ec2.detach_volume(VolumeId=volumes[device])
+    for device in LOOSE:
+        wait_volume(ec2, volumes[device], "available")
+    return filled
+
+
+def disks_are_kept(guest, ec2, filled):
+    """What was attached is, what was not is not, and each has what was written."""
+    assert filled.keys() == DISKS.keys()
+    mapped = {m["DeviceName"] for m in guest.described["BlockDeviceMappings"]}
+    assert mapped.isdisjoint(LOOSE)
+    for device in LOOSE:
+        assert volume_of(ec2, filled[device][0])["State"] == "available"
+        ec2.attach_volume(VolumeId=filled[device][0], InstanceId=guest.id, Device=device)
+    for device, (volume, mark) in filled.items():
+        wait_attached(ec2, volume)
+        wait_seen(guest, volume)
+        assert volume_of(ec2, volume)["Encrypted"] == DISKS[device]
+        assert sum_of(guest, volume) == mark, f"what was written to {device}"
+
+
 def first_life(cloud):
     """Ends without a word to the daemons: the namespace is killed with all that is in it."""
     cloud.start()
@@ -84,6 +131,7 @@ def first_life(cloud):
     guest.wait_ready()
     two_interfaces_work(guest, ec2)
     guest.ssh("echo kept > mark; sync")
+    (cloud.own / "disks").write_text(json.dumps(fill_disks(guest, ec2)), encoding="ascii")
     send_datagrams(guest.public_ip, 9, 300, 1400)  # more than all else that goes in
     print(json.dumps(shown(guest)))
 
@@ -109,6 +157,7 @@ def second_life(cloud):
     guest.wait_ready()
     assert guest.ssh("cat mark").strip() == "kept"
     print(json.dumps(shown(guest)))
+    disks_are_kept(guest, cloud.client(), json.loads((cloud.own / "disks").read_text(encoding="ascii")))
     cloud.purge()
 
 
