@@ -90,6 +90,8 @@ static int check_budget(struct call *call, const json_t *budget)
 		return invalid(call, "The budget's name must not hold : or \\.");
 	if (strcmp(type, "COST") != 0 && strcmp(type, "USAGE") != 0)
 		return invalid(call, "Only budgets of the types COST and USAGE are supported by this cloud yet.");
+	if (!wrong)
+		wrong = budget_time_check(budget);
 	return wrong ? invalid(call, wrong) : check_limit(call, budget);
 }
 
@@ -131,8 +133,8 @@ static void complete(json_t *budget)
 {
 	static const char *const yes[] = { "IncludeTax", "IncludeSubscription", "IncludeRefund", "IncludeCredit", "IncludeUpfront",
 					   "IncludeRecurring", "IncludeOtherSubscription", "IncludeSupport", "IncludeDiscount" };
-	char now[MC_ISO8601_LEN], start[MC_ISO8601_LEN];
-	int64_t month = calendar_month_start(calendar_month(calendar_day(mc_clock_wall())));
+	char now[MC_ISO8601_LEN], start[MC_ISO8601_LEN], name[BUDGET_PERIOD];
+	int64_t from, to;
 	json_t *types, *period;
 
 	set_default(budget, "CostFilters", json_object());
@@ -144,7 +146,8 @@ static void complete(json_t *budget)
 	set_default(types, "UseBlended", json_false());
 	set_default(types, "UseAmortized", json_false());
 	period = mc_json_obj(budget, "TimePeriod");
-	mc_clock_iso8601(month * CALENDAR_DAY, start);
+	budget_period(mc_json_str(budget, "TimeUnit", ""), calendar_day(mc_clock_wall()), &from, &to, name);
+	mc_clock_iso8601(from * CALENDAR_DAY, start);
 	set_default(period, "Start", json_string(start));
 	set_default(period, "End", json_string(FOR_EVER));
 	mc_clock_iso8601(mc_clock_wall(), now);

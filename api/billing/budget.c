@@ -8,6 +8,7 @@
 #include "api/billing/forecast.h"
 #include "api/billing/sums.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/json.h"
 
 /* --- filters ------------------------------------------------------------------------- */
@@ -81,7 +82,7 @@ json_t *budget_expression(const json_t *doc, const char **ret_wrong)
 
 /* --- periods --------------------------------------------------------------------------- */
 
-static void period_of(const char *unit, int64_t today, int64_t *ret_from, int64_t *ret_to, char out[16])
+void budget_period(const char *unit, int64_t today, int64_t *ret_from, int64_t *ret_to, char out[BUDGET_PERIOD])
 {
 	int month = calendar_month(today), first = month, n = 1;
 	char text[CALENDAR_TEXT];
@@ -90,7 +91,7 @@ static void period_of(const char *unit, int64_t today, int64_t *ret_from, int64_
 		*ret_from = today;
 		*ret_to = today + 1;
 		calendar_day_text(today, text);
-		snprintf(out, 16, "%s", text);
+		snprintf(out, BUDGET_PERIOD, "%s", text);
 		return;
 	}
 	if (strcmp(unit, "QUARTERLY") == 0)
@@ -101,11 +102,45 @@ static void period_of(const char *unit, int64_t today, int64_t *ret_from, int64_
 	*ret_to = calendar_month_start(first + n);
 	calendar_month_text(first, text);
 	if (n == 1)
-		snprintf(out, 16, "%.7s", text);
+		snprintf(out, BUDGET_PERIOD, "%.7s", text);
 	else if (n == 3)
-		snprintf(out, 16, "%.4sQ%d", text, first % 12 / 3 + 1);
+		snprintf(out, BUDGET_PERIOD, "%.4sQ%d", text, first % 12 / 3 + 1);
 	else
-		snprintf(out, 16, "%.4s", text);
+		snprintf(out, BUDGET_PERIOD, "%.4s", text);
+}
+
+/* A moment of its TimePeriod; 0: none is given. */
+static int64_t time_period(const json_t *doc, const char *which)
+{
+	int64_t at = 0;
+
+	mc_clock_parse(mc_json_str(mc_json_obj(doc, "TimePeriod"), which, ""), &at);
+	return at;
+}
+
+bool budget_is_over(const struct resource *budget, const struct bill *b)
+{
+	int64_t end = time_period(budget->doc, "End");
+
+	return end && b->now.label >= end;
+}
+
+const char *budget_time_check(const json_t *doc)
+{
+	int64_t start = time_period(doc, "Start"), end = time_period(doc, "End");
+
+	return start && end && start >= end ? "TimePeriod: the start must come before the end." : NULL;
+}
+
+/* What the TimePeriod has of these days: a budget may begin or end amidst one of its periods. */
+static void cut_to_time_period(const json_t *doc, int64_t *from, int64_t *to)
+{
+	int64_t start = time_period(doc, "Start"), end = time_period(doc, "End");
+
+	if (start && calendar_day(start) > *from)
+		*from = calendar_day(start);
+	if (end && calendar_day(end) < *to)
+		*to = calendar_day(end);
 }
 
 /* --- what is spent ----------------------------------------------------------------------- */
@@ -141,20 +176,22 @@ int budget_spend(struct bill *b, const struct resource *budget, const char *acco
 			      .usage = strcmp(mc_json_str(budget->doc, "BudgetType", ""), "USAGE") == 0 };
 	struct bill_query q = { .account = account, .months = true };
 	struct forecast f = { 0 };
-	int64_t to;
+	int64_t today = calendar_day(b->now.label), to, still;
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
 	money_parse(mc_json_str(mc_json_obj(budget->doc, "BudgetLimit"), "Amount", "0"), &ret->limit);
-	period_of(mc_json_str(budget->doc, "TimeUnit", "MONTHLY"), calendar_day(b->now.label), &q.from, &to, ret->period);
-	q.to = calendar_day(b->now.label) + 1;
+	budget_period(mc_json_str(budget->doc, "TimeUnit", "MONTHLY"), today, &q.from, &to, ret->period);
+	cut_to_time_period(budget->doc, &q.from, &to);
+	q.to = today < to ? today + 1 : to;
 	r = bill_each(b, &q, add, &s, err);
 	ret->actual = sum_of(&s);
 	sums_free(&s.sums);
 	if (r == 0 && !s.usage) {
+		still = to * CALENDAR_DAY - (q.from > today ? q.from * CALENDAR_DAY : b->now.label);
 		ret->has_forecast = true;
 		r = forecast_read(b, account, expression, &f, err);
-		ret->forecast = ret->actual + forecast_mean(&f, to * CALENDAR_DAY - b->now.label);
+		ret->forecast = ret->actual + forecast_mean(&f, still);
 	}
 	return r;
 }

@@ -16,17 +16,28 @@ const struct resource *budget_find(struct store_tx *tx, const char *account, con
 /* The tags that a request brings, [{Key, Value}], onto its budget: 0 or action_fail. */
 int budget_tag(struct call *call, struct resource *budget, const json_t *tags);
 
+#define BUDGET_PERIOD 16
+
 struct budget_spend {
 	int64_t limit, actual, forecast; /* nano-units, of money or of usage */
 	bool has_forecast;
-	char period[16];                 /* "2026-11", "2026-11-21", "2026Q4", "2026" */
+	char period[BUDGET_PERIOD];      /* "2026-11", "2026-11-21", "2026Q4", "2026" */
 };
+
+/* The calendar's period of this TimeUnit that has the day in it: its days [*ret_from, *ret_to), and its name. */
+void budget_period(const char *unit, int64_t today, int64_t *ret_from, int64_t *ret_to, char out[BUDGET_PERIOD]);
+
+/* What is wrong with a budget's TimePeriod (constant text), or NULL. */
+const char *budget_time_check(const json_t *doc);
+
+/* Is its TimePeriod over? AWS then deletes the budget with all that belongs to it (API reference, TimePeriod). */
+bool budget_is_over(const struct resource *budget, const struct bill *b);
 
 /* What a budget's filters are as a Cost Explorer Expression; NULL: none. *ret_wrong says what is wrong
  * with them (constant text). New reference. */
 json_t *budget_expression(const json_t *doc, const char **ret_wrong);
 
-/* By the bill of this moment. 0, or -1 and *err. */
+/* By the bill of this moment, in the present period and within the budget's TimePeriod. 0, or -1 and *err. */
 int budget_spend(struct bill *b, const struct resource *budget, const char *account, struct budget_spend *ret, mc_err **err);
 
 /* Is a notification's (or an action's) threshold passed? threshold and percent from it. */
@@ -37,6 +48,8 @@ struct budget_watch;
 /* Look at the budgets every now and then, tell subscribers and act. NULL and *err. */
 struct budget_watch *budget_watch_start(struct api *api, mc_err **err);
 void budget_watch_stop(struct budget_watch *w);
+/* What it does each time: one look at all of them. */
+void budget_watch_look(struct api *api);
 
 /* --- telling (budget_notify.c) -------------------------------------------------------- */
 

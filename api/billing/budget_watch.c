@@ -94,12 +94,12 @@ static int look_at_notification(struct api *api, const struct resource *budget, 
 	bool percent = strcmp(mc_json_str(n, "ThresholdType", "PERCENTAGE"), "PERCENTAGE") == 0;
 	bool passed = budget_passed(s, mc_json_str(n, "NotificationType", ""), mc_json_str(n, "ComparisonOperator", ""),
 				    json_number_value(json_object_get(n, "Threshold")), percent);
-	bool told = strcmp(mc_json_str(entry, "alarm", ""), s->period) == 0;
+	const char *alarm = mc_json_str(entry, "alarm", NULL);
 	mc_auto_json json_t *facts = NULL;
 
-	if (passed == told)
+	if (passed ? alarm && strcmp(alarm, s->period) == 0 : !alarm)
 		return 0;
-	if (!passed)
+	if (!passed) /* any more, or in a new period */
 		return note(api, budget->id, "notifications", entry, "alarm", NULL, NULL, err);
 	facts = facts_of(api, budget, s, n);
 	if (!tell_all(api, budget, mc_json_arr(entry, "Subscribers"), facts))
@@ -117,10 +117,12 @@ static int look_at_action(struct api *api, const struct resource *budget, const 
 	bool manual = strcmp(mc_json_str(entry, "ApprovalModel", ""), "MANUAL") == 0;
 	mc_auto_json json_t *facts = NULL;
 	mc_auto_err mc_err *wrong = NULL;
-	const char *status = manual ? "PENDING" : "EXECUTION_SUCCESS";
+	const char *status = manual ? "PENDING" : "EXECUTION_SUCCESS", *fired = mc_json_str(entry, "fired", NULL);
 
-	if (!passed || strcmp(mc_json_str(entry, "fired", ""), s->period) == 0)
+	if (fired ? strcmp(fired, s->period) == 0 : !passed)
 		return 0;
+	if (!passed) /* a new period: it waits anew */
+		return note(api, budget->id, "actions", entry, "fired", NULL, "STANDBY", err);
 	facts = facts_of(api, budget, s, entry);
 	tell_all(api, budget, mc_json_arr(entry, "Subscribers"), facts);
 	if (!manual && budget_act(api, budget->account, mc_json_obj(entry, "Definition"), &wrong) < 0) {
@@ -130,6 +132,19 @@ static int look_at_action(struct api *api, const struct resource *budget, const 
 	return note(api, budget->id, "actions", entry, "fired", s->period, status, err);
 }
 
+/* Unless it was given another end meanwhile. */
+static int end(struct api *api, struct bill *b, const struct resource *budget, mc_err **err)
+{
+	struct store_tx *tx = store_write(api->store);
+	const struct resource *r = store_get(tx, budget->id);
+
+	if (r && budget_is_over(r, b)) {
+		mc_log(MC_LOG_INFO, AREA, "its time period is over", "budget", mc_json_str(r->doc, "BudgetName", ""), NULL);
+		store_delete(tx, budget->id);
+	}
+	return store_commit(tx, err);
+}
+
 static int look_at(struct api *api, struct bill *b, const struct resource *budget, mc_err **err)
 {
 	const char *account = strcmp(budget->account, api->config.account) == 0 ? NULL : budget->account;
@@ -137,6 +152,8 @@ static int look_at(struct api *api, struct bill *b, const struct resource *budge
 	json_t *entry;
 	size_t i;
 
+	if (budget_is_over(budget, b))
+		return end(api, b, budget, err);
 	if (budget_spend(b, budget, account, &s, err) < 0)
 		return -1;
 	json_array_foreach(mc_json_arr(budget->spec, "notifications"), i, entry)
@@ -170,7 +187,7 @@ static struct resource **copy_budgets(struct api *api, size_t *ret_n)
 	return list;
 }
 
-static void look_at_all(struct api *api)
+void budget_watch_look(struct api *api)
 {
 	size_t n;
 	mc_autofree struct resource **list = copy_budgets(api, &n);
@@ -204,7 +221,7 @@ static void *watch(void *ctx)
 		if (w->stopping)
 			break;
 		pthread_mutex_unlock(&w->mutex);
-		look_at_all(w->api);
+		budget_watch_look(w->api);
 		pthread_mutex_lock(&w->mutex);
 	}
 	pthread_mutex_unlock(&w->mutex);
