@@ -199,9 +199,10 @@ terraform-storage: all
 	$(Q)tests/run integration -- tests/integration/disks/terraform_disks.py
 
 # Each action of a part by the unmodified AWS CLI, boto3 and Terraform; prints who has called what. Some ten minutes.
+# AWS=/usr/bin/aws: by that CLI instead of the newest there is.
 .PHONY: clients
 clients: all
-	$(Q)tests/run integration -- tests/integration/clients/walk.py $(if $(K),-k $(K))
+	$(Q)$(if $(AWS),MINICLOUD_CLIENTS_AWS=$(AWS)) tests/run integration -- tests/integration/clients/walk.py $(if $(K),-k $(K))
 
 # The daemons with the crash points of common/crash.h in them, for the kill matrix.
 crash-build:

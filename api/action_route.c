@@ -220,15 +220,17 @@ static const struct target *target_of_request(struct call *call)
 }
 
 /* A table that a gateway is associated with takes what goes for gateways alone. */
-static int check_gateway(struct call *call, const struct resource *table, const struct destination *d, const json_t *target)
+static int check_gateway(struct call *call, const struct resource *table, const struct destination *d, bool inside, const json_t *target)
 {
 	mc_auto_json json_t *route = json_pack("{s:s}", d->member, d->value);
 
 	json_object_update(route, (json_t *)target);
 	if (route_table_gateway_place(table, NULL) < 0 || route_table_fits_gateway(call->tx, table, route))
 		return 0;
-	return action_invalid(call, "Route table %s is associated with a gateway: its routes can target only network interfaces, and their "
-			      "destination must be the whole CIDR block of the VPC or of one of its subnets.", table->id);
+	if (!inside)
+		return action_invalid(call, "Route target is not supported. This route only supports interface and instance targets.");
+	return action_invalid(call, "Route table %s is associated with a gateway: the destination of its routes must be the whole CIDR block "
+			      "of the VPC or of one of its subnets.", table->id);
 }
 
 /* {MEMBER: id} of the route's target, checked: 0 and *ret (new reference, of a failure too), or action_fail. */
@@ -251,7 +253,7 @@ static int read_target(struct call *call, const struct resource *table, const st
 		return action_invalid(call, "The destination CIDR block %s is equal to or more specific than one of this VPC's CIDR blocks. "
 				      "This route can target only an interface or an instance.", d->value);
 	*ret = json_pack("{s:s}", t->member, resource->id);
-	return check_gateway(call, table, d, *ret);
+	return check_gateway(call, table, d, t->inside, *ret);
 }
 
 /* --- actions -------------------------------------------------------------------- */

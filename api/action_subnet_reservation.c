@@ -23,8 +23,8 @@ static json_t *reservation_view(struct call *call, const struct resource *r)
 
 /* --- create and delete ------------------------------------------------------ */
 
-/* One that lies in the other's way, or NULL. */
-static const struct resource *overlapping(struct call *call, const struct resource *subnet, struct cidr block)
+/* Does another one lie in its way? */
+static bool overlapping(struct call *call, const struct resource *subnet, struct cidr block)
 {
 	struct store_iter it = store_iter(call->tx, KIND_SUBNET_RESERVATION, subnet->account, subnet->region);
 	const struct resource *other;
@@ -32,14 +32,13 @@ static const struct resource *overlapping(struct call *call, const struct resour
 
 	while ((other = store_next_of(&it, subnet->id)))
 		if (cidr_parse(mc_json_str(other->doc, "Cidr", NULL), &theirs) && cidr_overlaps(theirs, block))
-			return other;
-	return NULL;
+			return true;
+	return false;
 }
 
 static int read_block(struct call *call, const struct resource *subnet, struct cidr *ret)
 {
 	const char *text = mc_json_str(call->in, "Cidr", "");
-	const struct resource *other;
 	struct cidr own;
 
 	if (strchr(text, ':'))
@@ -48,8 +47,8 @@ static int read_block(struct call *call, const struct resource *subnet, struct c
 		return action_invalid(call, "Value (%s) for parameter cidr is invalid. This is not a valid CIDR block.", text);
 	if (!cidr_parse(mc_json_str(subnet->doc, "CidrBlock", NULL), &own) || !cidr_contains(own, *ret))
 		return action_invalid(call, "The CIDR '%s' is not within the subnet '%s'.", text, subnet->id);
-	other = overlapping(call, subnet, *ret);
-	return other ? action_invalid(call, "The CIDR '%s' overlaps with the reservation '%s'.", text, other->id) : 0;
+	return overlapping(call, subnet, *ret) ? action_invalid(call, "Reservation CIDR %s has overlap with existing reserved CIDR block", text)
+					       : 0;
 }
 
 static int create_reservation(struct call *call)

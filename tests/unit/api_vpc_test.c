@@ -206,10 +206,11 @@ static void subnet_attributes(void **state)
 /* A range that is kept is given to who names an address of it, and to nobody else; it goes with its subnet. */
 static void subnet_reservations(void **state)
 {
-	static const struct { const char *cidr, *type, *code; } rows[] = {
-		{ "10.0.1.0/28", "explicit", NULL }, { "10.0.1.16/28", "prefix", NULL }, { "10.0.1.8/29", "explicit", "InvalidParameterValue" },
-		{ "10.0.2.0/28", "explicit", "InvalidParameterValue" }, { "10.0.0.0/23", "explicit", "InvalidParameterValue" },
-		{ "fd00::/80", "prefix", "UnsupportedOperation" }, { "x", "prefix", "InvalidParameterValue" },
+	static const struct { const char *cidr, *type, *code, *text; } rows[] = {
+		{ "10.0.1.0/28", "explicit", NULL, NULL }, { "10.0.1.16/28", "prefix", NULL, NULL },
+		{ "10.0.1.8/29", "explicit", "InvalidParameterValue", "Reservation CIDR 10.0.1.8/29 has overlap with existing reserved CIDR block" },
+		{ "10.0.2.0/28", "explicit", "InvalidParameterValue", NULL }, { "10.0.0.0/23", "explicit", "InvalidParameterValue", NULL },
+		{ "fd00::/80", "prefix", "UnsupportedOperation", NULL }, { "x", "prefix", "InvalidParameterValue", NULL },
 	};
 	struct fixture *f = *state;
 	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
@@ -225,6 +226,8 @@ static void subnet_reservations(void **state)
 			fixture_fails(f, "CreateSubnetCidrReservation", in, rows[i].code);
 		else
 			fixture_ok(f, "CreateSubnetCidrReservation", in);
+		if (rows[i].text)
+			assert_string_equal(f->call.error_message, rows[i].text);
 	}
 	ok1(f, "GetSubnetCidrReservations", "SubnetId", subnet);
 	list = fixture_list(f, "SubnetIpv4CidrReservations");
@@ -539,7 +542,9 @@ static void gateway_table(void **state)
 	assert_int_not_equal(call2(f, "AssociateRouteTable", "RouteTableId", other, "GatewayId", igw), 0);
 	assert_string_equal(f->call.error_code, "Resource.AlreadyAssociated");
 	fixture_fails(f, "CreateRoute", out, "InvalidParameterValue");
+	assert_string_equal(f->call.error_message, "Route target is not supported. This route only supports interface and instance targets.");
 	fixture_fails(f, "CreateRoute", half, "InvalidParameterValue");
+	assert_non_null(strstr(f->call.error_message, "the whole CIDR block"));
 	fixture_ok(f, "CreateRoute", in);
 	assert_int_equal(gateway_routes(f, vpc), 1);
 	assert_int_not_equal(call2(f, "DeleteRouteTable", "RouteTableId", table, "RouteTableId", table), 0);
