@@ -202,7 +202,7 @@ terraform-storage: all
 # AWS=/usr/bin/aws: by that CLI instead of the newest there is.
 .PHONY: clients
 clients: all
-	$(Q)$(if $(AWS),MINICLOUD_CLIENTS_AWS=$(AWS)) tests/run integration -- tests/integration/clients/walk.py $(if $(K),-k $(K))
+	$(Q)$(if $(AWS),MINICLOUD_CLIENTS_AWS=$(AWS)) tests/run integration -- tests/integration/clients/walk.py $(if $(K),-k '$(K)')
 
 # The daemons with the crash points of common/crash.h in them, for the kill matrix.
 crash-build:

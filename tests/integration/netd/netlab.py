@@ -116,7 +116,7 @@ def tap_of(eni):
     return "mt" + eni.split("-")[1][:13]
 
 
-def wait_for(what, timeout=5):
+def wait_for(what, timeout=30):
     """The first true answer of what(); polls, for conditions that give no event."""
     end = time.monotonic() + timeout
     while True:

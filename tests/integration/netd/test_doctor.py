@@ -1,6 +1,7 @@
 """What others do to the host: found, explained, and put right where it is ours."""
 
 import json
+import pathlib
 import re
 import signal
 import subprocess
@@ -135,6 +136,27 @@ def test_a_vpcs_rules_are_put_back(own, pair, damage):
     assert reaches(a) and not a.connect("203.0.113.20", 23)
     (finding,) = own.findings()["nft-rules"]
     assert two.id in finding["text"] and " by nft " in finding["text"]
+
+
+def test_damage_among_more_than_can_be_told(own, pair):
+    """While netd sleeps the kernel has more to tell than its socket holds (ENOBUFS): it looks for itself when it wakes."""
+    _, two, a = pair
+    before, repairs = rules_of(own, two), own.findings().get("nft-rules")
+    many = "add table ip noise; add set ip noise s { type ipv4_addr; }; " + "; ".join(
+        f"add element ip noise s {{ {', '.join(f'10.{n}.{m}.{k}' for m in range(16) for k in range(64))} }}" for n in range(64))
+    own.netd.send_signal(signal.SIGSTOP)
+    try:
+        for text in ("flush chain bridge guard pre", many, "delete table ip noise"):
+            path = pathlib.Path(own.dir) / "noise.nft"
+            path.write_text(text.replace("; add", "\nadd"), encoding="ascii")
+            own.in_vpc(two.id, "nft", "-f", str(path))
+        assert rules_of(own, two) != before
+        sockets = [line.split() for line in own.in_vpc(two.id, "cat", "/proc/net/netlink").splitlines()[1:]]
+        assert any(eth == "12" and int(drops) > 0 for _, eth, _, _, _, _, _, _, drops, _ in sockets), sockets
+    finally:
+        own.netd.send_signal(signal.SIGCONT)
+    assert wait_for(lambda: rules_of(own, two) == before)
+    assert wait_for(lambda: own.findings().get("nft-rules") != repairs) and reaches(a)
 
 
 def test_a_nat_gateways_rules_are_put_back(own, pair):

@@ -1,12 +1,14 @@
 """Single rules, told without the whole document: in force when answered, the same as the document says, after a kill too."""
+import contextlib
 import functools
 import json
 import random
 import re
+import threading
 
 import pytest
 
-from netlab import ANY, Vpc, all_, connected, connects, talks, tcp, udp
+from netlab import ANY, Vpc, all_, connected, connects, talks, tcp, udp, wait_for
 from test_property import differences, kernel
 
 CHANGES = 40
@@ -108,6 +110,50 @@ def test_must_follow(world, pair):
     assert post(vpc, fine)[0] == 200 and post(vpc, fine)[0] == 200, "once more is fine"
     assert world.ok("GET", "/v1/vpcs/" + vpc.id)["generation"] == vpc.doc["generation"]
     assert post(Vpc(world), fine)[1]["outcome"] == "conflict"
+
+
+@contextlib.contextmanager
+def stranger(world, vpc):
+    """Somebody whose transactions come between all others; how many there were."""
+    enough, done = threading.Event(), []
+
+    def go_on():
+        while not enough.is_set():
+            world.in_vpc(vpc.id, "nft", "add table ip theirs; delete table ip theirs")
+            done.append(1)
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield done
+    finally:
+        enough.set()
+        thread.join()
+
+
+def put_in_the_end(vpc):
+    """As api does it: again until it is done."""
+    assert wait_for(lambda: vpc.world.call("PUT", "/v1/vpcs/" + vpc.id, vpc.doc)[0] == 200), vpc.world.logged()[-2000:]
+
+
+def test_beside_somebody_who_changes_rules_all_the_time(world, pair):
+    """The kernel has ours begin again (ERESTART) whenever theirs came first; what is answered is in force all the same."""
+    vpc, group, (a, b) = pair
+    server = b.listen(80)
+    with stranger(world, vpc) as theirs:
+        for n in range(12):
+            seen = len(theirs)
+            assert wait_for(lambda: len(theirs) > seen)
+            if post(vpc, body(vpc, row("remove" if n % 2 else "add", group, tcp(80))))[0] != 200:
+                put_in_the_end(vpc)
+            end = a.connect(b.ip, 80, 0.3 if n % 2 else 10)
+            assert bool(end) == (n % 2 == 0), n
+            if end:
+                server.accept()[0].close()
+                end.close()
+            if n % 4 == 3:
+                vpc.doc["generation"] += 1
+                put_in_the_end(vpc)
+    server.close()
 
 
 def some_change(group):
