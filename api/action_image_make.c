@@ -187,6 +187,12 @@ static int check_instance(struct call *call, const struct resource *inst)
 	return 0;
 }
 
+/* With a reboot the instance itself does not run meanwhile. */
+static bool reboots(struct call *call, const struct resource *inst)
+{
+	return inst->state == INSTANCE_RUNNING && !mc_json_bool(call->in, "NoReboot", false);
+}
+
 static int take_one(struct call *call, const struct resource *inst, const struct resource *image, json_t *m, json_t *ids)
 {
 	const struct resource *vol = store_get(call->tx, mc_json_str(m, "volume", ""));
@@ -195,6 +201,8 @@ static int take_one(struct call *call, const struct resource *inst, const struct
 
 	if (!vol || json_object_get(m, "NoDevice"))
 		return 0;
+	if (snapshot_of_shared(call->tx, vol, reboots(call, inst) ? inst->id : NULL))
+		return snapshot_refuse_shared(call, vol->id);
 	r = snapshot_make(call, vol, description);
 	json_object_set_new(r->spec, "image", json_string(image->id));
 	json_object_set_new(mc_json_obj(m, "Ebs"), "SnapshotId", json_string(r->id));
@@ -213,7 +221,7 @@ static int take_all(struct call *call, const struct resource *inst, struct resou
 			return 1;
 	json_object_set_new(image->doc, "BlockDeviceMappings", shown(plan));
 	snapshot_share_set(call->tx, ids);
-	if (inst->state == INSTANCE_RUNNING && !mc_json_bool(call->in, "NoReboot", false))
+	if (reboots(call, inst))
 		json_object_set_new(store_edit(call->tx, inst->id)->spec, "imaging",
 				    json_pack("{s:s, s:I}", "image", image->id, "since", (json_int_t)mc_clock_wall()));
 	else

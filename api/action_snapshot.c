@@ -102,20 +102,6 @@ static int check_place(struct call *call)
 	       action_refuse_members(call, zones, "there are no Local Zones here.");
 }
 
-/* Several QEMUs write to a raw file that no one of them can bring to a moment. */
-static bool shared_by_running(struct store_tx *tx, const struct resource *vol)
-{
-	const json_t *instances = mc_json_arr(vol->spec, "instances");
-
-	for (size_t i = 0; i < json_array_size(instances) && mc_json_bool(vol->doc, "MultiAttachEnabled", false); i++) {
-		const struct resource *inst = store_get(tx, mc_json_at(instances, i));
-
-		if (inst && inst->state != INSTANCE_STOPPED)
-			return true;
-	}
-	return false;
-}
-
 static int check_volume(struct call *call, const struct resource *vol)
 {
 	if (vol->state != VOLUME_AVAILABLE && vol->state != VOLUME_IN_USE)
@@ -153,7 +139,7 @@ static int take(struct call *call)
 	const struct resource *s = store_get(tx, mc_json_at(call->job, 0));
 	const struct resource *vol = s && s->state == SNAPSHOT_ERROR ? store_get(tx, mc_json_str(s->spec, "volume", "")) : NULL;
 
-	if (!vol || !shared_by_running(tx, vol)) {
+	if (!vol || !snapshot_of_shared(tx, vol, NULL)) {
 		store_end(tx);
 		return r;
 	}
@@ -195,8 +181,6 @@ static int snapshot_one(struct call *call, const char *volume, json_t *ids, json
 
 	if (!vol || check_volume(call, vol))
 		return 1;
-	if (shared_by_running(call->tx, vol)) /* its moment would not be that of the others */
-		return refuse_shared(call, vol->id);
 	r = snapshot_make(call, vol, action_text(call, "Description"));
 	json_object_set(r->spec, "set", ids);
 	if (copy_volume_tags(call, vol, r) || action_apply_tags(call, "snapshot", r))
@@ -207,6 +191,23 @@ static int snapshot_one(struct call *call, const char *volume, json_t *ids, json
 	json_object_del(view, "StorageTier"); /* a SnapshotInfo has less than a Snapshot */
 	json_object_del(view, "KmsKeyId");
 	json_array_append_new(infos, view);
+	return 0;
+}
+
+/* The moment of a volume that others write to, too, is its own: it may be the only one. */
+static int check_set(struct call *call, const struct resource *inst, const json_t *ids)
+{
+	const json_t *id;
+	size_t i;
+
+	if (json_array_size(ids) == 0)
+		return action_refuse(call, "InvalidParameterValue", "There are no volumes of instance '%s' to take snapshots of", inst->id);
+	json_array_foreach(ids, i, id) {
+		const char *volume = mc_json_str(store_get(call->tx, json_string_value(id))->spec, "volume", "");
+
+		if (json_array_size(ids) > 1 && snapshot_of_shared(call->tx, store_get(call->tx, volume), NULL))
+			return snapshot_refuse_shared(call, volume);
+	}
 	return 0;
 }
 
@@ -224,8 +225,8 @@ static int create_snapshots(struct call *call)
 	json_array_foreach(mc_json_arr(inst->spec, "volumes"), i, entry)
 		if (!excluded(call, inst, entry) && snapshot_one(call, mc_json_str(entry, "id", ""), ids, infos))
 			return 1;
-	if (json_array_size(ids) == 0)
-		return action_refuse(call, "InvalidParameterValue", "There are no volumes of instance '%s' to take snapshots of", inst->id);
+	if (check_set(call, inst, ids))
+		return 1;
 	snapshot_share_set(call->tx, ids);
 	call->job = json_incref(ids);
 	call->out = json_pack("{s:O}", "Snapshots", infos);
@@ -296,7 +297,7 @@ const struct action actions_snapshot[] = {
 	{ .service = "ec2", .name = "CreateSnapshot", .fn = create_snapshot, .flags = ACTION_WRITE | ACTION_BACKEND,
 	  .backend = take },
 	{ .service = "ec2", .name = "CreateSnapshots", .fn = create_snapshots, .flags = ACTION_WRITE | ACTION_BACKEND,
-	  .backend = snapshot_backend },
+	  .backend = take },
 	{ .service = "ec2", .name = "CopySnapshot", .fn = copy_snapshot, .flags = ACTION_WRITE | ACTION_BACKEND,
 	  .backend = snapshot_backend },
 	{ .service = "ec2", .name = "DescribeSnapshots", .fn = describe_snapshots },

@@ -185,7 +185,7 @@ static bool excluded(const struct run *run, const struct resource *inst, const j
 					      : tagged(vol, mc_json_arr(parameters, "ExcludeDataVolumeTags"));
 }
 
-/* All volumes of an instance at one point in time. */
+/* All volumes of an instance at one point in time; those that others write to, too, at their own. */
 static void take_instance(struct run *run, const struct resource *inst)
 {
 	mc_auto_json json_t *ids = json_array();
@@ -193,10 +193,13 @@ static void take_instance(struct run *run, const struct resource *inst)
 	size_t i;
 
 	json_array_foreach(mc_json_arr(inst->spec, "volumes"), i, entry) {
-		const struct resource *vol = store_get(run->call->tx, mc_json_str(entry, "id", ""));
+		const struct resource *vol = store_get(run->call->tx, mc_json_str(entry, "id", "")), *r;
 
-		if (!excluded(run, inst, entry, vol))
-			json_array_append_new(ids, json_string(take_one(run, vol, inst)->id));
+		if (excluded(run, inst, entry, vol))
+			continue;
+		r = take_one(run, vol, inst);
+		if (!snapshot_of_shared(run->call->tx, vol, NULL))
+			json_array_append_new(ids, json_string(r->id));
 	}
 	snapshot_share_set(run->call->tx, ids);
 }

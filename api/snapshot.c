@@ -134,6 +134,25 @@ void snapshot_show_complete(struct resource *r)
 	json_object_update_new(r->doc, json_pack("{s:s, s:s}", "Progress", "100%", "CompletionTime", now));
 }
 
+bool snapshot_of_shared(struct store_tx *tx, const struct resource *vol, const char *except)
+{
+	const json_t *instances = mc_json_arr(vol->spec, "instances");
+
+	for (size_t i = 0; i < json_array_size(instances) && mc_json_bool(vol->doc, "MultiAttachEnabled", false); i++) {
+		const struct resource *inst = store_get(tx, mc_json_at(instances, i));
+
+		if (inst && inst->state != INSTANCE_STOPPED && (!except || strcmp(inst->id, except) != 0))
+			return true;
+	}
+	return false;
+}
+
+int snapshot_refuse_shared(struct call *call, const char *volume)
+{
+	return action_refuse(call, "IncorrectState", "Volume '%s' is shared by running instances: this cloud takes its snapshot by itself, "
+			     "not together with those of other volumes.", volume);
+}
+
 void snapshot_share_set(struct store_tx *tx, const json_t *ids)
 {
 	json_t *id;

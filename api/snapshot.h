@@ -26,6 +26,12 @@ struct resource *snapshot_make(struct call *call, const struct resource *vol, co
 /* The same for a copy of what storaged has as `stored`, a snapshot or an image, of so many GiB. */
 struct resource *snapshot_make_copy(struct call *call, const char *stored, int64_t gib, const char *description);
 
+/* Do running instances, but for `except` (NULL: none), have this Multi-Attach volume? Then several QEMUs write to a file that no
+ * one of them can bring to a moment. */
+bool snapshot_of_shared(struct store_tx *tx, const struct resource *vol, const char *except);
+/* action_refuse of such a one in a set: its moment would not be that of the others. */
+int snapshot_refuse_shared(struct call *call, const char *volume);
+
 /* Each lists all: the first one does the work for all, so that they are of one point in time. */
 void snapshot_share_set(struct store_tx *tx, const json_t *ids);
 

@@ -484,6 +484,46 @@ static void test_create(void **state)
 	fixture_fails(f, "CreateImage", rootless, "InvalidBlockDeviceMapping");
 }
 
+/* A volume that another instance writes to, too, has no moment together with others. */
+static void test_shared(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1);
+	mc_autofree char *image = registered(f, "source", snap);
+	mc_autofree char *one = instance(f, image, INSTANCE_RUNNING);
+	mc_autofree char *other = instance(f, image, INSTANCE_RUNNING);
+	mc_autofree char *shared = fixture_volume(f, "{'AvailabilityZone': 'us-east-1a', 'Size': 4, 'VolumeType': 'io2', 'Iops': 100, "
+						     "'MultiAttachEnabled': true}");
+	const char *const both[] = { one, other };
+	mc_autofree char *set = mc_strf("{'InstanceSpecification': {'InstanceId': '%s'}}", one);
+	mc_autofree char *alone = NULL;
+	mc_autofree char *reboot = mc_strf("{'InstanceId': '%s', 'Name': 'reboot'}", one);
+	mc_autofree char *running = mc_strf("{'InstanceId': '%s', 'Name': 'running', 'NoReboot': true}", one);
+	mc_autofree char *without = mc_strf("{'InstanceId': '%s', 'Name': 'without', 'NoReboot': true, 'BlockDeviceMappings': [{'DeviceName': "
+					    "'/dev/sdg', 'NoDevice': ''}]}", one);
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(both); i++) {
+		mc_autofree char *attach = mc_strf("{'VolumeId': '%s', 'InstanceId': '%s', 'Device': '/dev/sdg'}", shared, both[i]);
+
+		fixture_ok(f, "AttachVolume", attach);
+	}
+	fixture_fails(f, "CreateSnapshots", set, "IncorrectState");
+	fixture_fails(f, "CreateImage", running, "IncorrectState");
+	fixture_fails(f, "CreateImage", reboot, "IncorrectState");
+	fixture_ok(f, "CreateImage", without);
+	fixture_ok(f, "DescribeVolumes", "{'Filters': [{'Name': 'attachment.device', 'Values': ['/dev/sdf']}]}");
+	alone = mc_strf("{'InstanceSpecification': {'InstanceId': '%s', 'ExcludeBootVolume': true, 'ExcludeDataVolumeIds': ['%s', '%s']}}", one,
+			mc_json_str(json_array_get(fixture_list(f, "Volumes"), 0), "VolumeId", ""),
+			mc_json_str(json_array_get(fixture_list(f, "Volumes"), 1), "VolumeId", ""));
+	fixture_ok(f, "CreateSnapshots", alone);
+	assert_int_equal(json_array_size(fixture_list(f, "Snapshots")), 1);
+	/* With a reboot the instance itself is no hindrance. */
+	fixture_set_state(f, other, INSTANCE_STOPPING);
+	fixture_set_state(f, other, INSTANCE_STOPPED);
+	fixture_fails(f, "CreateImage", running, "IncorrectState");
+	fixture_ok(f, "CreateImage", reboot);
+}
+
 static void test_failed(void **state)
 {
 	struct fixture *f = *state;
@@ -581,7 +621,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_register), T(test_register_refusals), T(test_deregister_with_snapshots), T(test_sharing), T(test_attributes),
-		T(test_disable), T(test_deprecation), T(test_protection), T(test_launch_checks), T(test_create), T(test_failed),
+		T(test_disable), T(test_deprecation), T(test_protection), T(test_launch_checks), T(test_create), T(test_shared), T(test_failed),
 		T(test_reboot), T(test_copy), T(test_launch_ipv6), T(test_launch_at_an_address), T(test_launch_without_addresses),
 		T(test_launch_with_credits),
 	};

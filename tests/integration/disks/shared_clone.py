@@ -78,13 +78,17 @@ def test_snapshot_of_a_shared_volume_in_use(cloud, ec2, guests):
         wait_until("the writers write", lambda g=guest, b=2 * n + 1: g.ssh(
             f"sudo head -c {512 * (b + 1)} {serial(volume)} | tail -c 512 | head -n 1", check=False).stdout.strip("\0\n").isdigit(), SHORT_S)
     taken = []
-    for _ in range(3):
+    one = {"InstanceId": guests[0].id}
+    ways = (lambda: ec2.create_snapshot(VolumeId=volume)["SnapshotId"],
+            lambda: ec2.create_snapshots(InstanceSpecification={**one, "ExcludeBootVolume": True})["Snapshots"][0]["SnapshotId"])
+    for turn in range(3):
         least = [number(guest, volume, 2 * n + 1) for n, guest in enumerate(guests)]
-        taken.append((ec2.create_snapshot(VolumeId=volume)["SnapshotId"], least))
+        taken.append((ways[turn % 2](), least))
         ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[taken[-1][0]], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     after = [number(guest, volume, 2 * n + 1) for n, guest in enumerate(guests)]
     assert all(a > b for a, b in zip(after, taken[0][1])), "they went on writing"
-    assert error_of(ec2.create_snapshots, InstanceSpecification={"InstanceId": guests[0].id})[0] == "IncorrectState"
+    assert error_of(ec2.create_snapshots, InstanceSpecification=one)[0] == "IncorrectState", "its moment is not that of the root"
+    assert error_of(ec2.create_image, **one, Name="shared", NoReboot=True)[0] == "IncorrectState"
     for guest in guests:
         guest.ssh("rm /tmp/go")
     for snapshot, least in taken:
