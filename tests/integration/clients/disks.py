@@ -325,7 +325,7 @@ TERRAFORM = {
     "DescribeVolumeAttribute": NOTHING,
     "DescribeVolumeStatus": NOTHING,
     "DescribeVolumes": "aws_ebs_volume, data.aws_ebs_volumes",
-    "DescribeVolumesModifications": "aws_ebs_volume, changed",
+    "DescribeVolumesModifications": "aws_instance, with another root_block_device",
     "DetachVolume": "aws_volume_attachment",
     "DisableEbsEncryptionByDefault": "aws_ebs_encryption_by_default",
     "DisableImage": NOTHING,

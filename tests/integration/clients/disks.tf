@@ -110,6 +110,10 @@ resource "aws_instance" "one" {
   ami               = data.aws_ami.tiny.id
   instance_type     = "t3.nano"
   availability_zone = "us-east-1a"
+  root_block_device {
+    volume_type = "gp3"
+    volume_size = var.change ? 3 : 2
+  }
 }
 resource "aws_volume_attachment" "data" {
   device_name = "/dev/sdh"
