@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from cloud import BOOT_S, SHORT_S, Cloud, Guest, run, send_datagrams, wait_until
-from test_3_volumes import serial, volume_of, wait_attached, wait_seen, wait_volume
+from test_3_volumes import serial, volume_of, wait_attached, wait_volume
 
 NAMESPACES = ["unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc",
               "--kill-child", "bash", "-c", 'ip link set lo up; exec "$@"', "host"]
@@ -82,40 +82,45 @@ def two_interfaces_work(guest, ec2):
     expect_pings(guest, second, 3)
 
 
-def sum_of(guest, volume):
-    """Of what is on the disk itself, not in the guest's memory."""
-    return guest.ssh(f"sudo blockdev --flushbufs {serial(volume)} && sudo {MARK} if={serial(volume)} 2>/dev/null | sha256sum").split()[0]
+def all_seen(guest, volumes):
+    words = " && ".join(f"test -e {serial(v)}" for v in volumes)
+    wait_until("the guest sees its disks", lambda: guest.ssh(words, check=False).returncode == 0, BOOT_S)
+
+
+def sums_of(guest, volumes):
+    """Of what is on the disks themselves, not in the guest's memory."""
+    words = " && ".join(f"blockdev --flushbufs {serial(v)} && {MARK} if={serial(v)} 2>/dev/null | sha256sum" for v in volumes)
+    return [line.split()[0] for line in guest.ssh(f"sudo sh -c '{words}'").splitlines()]
 
 
 def fill_disks(guest, ec2):
     """Something random on each, and some of them detached; their volumes and sums by device."""
-    volumes = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in guest.described["BlockDeviceMappings"]}
-    for device, encrypted in DISKS.items():
-        assert volume_of(ec2, volumes[device])["Encrypted"] == encrypted
-        wait_seen(guest, volumes[device])
-        guest.ssh(f"sudo {MARK} if=/dev/urandom of={serial(volumes[device])} conv=fsync 2>/dev/null")
-    filled = {device: [volumes[device], sum_of(guest, volumes[device])] for device in DISKS}
-    assert len({mark for _, mark in filled.values()}) == len(DISKS)
+    mapped = {m["DeviceName"]: m["Ebs"]["VolumeId"] for m in guest.described["BlockDeviceMappings"]}
+    volumes = [mapped[device] for device in DISKS]
+    assert [volume_of(ec2, v)["Encrypted"] for v in volumes] == list(DISKS.values())
+    all_seen(guest, volumes)
+    guest.ssh("sudo sh -c '" + " && ".join(f"{MARK} if=/dev/urandom of={serial(v)} conv=fsync 2>/dev/null" for v in volumes) + "'")
+    sums = sums_of(guest, volumes)
+    assert len(set(sums)) == len(DISKS)
     for device in LOOSE:
-        ec2.detach_volume(VolumeId=volumes[device])
+        ec2.detach_volume(VolumeId=mapped[device])
     for device in LOOSE:
-        wait_volume(ec2, volumes[device], "available")
-    return filled
+        wait_volume(ec2, mapped[device], "available")
+    return {device: [volume, mark] for device, volume, mark in zip(DISKS, volumes, sums)}
 
 
 def disks_are_kept(guest, ec2, filled):
     """What was attached is, what was not is not, and each has what was written."""
-    assert filled.keys() == DISKS.keys()
-    mapped = {m["DeviceName"] for m in guest.described["BlockDeviceMappings"]}
-    assert mapped.isdisjoint(LOOSE)
+    volumes = {device: filled[device][0] for device in DISKS}
+    assert {m["DeviceName"] for m in guest.described["BlockDeviceMappings"]}.isdisjoint(LOOSE)
     for device in LOOSE:
-        assert volume_of(ec2, filled[device][0])["State"] == "available"
-        ec2.attach_volume(VolumeId=filled[device][0], InstanceId=guest.id, Device=device)
-    for device, (volume, mark) in filled.items():
+        assert volume_of(ec2, volumes[device])["State"] == "available"
+        ec2.attach_volume(VolumeId=volumes[device], InstanceId=guest.id, Device=device)
+    for volume in volumes.values():
         wait_attached(ec2, volume)
-        wait_seen(guest, volume)
-        assert volume_of(ec2, volume)["Encrypted"] == DISKS[device]
-        assert sum_of(guest, volume) == mark, f"what was written to {device}"
+    all_seen(guest, volumes.values())
+    assert [volume_of(ec2, v)["Encrypted"] for v in volumes.values()] == list(DISKS.values())
+    assert sums_of(guest, volumes.values()) == [filled[device][1] for device in DISKS]
 
 
 def first_life(cloud):
