@@ -60,6 +60,7 @@ def test_two_guests_one_volume(cloud, pair, ec2, encrypted):
     assert error_of(ec2.detach_volume, VolumeId=volume)[0] == "InvalidParameterCombination"
     if not clones(cloud):
         assert error_of(ec2.create_snapshot, VolumeId=volume)[0] == "IncorrectState"
+        assert error_of(ec2.create_snapshots, InstanceSpecification={"InstanceId": one.id, "ExcludeBootVolume": True})[0] == "IncorrectState"
         assert not ec2.describe_snapshots(OwnerIds=["self"], Filters=[{"Name": "volume-id", "Values": [volume]}])["Snapshots"]
     assert error_of(ec2.create_snapshots, InstanceSpecification={"InstanceId": one.id})[0] == "IncorrectState"
     for guest in pair:
