@@ -263,12 +263,20 @@ def prepare(cloud):
     bucket = cloud.home / "exchange" / "clients"
     if not bucket.exists():
         bucket.mkdir(parents=True)
-        for name, size in (("disk.raw", 1 << 20), ("large.raw", 96 << 20)):
-            (bucket / name).write_bytes(os.urandom(size))
-            (bucket / name).chmod(0o644)
+        (bucket / "disk.raw").write_bytes(os.urandom(1 << 20))
+        (bucket / "disk.raw").chmod(0o644)
         shutil.chown(bucket, "minicloud-storaged")
         (cloud.own / "walk.pub").write_text(PUBLIC_KEY, encoding="ascii")
     return {"file": str(cloud.own / "walk.pub")}
+
+
+def prepare_guests(cloud):
+    """A disk that takes so long to be imported many times that every client has begun and ended something behind it by then."""
+    path, some = cloud.home / "exchange" / "clients" / "large.raw", os.urandom(1 << 20)
+    with path.open("wb") as f:
+        for _ in range(1024):
+            f.write(some)
+    path.chmod(0o644)
 
 
 # What AWS's answers have whatever is asked: the members in all of the examples that the AWS CLI comes with.

@@ -1,7 +1,8 @@
 """Which action which client uses: the table of a service's part, and what is proven of it.
 
 A part is a module: SERVICE, ROOMS (tables of api/action_*.c), SCENES {name: steps}, TERRAFORM {action: resource that uses it, or
-"-: why none does"}, PRESENT {shape: members that AWS always sends}; prepare(cloud), where there is one, returns the names that its scenes begin with."""
+"-: why none does"}, PRESENT {shape: members that AWS always sends}; prepare(cloud), where there is one, returns the names that its
+scenes begin with; prepare_guests(cloud) makes what those in GUESTS need."""
 
 import html
 import re

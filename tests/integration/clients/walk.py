@@ -77,6 +77,8 @@ def test_walk(cloud, recorder, unknown, name):
     for region in REGIONS:
         cloud.tiny_image(region)
     shared, names = scenes_of(part), table.names_of(part, cloud)
+    if hasattr(part, "prepare_guests"):
+        part.prepare_guests(cloud)
     walkers = [Walker(steps.Boto3(cloud, recorder.endpoint, REGIONS[0]), scenes_of(part), names)]
     walkers += [Walker(steps.Cli(cloud, recorder.endpoint, region, cli), shared, names) for region in REGIONS[1:]]
     for walker in walkers:
