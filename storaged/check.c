@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
+#include "storaged/list.h"
 #include "storaged/measure.h"
 #include "storaged/owners.h"
 #include "storaged/qcow2.h"
@@ -196,21 +196,10 @@ static int check_baseless(void *ctx, const char *id)
 	return 0;
 }
 
-struct borne {
-	struct snapshot *rows;
-	size_t n;
-};
-
-static int keep_snapshot(void *ctx, const struct snapshot *s)
+static int keep_snapshot(void *list, const struct snapshot *s)
 {
-	struct borne *b = ctx;
-
-	if (s->overlay[0] || s->seq <= 0) /* older versions reckoned otherwise */
-		return 0;
-	b->rows = realloc(b->rows, (b->n + 1) * sizeof(*b->rows));
-	if (!b->rows)
-		abort();
-	b->rows[b->n++] = *s;
+	if (!s->overlay[0] && s->seq > 0) /* older versions reckoned otherwise */
+		list_add(list, s);
 	return 0;
 }
 
@@ -239,13 +228,12 @@ static bool compare_bytes(struct check *c, const char *id)
 /* Each stored block that a snapshot shows is borne once. */
 static int check_borne(struct check *c, mc_err **err)
 {
-	struct borne b = {.n = 0};
-	int r = c->depth < CHECK_TABLES ? 0 : graph_snapshots(c->storage->graph, keep_snapshot, &b, err);
+	auto_list struct list taken = {.size = sizeof(struct snapshot)};
+	int r = c->depth < CHECK_TABLES ? 0 : graph_snapshots(c->storage->graph, keep_snapshot, &taken, err);
 
-	for (size_t i = 0; r == 0 && i < b.n; i++)
-		while (!compare_bytes(c, b.rows[i].id))
+	for (size_t i = 0; r == 0 && i < taken.n; i++)
+		while (!compare_bytes(c, ((const struct snapshot *)list_at(&taken, i))->id))
 			;
-	free(b.rows);
 	return r;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "common/fs.h"
+#include "storaged/list.h"
 #include "storaged/merge.h"
 #include "storaged/view.h"
 
@@ -25,32 +26,23 @@ static void *grow(void *list, size_t n, size_t size)
 
 /* --- the others ----------------------------------------------------------- */
 
-struct others {
-	struct snapshot *rows;
-	size_t n;
-};
-
-static int add_other(void *ctx, const struct snapshot *s)
+static int add_other(void *list, const struct snapshot *s)
 {
-	struct others *o = ctx;
-
-	o->rows = grow(o->rows, o->n + 1, sizeof(*o->rows));
-	o->rows[o->n++] = *s;
+	list_add(list, s);
 	return 0;
 }
 
-static void others_deinit(struct others *o)
+static struct snapshot *other(const struct list *others, size_t i)
 {
-	free(o->rows);
+	return list_at(others, i);
 }
-#define auto_others __attribute__((cleanup(others_deinit))) struct others
 
 /* How many of them were taken before: all those before itself; all where it has not been taken yet. */
-static size_t count_older(const struct others *o, const struct snapshot *s)
+static size_t count_older(const struct list *others, const struct snapshot *s)
 {
 	size_t i = 0;
 
-	while (i < o->n && strcmp(o->rows[i].id, s->id) != 0)
+	while (i < others->n && strcmp(other(others, i)->id, s->id) != 0)
 		i++;
 	return i;
 }
@@ -159,13 +151,13 @@ static int take_shown(struct load *l, const struct view *view, bool whole, uint6
 }
 
 /* Whom an earlier one of the others stands below, or beside, of all that counts here: what it shows that one showed. */
-static bool is_behind(const struct load *l, const struct view *view, const struct others *o, size_t i)
+static bool is_behind(const struct load *l, const struct view *view, const struct list *others, size_t i)
 {
-	for (size_t e = 0; e < i; e++) {
-		const char *layer = o->rows[e].layer.id;
+	for (size_t k = 0; k < i; k++) {
+		const struct snapshot *earlier = other(others, k);
 
-		if (strcmp(o->rows[e].id, l->snapshot->id) != 0 && (o->rows[e].whole || !o->rows[i].whole) && view_find(view, layer) >= 0 &&
-		    view_find(&l->view, layer) <= 0)
+		if (strcmp(earlier->id, l->snapshot->id) != 0 && (earlier->whole || !other(others, i)->whole) &&
+		    view_find(view, earlier->layer.id) >= 0 && view_find(&l->view, earlier->layer.id) <= 0)
 			return true;
 	}
 	return false;
@@ -186,14 +178,14 @@ static int open_other(struct storage *storage, struct snapshot *s, struct view *
 }
 
 /* What the other one takes of the load. */
-static int take_other(struct storage *storage, struct load *l, struct others *o, size_t i, uint64_t *ret, mc_err **err)
+static int take_other(struct storage *storage, struct load *l, struct list *others, size_t i, uint64_t *ret, mc_err **err)
 {
 	auto_view view = {.n = 0};
 
 	*ret = 0;
-	if (open_other(storage, &o->rows[i], &view, err) < 0)
+	if (open_other(storage, other(others, i), &view, err) < 0)
 		return -1;
-	return is_behind(l, &view, o, i) ? 0 : take_shown(l, &view, o->rows[i].whole, ret, err);
+	return is_behind(l, &view, others, i) ? 0 : take_shown(l, &view, other(others, i)->whole, ret, err);
 }
 
 static void inherit(struct remainder *m, const char *id, uint64_t clusters)
@@ -206,22 +198,22 @@ static void inherit(struct remainder *m, const char *id, uint64_t clusters)
 /* Take out what those before it bear; then, with ret, see who of those after it shows what remains. */
 static int share(struct storage *storage, struct load *l, struct remainder *ret, mc_err **err)
 {
-	auto_others o = {.n = 0};
+	auto_list struct list others = {.size = sizeof(struct snapshot)};
 	uint64_t taken;
 	size_t older;
 
 	if (l->clusters == 0)
 		return 0;
-	if (graph_snapshots_above(storage->graph, l->snapshot, l->view.layers[l->to - 1].layer.id, add_other, &o, err) < 0)
+	if (graph_snapshots_above(storage->graph, l->snapshot, l->view.layers[l->to - 1].layer.id, add_other, &others, err) < 0)
 		return -1;
-	older = count_older(&o, l->snapshot);
-	for (size_t i = 0; i < o.n && l->clusters > 0 && (i < older || ret); i++) {
+	older = count_older(&others, l->snapshot);
+	for (size_t i = 0; i < others.n && l->clusters > 0 && (i < older || ret); i++) {
 		if (i == older)
 			continue; /* itself */
-		if (take_other(storage, l, &o, i, &taken, err) < 0)
+		if (take_other(storage, l, &others, i, &taken, err) < 0)
 			return -1;
 		if (i > older && taken)
-			inherit(ret, o.rows[i].id, taken);
+			inherit(ret, other(&others, i)->id, taken);
 	}
 	return 0;
 }
