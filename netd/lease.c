@@ -18,7 +18,7 @@
 #include "netd/netns.h"
 
 #define MAX_LEASES (8u << 20) /* bytes of the file */
-#define RELEASE_WAIT_MS 1000
+#define RELEASE_WAIT_MS 5000 /* a dnsmasq that has much to do is told, not replaced */
 #define SERVER_PORT 67
 
 /* --- reading -------------------------------------------------------------------------- */

@@ -62,13 +62,14 @@ struct errand {
 
 /* --- datagrams ---------------------------------------------------------------------------- */
 
-/* True when fd has something to be read (or to be written, for POLLOUT) before it is time to end. */
+/* True when fd has something to be read (or to be written, for POLLOUT) before it is time to end. What has come by the time
+ * we look is there, however late that is. */
 static bool wait_fd(const struct errand *e, int fd, short events, int64_t end)
 {
 	struct pollfd p[2] = { { .fd = fd, .events = events }, { .fd = e->door->stop, .events = POLLIN } };
 	int64_t left = (end - mc_clock_boot()) / MC_MS;
 
-	return left > 0 && poll(p, 2, (int)left) > 0 && !p[1].revents;
+	return poll(p, 2, left > 0 ? (int)left : 0) > 0 && !p[1].revents;
 }
 
 /* The length of the answer, which is left in the message; 0: none. */

@@ -24,6 +24,9 @@ CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
 ANY = "0.0.0.0/0"
+PATIENCE = 60  # seconds, for what is to come: it ends when it has come
+SOON = 0.2     # for what is not to
+ASK_AGAIN = 4  # what a server that was just made has not heard is asked again
 
 
 def tcp(port, **peer):
@@ -42,8 +45,10 @@ def all_(**peer):
     return {"protocol": "all", **(peer or {"cidr": ANY})}
 
 
-def talks(a, b, text=b"hello"):
+def talks(a, b, timeout=PATIENCE, text=b"hello"):
     """Does a connection still carry bytes both ways?"""
+    for end in (a, b):
+        end.settimeout(timeout)
     try:
         a.sendall(text)
         got = b.recv(100)
@@ -57,17 +62,14 @@ def connected(a, b, port):
     """Both ends of a new connection."""
     server = b.listen(port)
     client = a.connect(b.ip, port)
-    peer, _ = server.accept()
-    for end in (client, peer):
-        end.settimeout(0.3)
-    return client, peer
+    return client, server.accept()[0]
 
 
-def connects(ns, host, port):
+def connects(ns, host, port, timeout=PATIENCE):
     """Whether a TCP connection from that namespace comes about."""
     with inside(ns):
         s = socket.socket()
-    s.settimeout(0.5)
+    s.settimeout(timeout)
     with s:
         try:
             s.connect((host, port))
@@ -103,6 +105,12 @@ def new_namespace():
         os.close(home)
 
 
+def there(path, what):
+    """Is the link up, as the kernel sees it? Until then it may lose what is sent."""
+    return "state UP" in subprocess.run(["nsenter", "--net=" + path, "ip", "-o", "link", "show", what], capture_output=True,
+                                        text=True, check=True).stdout
+
+
 def new_id(prefix):
     return "%s-%017x" % (prefix, random.getrandbits(68))
 
@@ -116,7 +124,7 @@ def tap_of(eni):
     return "mt" + eni.split("-")[1][:13]
 
 
-def wait_for(what, timeout=30):
+def wait_for(what, timeout=PATIENCE):
     """The first true answer of what(); polls, for conditions that give no event."""
     end = time.monotonic() + timeout
     while True:
@@ -128,12 +136,12 @@ def wait_for(what, timeout=30):
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("d", timeout=30)
+        super().__init__("d", timeout=PATIENCE)
         self.path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(30)
+        self.sock.settimeout(PATIENCE)
         self.sock.connect(self.path)
 
 
@@ -151,7 +159,7 @@ class World:
         os.chown(os.path.join(self.dir, "flow-logs"), self.uid, self.gid)
         self.holder = subprocess.Popen(
             ["unshare", "-n", "-m", "--propagation", "private", "sleep", "infinity"])
-        wait_for(lambda: self.ns_of(self.holder.pid) != self.ns_of(os.getpid()))
+        assert wait_for(lambda: self.name_of(self.holder.pid) == "sleep")  # the namespaces are as they are to be
         self.ns = os.open("/proc/%d/ns/net" % self.holder.pid, os.O_RDONLY)
         self.sh("ip", "link", "set", "lo", "up")
         self.netd = None
@@ -166,8 +174,9 @@ class World:
             return 61234, 61234
 
     @staticmethod
-    def ns_of(pid):
-        return os.readlink("/proc/%d/ns/net" % pid)
+    def name_of(pid):
+        with open("/proc/%d/comm" % pid) as f:
+            return f.read().strip()
 
     def enter(self, *argv):
         return ["nsenter", "-t", str(self.holder.pid), "-n", "-m", *argv]
@@ -203,7 +212,7 @@ class World:
 
     def stop(self, sig=signal.SIGTERM):
         self.netd.send_signal(sig)
-        self.netd.wait(10)
+        self.netd.wait(PATIENCE)
         self.netd = None
 
     def killed_during(self, ask, within):
@@ -373,6 +382,7 @@ def attach_lan(world):
                  ["route", "add", "default", "via", "198.51.100.1"]):
         world.sh("nsenter", "--net=" + path, "ip", *argv)
     world.sh("ip", "route", "add", "default", "via", "198.51.100.2")
+    assert wait_for(lambda: there(path, "eth0") and there("/proc/%d/ns/net" % world.holder.pid, "lan0"))
     return outside
 
 
@@ -384,6 +394,7 @@ class Guest:
         self.ns = new_namespace()
         self.path = "/proc/%d/fd/%d" % (os.getpid(), self.ns)
         world.guests.append(self)
+        assert wait_for(lambda: tap_of(eni["id"]) not in world.sh("ip", "-o", "link")), "the kernel takes an ended guest's away"
         world.sh("ip", "link", "add", tap_of(eni["id"]), "type", "veth", "peer", "name", "eth0",
                  "address", self.mac, "netns", self.path)
         self.ip_cmd("link", "set", "lo", "up")
@@ -395,9 +406,7 @@ class Guest:
 
     def carrier(self):
         """The kernel notices a link's carrier some time after the other end went up."""
-        return "state UP" in subprocess.run(
-            ["nsenter", "--net=" + self.path, "ip", "-o", "link", "show", "eth0"],
-            capture_output=True, text=True, check=True, pass_fds=[self.ns]).stdout
+        return there(self.path, "eth0")
 
     def configure(self, ip=None):
         assert wait_for(self.carrier)
@@ -407,7 +416,7 @@ class Guest:
     def socket(self, *kind):
         with inside(self.ns):
             s = socket.socket(*kind)
-        s.settimeout(0.3)
+        s.settimeout(PATIENCE)
         self.opened.append(s)
         return s
 
@@ -423,9 +432,10 @@ class Guest:
         s.bind(("0.0.0.0", port))
         return s
 
-    def udp_from(self, source, receiver, port=9):
+    def udp_from(self, source, receiver, timeout=PATIENCE, port=9):
         """Does a datagram from that address of ours reach the other guest?"""
         with receiver.udp(port) as server, self.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            server.settimeout(timeout)
             client.bind((source, 0))
             client.sendto(b"x", (receiver.ip, port))
             try:
@@ -437,7 +447,7 @@ class Guest:
         with inside(self.ns), open("/proc/sys/" + name.replace(".", "/"), "w") as f:
             f.write(value)
 
-    def connect(self, host, port, timeout=0.8):
+    def connect(self, host, port, timeout=PATIENCE):
         """A connected socket, or None."""
         s = self.socket(socket.AF_INET, socket.SOCK_STREAM)
         s.settimeout(timeout)
@@ -448,7 +458,7 @@ class Guest:
             s.close()
             return None
 
-    def ping(self, host, timeout=0.8):
+    def ping(self, host, timeout=PATIENCE):
         return ping(self.ns, host, timeout)
 
     def packet(self):
@@ -477,20 +487,32 @@ def icmp_echo(ident):
     return struct.pack("!BBHHH", 8, 0, checksum(head), ident, 1)
 
 
-def ping(ns, host, timeout=0.8):
+def echoed(s, ident, timeout):
+    s.settimeout(timeout)
+    while True:
+        data = s.recv(1500)[20:]
+        if data[0] == 0 and struct.unpack("!H", data[4:6])[0] == ident:
+            return True
+
+
+def ping(ns, host, timeout=PATIENCE):
+    """Does the host answer? One echo request; another one where there is no answer for long."""
     ident = random.randrange(1, 65535)
     with inside(ns):
         s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
     with s:
-        s.settimeout(timeout)
-        try:
-            s.sendto(icmp_echo(ident), (host, 0))
-            while True:
-                data = s.recv(1500)[20:]
-                if data[0] == 0 and struct.unpack("!H", data[4:6])[0] == ident:
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                s.sendto(icmp_echo(ident), (host, 0))
+                if echoed(s, ident, min(timeout, ASK_AGAIN)):
                     return True
-        except OSError:
-            return False
+            except TimeoutError:
+                pass
+            except OSError:  # no way there, so far
+                time.sleep(0.05)
+            if time.monotonic() >= end:
+                return False
 
 
 def mac_bytes(mac):
@@ -521,13 +543,16 @@ def dhcp_options(data):
     return options
 
 
-def dhcp_exchange(s, mac, kind, options, timeout):
-    """(yiaddr, options) of the answer, or None."""
+def dhcp_exchange(s, mac, kind, options, timeout=PATIENCE):
+    """(yiaddr, options) of the answer, or None. Asks again now and then, as clients do."""
     xid = random.getrandbits(32)
-    s.send(udp_frame(mac, "ff:ff:ff:ff:ff:ff", "0.0.0.0", "255.255.255.255", 68, 67,
-                     dhcp_message(mac, kind, xid, options)))
-    end = time.monotonic() + timeout
+    question = udp_frame(mac, "ff:ff:ff:ff:ff:ff", "0.0.0.0", "255.255.255.255", 68, 67, dhcp_message(mac, kind, xid, options))
+    s.settimeout(0.1)
+    end, again = time.monotonic() + timeout, 0
     while time.monotonic() < end:
+        if time.monotonic() >= again:
+            s.send(question)
+            again = time.monotonic() + ASK_AGAIN
         try:
             data = s.recv(2000)
         except TimeoutError:
@@ -538,11 +563,10 @@ def dhcp_exchange(s, mac, kind, options, timeout):
     return None
 
 
-def dhcp(guest, mac=None, timeout=2.0):
+def dhcp(guest, mac=None, timeout=PATIENCE):
     """A real client's DISCOVER and REQUEST; (address, options) or None."""
     mac = mac or guest.mac
     with guest.packet() as s:
-        s.settimeout(0.1)
         ask = bytes([55, 11, 1, 3, 6, 12, 15, 26, 42, 44, 46, 51, 54])
         offer = dhcp_exchange(s, mac, 1, ask, timeout)
         if not offer:
@@ -552,17 +576,19 @@ def dhcp(guest, mac=None, timeout=2.0):
         return ack if ack and ack[1][53] == b"\x05" else None
 
 
-def dns(guest, name, server, kind=1, timeout=1):
-    """Addresses (or the name, for kind 12) of the answer, [] for none, None for silence."""
+def dns(guest, name, server, kind=1, timeout=PATIENCE):
+    """Addresses (or the name, for kind 12) of the answer, [] for none, None for silence. Asks again as resolvers do."""
     query = struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0)
     query += b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
     query += struct.pack("!HH", kind, 1)
     s = guest.udp()
-    s.settimeout(timeout)
-    s.sendto(query, (server, 53))
-    try:
-        data = s.recv(2000)
-    except OSError:
+    s.settimeout(min(timeout, ASK_AGAIN))
+    data, end = None, time.monotonic() + timeout
+    while not data and time.monotonic() < end:
+        s.sendto(query, (server, 53))
+        with contextlib.suppress(OSError):
+            data = s.recv(2000)
+    if not data:
         return None
     answers, at, found = struct.unpack("!H", data[6:8])[0], len(query), []
     for _ in range(answers):

@@ -5,7 +5,7 @@ import random
 import re
 
 import netlab
-from netlab import ANY, Vpc, all_, dhcp, icmp, talks, tcp, udp
+from netlab import ANY, PATIENCE, SOON, Vpc, all_, dhcp, icmp, talks, tcp, udp
 
 CHANGES, REUSES = 100, 200
 
@@ -110,8 +110,6 @@ def test_killed_in_a_hundred_changes(world):
     server = b.listen(22)
     client = a.connect(b.ip, 22)
     peer, _ = server.accept()
-    for end in (client, peer):
-        end.settimeout(2)
     for n in range(CHANGES):
         change(vpc, group, nat, state)
         if n % 4:
@@ -147,7 +145,7 @@ def test_one_mac_and_address_two_hundred_times(world):
             b = vpc.guest(eni, configure=False)
             assert dhcp(b)[0] == b.ip
             b.configure()
-            assert a.ping(b.ip, 0.1 if n % 2 else 1) == (n % 2 == 0), n
+            assert a.ping(b.ip, SOON if n % 2 else PATIENCE) == (n % 2 == 0), n
             b.close()
         vpc.doc["enis"].remove(eni)
     vpc.put()
@@ -170,7 +168,7 @@ def test_two_identical_vpcs(world):
     for n, (a, b) in enumerate(guests):
         server = b.udp(9)
         other = guests[1 - n][1].udp(9)
-        other.settimeout(0.1)
+        other.settimeout(SOON)
         a.udp().sendto(b"mine", (b.ip, 9))
         assert server.recv(10) == b"mine"
         try:

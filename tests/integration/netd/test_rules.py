@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from netlab import ANY, Vpc, all_, connected, connects, talks, tcp, udp, wait_for
+from netlab import ANY, PATIENCE, SOON, Vpc, all_, connected, connects, talks, tcp, udp, wait_for
 from test_property import differences, kernel
 
 CHANGES = 40
@@ -47,13 +47,6 @@ def swept(state):
     return (([o for o in objects if o not in [sets[n] for n in unused]], rules), *rest)
 
 
-def patient(*ends):
-    """A machine with much to do takes its time to carry a byte."""
-    for end in ends:
-        end.settimeout(10)
-    return ends
-
-
 @pytest.fixture
 def pair(world):
     vpc = Vpc(world)
@@ -71,15 +64,15 @@ def pair(world):
 def test_in_force_when_answered(world, pair):
     vpc, group, (a, b) = pair
     server = b.listen(80)
-    assert not connects(a.ns, b.ip, 80)
+    assert not connects(a.ns, b.ip, 80, SOON)
     told(vpc, row("add", group, tcp(80)))
     assert connects(a.ns, b.ip, 80)
     told(vpc, row("add", group, tcp(80, cidr="172.31.0.0/24")), row("remove", group, tcp(80)))
     assert connects(a.ns, b.ip, 80), "the other rule says it, too"
     told(vpc, row("remove", group, tcp(80, cidr="172.31.0.0/24")))
-    assert not connects(a.ns, b.ip, 80)
+    assert not connects(a.ns, b.ip, 80, SOON)
     told(vpc, row("remove", group, all_(), "egress"))
-    assert not connects(a.ns, b.ip, 22)
+    assert not connects(a.ns, b.ip, 22, SOON)
     server.close()
 
 
@@ -90,7 +83,7 @@ def test_cuts_what_aws_cuts(world, pair):
     told(vpc, row("add", group, wide), row("add", group, narrow), row("add", group, tcp(82)))
     cut, kept, other = (connected(a, b, port) for port in (80, 81, 82))
     told(vpc, row("remove", group, wide), row("remove", group, narrow))
-    assert not talks(*cut) and talks(*patient(*kept)) and talks(*patient(*other))
+    assert not talks(*cut, SOON) and talks(*kept) and talks(*other)
 
 
 def test_must_follow(world, pair):
@@ -145,7 +138,7 @@ def test_beside_somebody_who_changes_rules_all_the_time(world, pair):
             assert wait_for(lambda: len(theirs) > seen)
             if post(vpc, body(vpc, row("remove" if n % 2 else "add", group, tcp(80))))[0] != 200:
                 put_in_the_end(vpc)
-            end = a.connect(b.ip, 80, 0.3 if n % 2 else 10)
+            end = a.connect(b.ip, 80, SOON if n % 2 else PATIENCE)
             assert bool(end) == (n % 2 == 0), n
             if end:
                 server.accept()[0].close()
@@ -166,7 +159,7 @@ def some_change(group):
 def test_killed_in_changes(world, pair):
     """netd is killed at any moment of every fourth of them: what it comes back with is before or after it, and goes on from there."""
     vpc, group, (a, b) = pair
-    flow = patient(*connected(a, b, 22))
+    flow = connected(a, b, 22)
     short = 0
     for n in range(CHANGES):
         change = body(vpc, some_change(group))
@@ -200,7 +193,7 @@ def test_the_last_of_its_kind_goes_as_fast(world, pair):
         return [line for line in world.in_vpc(vpc.id, "nft", "-a", "list", "table", "ip", "vpc").splitlines() if "handle" in line]
     before = chains()
     told(vpc, row("remove", group, udp(53, cidr="10.0.0.0/8")), row("remove", group, tcp(80, cidr="172.31.0.10/32")))
-    assert not connects(a.ns, b.ip, 80)
+    assert not connects(a.ns, b.ip, 80, SOON)
     assert chains() == before
     told(vpc, row("add", group, tcp(80, cidr="172.31.0.10/32")))
     assert connects(a.ns, b.ip, 80) and chains() == before

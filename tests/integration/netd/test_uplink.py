@@ -4,10 +4,9 @@ import os
 import socket
 
 import netlab
-from netlab import Vpc, all_, connects, ping, talks
+from netlab import PATIENCE, SOON, Vpc, all_, connects, ping, talks
 
 OUTSIDE = "198.51.100.2"
-SOON = 0.2
 
 
 @contextlib.contextmanager
@@ -38,9 +37,9 @@ def seen_outside(outside, guest):
     """The source of a connection from the guest, and whether it talks."""
     with netlab.inside(outside):
         server = socket.create_server((OUTSIDE, 80))
-    server.settimeout(1)
+    server.settimeout(PATIENCE)
     with server:
-        client = guest.connect(OUTSIDE, 80, 1)
+        client = guest.connect(OUTSIDE, 80)
         peer, (source, _) = server.accept()
         with peer:
             return source, talks(client, peer)

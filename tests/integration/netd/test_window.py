@@ -9,9 +9,9 @@ import threading
 import pytest
 
 import netlab
-from netlab import Vpc, all_, tap_of, udp, wait_for
+from netlab import PATIENCE, Vpc, all_, tap_of, udp, wait_for
 
-LAUNCHES, PATIENCE_S = 20, 120
+LAUNCHES, PATIENCE_S = 20, 4 * PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ class Talk:
     def close(self):
         self.process.stdin.close()
         self.process.stdout.close()
-        assert self.process.wait(10) == 0
+        assert self.process.wait(PATIENCE) == 0
 
 
 @pytest.fixture
