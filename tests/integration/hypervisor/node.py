@@ -22,16 +22,20 @@ from judge import libvirtd_points  # noqa: E402  (the path above)
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = ROOT / "build"
 USERS = ("minicloud-hypervisor", "minicloud-qemu")
+PATIENCE_S = 180  # for what is to come: it ends when it has come
 
 
 def boot_sector(text, obeys_button):
     """A disk that prints the text on the serial port and halts; on the ACPI power button it
-    powers off (port 0x600 holds the event bits, 0x604 takes the command), or does not."""
-    code = bytes.fromhex("FA 31C0 8ED8 BE")                 # cli; ds = 0; si =
+    powers off (port 0x600 holds the event bits, 0x604 takes the command), or does not. Who
+    reads the text may press the button."""
+    code = bytes.fromhex("FA 31C0 8ED8")                    # cli; ds = 0
+    if obeys_button:
+        code += bytes.fromhex("BA0206 B80001 EF")           # let the button set its bit
+    code += b"\xbe"                                         # si =
     rest = bytes.fromhex("FC AC 84C0 7406 BAF803 EE EBF5")  # each byte of the text to port 0x3f8
     if obeys_button:
-        rest += bytes.fromhex("BA0206 B80001 EF"            # let the button set its bit
-                              "FB F4 BA0006 ED F6C401 74F5"  # wait for it
+        rest += bytes.fromhex("FB F4 BA0006 ED F6C401 74F5"  # wait for it
                               "BA0406 B80020 EF EBEC")      # off
     else:
         rest += bytes.fromhex("FB F4 EBFC")
@@ -63,7 +67,7 @@ class Failure(Exception):
 class Connection(http.client.HTTPConnection):
     """HTTP on a unix socket."""
 
-    def __init__(self, path, timeout=60):
+    def __init__(self, path, timeout=PATIENCE_S):
         super().__init__("d", timeout=timeout)
         self.path = path
 
@@ -93,7 +97,7 @@ class Events:
         except (OSError, ValueError, AttributeError, http.client.HTTPException):
             pass  # closed, here or there
 
-    def expect(self, timeout=30, **wanted):
+    def expect(self, timeout=PATIENCE_S, **wanted):
         """The next event that has all these members; the ones before it are dropped."""
         deadline = time.monotonic() + timeout
         passed = []
@@ -111,7 +115,7 @@ class Events:
             self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-        self.thread.join(10)
+        self.thread.join(PATIENCE_S)
         self.connection.close()
 
 
@@ -142,7 +146,7 @@ class Node:
         self.wait_for(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != os.readlink("/proc/self/ns/net"))
 
     @staticmethod
-    def wait_for(condition, timeout=30):
+    def wait_for(condition, timeout=PATIENCE_S):
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
@@ -151,7 +155,7 @@ class Node:
     def inside(self, *command, **options):
         """Run in the node's network namespace."""
         return subprocess.run(["nsenter", "-n", "-t", str(self.holder.pid), *map(str, command)], check=True,
-                              capture_output=True, text=True, timeout=120, **options).stdout
+                              capture_output=True, text=True, timeout=2 * PATIENCE_S, **options).stdout
 
     # libvirtd
 
@@ -194,7 +198,7 @@ class Node:
         with open(self.log, "ab") as log:
             self.daemon = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log,
                                            stderr=log)
-        self.wait_for(lambda: self.answers() or self.daemon.poll() is not None, 60)
+        self.wait_for(lambda: self.answers() or self.daemon.poll() is not None)
         assert self.daemon.poll() is None, self.log.read_text(encoding="utf-8")
 
     def answers(self):
@@ -206,7 +210,7 @@ class Node:
     def end_daemon(self, how=signal.SIGTERM):
         if self.daemon:
             self.daemon.send_signal(how)
-            status = self.daemon.wait(30)
+            status = self.daemon.wait(PATIENCE_S)
             self.daemon = None
             return status
         return None

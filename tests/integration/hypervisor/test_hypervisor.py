@@ -2,6 +2,7 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -11,13 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from node import BUILD, Failure, Node, ROOT, ejecting_sector  # noqa: E402  (the path above)
+from node import BUILD, Failure, Node, PATIENCE_S, ROOT, ejecting_sector  # noqa: E402  (the path above)
 from judge import Judge, kill_and_wait  # noqa: E402
 
 
@@ -94,7 +94,7 @@ def test_it_says_whether_processors_can_be_limited(tmp_path):
                    f" --libvirt-uri qemu+unix:///system?socket={tmp_path}/none")
         asked[subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", command], stdout=subprocess.PIPE, text=True)] = wanted
     for process, (severity, word) in asked.items():
-        found, = (f for f in json.loads(process.communicate(timeout=120)[0])["findings"] if f["what"] == "processor-limits")
+        found, = (f for f in json.loads(process.communicate(timeout=PATIENCE_S)[0])["findings"] if f["what"] == "processor-limits")
         assert process.returncode == 0 and found["severity"] == severity and word in found["text"], found
         assert severity == "ok" or "qemu.conf" in found["remedy"]
 
@@ -243,9 +243,10 @@ def test_what_cannot_start_leaves_nothing(node, make):
 
 
 def test_memory_is_promised_once(node, make):
-    """A guest that has touched nothing yet has a right to all that it was started with."""
+    """A guest that has touched nothing yet has a right to all that it was started with. Two thirds are there for one and
+    not for two, whatever others on this machine take or give back meanwhile."""
     first, second = make(), make()
-    most = node.call("GET", "/v1/host")["free_memory_mib"] * 9 // 10
+    most = node.call("GET", "/v1/host")["free_memory_mib"] * 2 // 3
     first.put("paused", memory_mib=most)
     assert "promised to guests" in refused(507, "no_capacity", second.put, "paused", memory_mib=most)
     refused(404, "not_found", second.get)
@@ -275,15 +276,16 @@ def test_requests_at_the_same_time(make):
 
 
 def test_a_stuck_qemu_is_in_nobodys_way(make):
+    """libvirt waits for ten seconds before it kills a QEMU that does not end."""
     stuck, other = make(), make()
+    other.run()
     os.kill(stuck.run()["pid"], signal.SIGSTOP)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         deletion = pool.submit(stuck.delete)
-        start = time.monotonic()
-        other.run()
+        other.reboot(hard=True)
         assert other.delete() == {}
-        assert not deletion.done() and time.monotonic() - start < 8
-        assert deletion.result(60) == {}
+        assert not deletion.done()
+        assert deletion.result(PATIENCE_S) == {}
 
 
 def test_libvirtd_dies(node, events, make):
@@ -372,9 +374,10 @@ def test_an_end_with_the_host(node, make):
 def terminal_of(pid):
     """The other end of a QEMU's serial port."""
     for path in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-        found = re.search(r"^tty-index:\s*(\d+)", path.read_text(encoding="ascii"), re.M)
-        if found:
-            return f"/dev/pts/{found[1]}"
+        with contextlib.suppress(FileNotFoundError):  # just closed
+            found = re.search(r"^tty-index:\s*(\d+)", path.read_text(encoding="ascii"), re.M)
+            if found:
+                return f"/dev/pts/{found[1]}"
     raise AssertionError("it has none")
 
 
@@ -494,7 +497,13 @@ def test_libvirtd_dies_while_it_attaches(node, ejecting, judge, place, what):
 
 
 def opened(pid):
-    return {os.path.basename(os.readlink(path)) for path in pathlib.Path(f"/proc/{pid}/fd").iterdir() if path.exists()}
+    """The names of the files that a process has open: whether one of its descriptors may write to it."""
+    found = {}
+    for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # just closed
+            name, mode = os.path.basename(os.readlink(path)), os.stat(path, follow_symlinks=False).st_mode
+            found[name] = found.get(name, False) or bool(mode & 0o200)
+    return found
 
 
 @pytest.mark.parametrize("place", ["qmp:transaction", "save:domain"])
@@ -505,11 +514,9 @@ def test_libvirtd_dies_while_it_switches(node, ejecting, judge, place):
     overlay = qcow2(node, "overlay", node.store / "second.qcow2")
     insists(node, "POST", instance.url + "/snapshot", {"disks": [{"volume": instance.second, "path": str(overlay)}]})
     assert "dead" in passed
-    assert instance.get().get("pid") == pid and {"second.qcow2", "overlay.qcow2"} <= opened(pid)
-    before = overlay.stat().st_size  # it writes there: the other file is not even open for it
-    modes = {os.path.basename(os.readlink(p)): os.stat(p, follow_symlinks=False).st_mode & 0o200
-             for p in pathlib.Path(f"/proc/{pid}/fd").iterdir() if p.exists()}
-    assert before and modes["overlay.qcow2"] and not modes["second.qcow2"]
+    assert instance.get().get("pid") == pid and {"second.qcow2", "overlay.qcow2"} <= opened(pid).keys()
+    writes = opened(pid)  # it writes there: the other file is not even open for it
+    assert overlay.stat().st_size and writes["overlay.qcow2"] and not writes["second.qcow2"]
     use_the_disk(node, instance, [node.store / "second.qcow2", overlay])
 
 
@@ -519,7 +526,7 @@ def use_the_disk(node, instance, chain):
     node.call("POST", instance.url + "/snapshot", {"disks": [{"volume": instance.second, "path": str(top)}]})
     pull = {"action": "start", "kind": "pull", "base": str(chain[0]), "top": str(top)}
     node.wait_for(lambda: node.call("POST", f"{disk}/merge", pull)["state"] == "done")
-    assert opened(instance.get()["pid"]) & {path.name for path in (*chain, top)} == {chain[0].name, top.name}
+    assert opened(instance.get()["pid"]).keys() & {path.name for path in (*chain, top)} == {chain[0].name, top.name}
     assert node.call("POST", f"{disk}/grow", {"bytes": 2 << 20})["path"] == str(top)
 
 
@@ -544,7 +551,7 @@ def test_libvirtd_dies_at_the_end_of_a_pull(node, ejecting, judge, place, after)
             return False
     node.wait_for(is_done)
     assert "dead" in passed and instance.get().get("pid") == pid
-    assert opened(pid) & {path.name for path in chain} == {chain[0].name, chain[-1].name}
+    assert opened(pid).keys() & {path.name for path in chain} == {chain[0].name, chain[-1].name}
     use_the_disk(node, instance, [chain[0], chain[-1]])
 
 
@@ -693,7 +700,7 @@ def test_stop_leaves_nothing(node, make):
     assert len(node.mates()) >= 2
     mates = node.mates()
     node.stop_libvirtd()
-    assert not [pid for pid in mates if os.path.exists(f"/proc/{pid}/exe") and os.readlink(f"/proc/{pid}/exe")]
+    assert not [pid for pid in mates if os.path.exists(f"/proc/{pid}/exe")]
     assert not (node.libvirt / "run").exists()
     assert instance.tap not in node.links()
     with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
@@ -716,6 +723,6 @@ def test_it_says_why_it_cannot_start(node, tmp_path, option, word):
     uri = f"qemu+unix:///system?socket={node.libvirt}/run/libvirt-sock"
     done = subprocess.run([BUILD / "minicloud-hypervisor", "--libvirt-uri", uri, "--socket", tmp_path / "s",
                            "--fd-socket", tmp_path / "f", "--console-dir", tmp_path / "c", "--qemu-user", "root", "--qemu-group", "root",
-                           "--allow", "root", *option], capture_output=True, text=True, timeout=60, check=False)
+                           "--allow", "root", *option], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 1
     assert word in done.stderr
