@@ -659,7 +659,9 @@ int volume_share(struct storage *storage, const char *id, bool shared, json_t **
 		return answer(storage, &v, ret, err);
 	if (r == MC_IPC_OK)
 		r = check_closed(storage, id, err);
-	return r == MC_IPC_OK ? copying_begin(storage, id, share_long, &shared, sizeof(shared), ret, err) : r;
+	if (r == MC_IPC_OK)
+		r = copying_begin(storage, id, share_long, &shared, sizeof(shared), ret, err);
+	return r == MC_IPC_OK && !*ret ? volume_get(storage, id, ret, err) : r; /* done before we looked */
 }
 
 /* --- use ------------------------------------------------------------------ */

@@ -70,7 +70,7 @@ def merging(storaged):
         return records.execute("SELECT count(*) FROM merges").fetchone()[0] > 0
 
 
-def between_merges(storaged, ask, free=frozenset(), patience=60):
+def between_merges(storaged, ask, free=frozenset(), patience=300):
     """(What storaged says, what the files say), {id: bytes} each. ask(): that, and [(id, owner, path)] as for borne()."""
     end = time.monotonic() + patience
     while True:

@@ -29,14 +29,13 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import bearing  # noqa: E402  (the path above)
 from qcow2_reader import CLUSTER, SECTOR, Chain  # noqa: E402  (the path above)
-from storaged_daemon import Storaged  # noqa: E402
+from storaged_daemon import PATIENCE_S, Storaged  # noqa: E402
 
 BLOCKS = 96       # clusters that are written to, of the 16,384 of a GiB
 OPENER = "i-0123456789abcdef0"
 OWNERS = ("111111111111/here", "111111111111/there", "222222222222/here")
 KMS_KEYS = ("01234567-89ab-4cde-8123-456789abcdef", "fedcba98-7654-4321-8fed-cba987654321")
 ALL_SECTORS = range(CLUSTER // SECTOR)
-PATIENCE_S = 60
 
 
 def content(value):

@@ -1,5 +1,6 @@
 """A storaged of one's own, started by the launcher as its own user."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -14,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 LAUNCHER = ROOT / "deploy" / "launcher"
 BUILD = ROOT / "build"
 COPY_S = 300
+PATIENCE_S = 300  # for what is to come: it ends when it has come
 
 
 class Storaged:
@@ -28,7 +30,7 @@ class Storaged:
 
     def launcher(self, *words, check=True):
         done = subprocess.run([str(w) for w in (LAUNCHER, *words, *self.options)], capture_output=True,
-                              text=True, timeout=60, check=False)
+                              text=True, timeout=PATIENCE_S, check=False)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -47,7 +49,7 @@ class Storaged:
         fd = os.pidfd_open(self.pid)
         try:
             signal.pidfd_send_signal(fd, signal.SIGKILL)
-            assert select.select([fd], [], [], 10)[0]
+            assert select.select([fd], [], [], PATIENCE_S)[0]
         finally:
             os.close(fd)
 
@@ -60,14 +62,14 @@ class Storaged:
     def check(self, flag="--check"):
         """What --check finds, or another flag does: (status, text)."""
         command, environment = self.command(flag)
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def ask(self, method, path, body=None):
         """(HTTP status, text). Raises OSError or HTTPException when the daemon is not there."""
-        connection = http.client.HTTPConnection("d", timeout=60)
+        connection = http.client.HTTPConnection("d", timeout=PATIENCE_S)
         connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(60)
+        connection.sock.settimeout(PATIENCE_S)
         try:
             connection.sock.connect(str(self.run_dir / "storaged.sock"))
             connection.request(method, path, json.dumps(body) if body is not None else None,
@@ -91,6 +93,35 @@ class Storaged:
                 return status, answer
             assert time.monotonic() < end and 0 <= answer["percent"] <= 100, answer
             time.sleep(0.02)
+
+    @staticmethod
+    def at_work():
+        """The processes of storaged's user that copy, zombies left out: {pid: state}."""
+        done = subprocess.run(["ps", "-ww", "-u", "minicloud-storaged", "-o", "pid=,stat=,args="], capture_output=True, text=True, check=False)
+        rows = [line.split() for line in done.stdout.splitlines()]
+        return {int(pid): state[0] for pid, state, *words in rows if words[0].endswith("qemu-img") and "convert" in words and state[0] != "Z"}
+
+    def halted(self):
+        """Each qemu-img that copies for storaged stands still from now on, until it is killed: how many there are."""
+        found = self.at_work()
+        while any(state != "T" for state in found.values()):
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+            found = self.at_work()
+        return len(found)
+
+    def caught(self, begin, is_under_way, take_back):
+        """begin() what a qemu-img works at, and stop that: is_under_way() holds from then on. Where it was too quick,
+        take_back() and begin() again."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            begin()
+            while is_under_way():
+                if self.halted() and is_under_way():
+                    return
+                assert time.monotonic() < end, "there is nothing to stop"
+            take_back()
 
     def metrics(self):
         """What Prometheus is told of storaged, {name and labels: value}."""

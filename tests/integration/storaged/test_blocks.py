@@ -6,6 +6,7 @@ import json
 import os
 import socket
 
+from storaged_daemon import PATIENCE_S
 from test_snapshots import io, path_of, put_snapshot, snap, wait
 from test_storaged import put_volume, vol
 from test_volumes import use
@@ -17,7 +18,7 @@ BLOCK = 512 * 1024
 def upgraded(storaged, path):
     """The connection of bytes and its file; (None, status) where it is refused."""
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(60)
+        s.settimeout(PATIENCE_S)
         s.connect(str(storaged.run_dir / "storaged.sock"))
         s.sendall(f"GET /v1/{path} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: minicloud\r\n\r\n".encode())
         head = b""

@@ -4,8 +4,8 @@ import sqlite3
 
 import pytest
 
-from test_merges import rounds, shows, taken, write  # noqa: F401  (rounds is a fixture)
-from test_snapshots import consistent, from_snapshot, io, put_snapshot, snap, wait
+from test_merges import holds, rounds, shows, taken, write  # noqa: F401  (rounds is a fixture)
+from test_snapshots import consistent, from_snapshot, put_snapshot, snap, wait
 from test_storaged import AMI, put_image, put_volume, qemu_img, vol
 from test_volumes import ONE, use
 
@@ -64,8 +64,8 @@ def test_records_made_anew(rounds, harm):  # noqa: F811
     assert told(storaged) == before
     assert storaged.call("POST", f"snapshots/{snap(30)}/take", {})[1]["state"] == "available"
     assert use(storaged, "close", 21)[0] == 200
-    io(from_snapshot(storaged, 40, 3), *shows(3))
-    io(from_snapshot(storaged, 41, 31), *shows(2))
+    holds(storaged, 40, 3, *shows(3))
+    holds(storaged, 41, 31, *shows(2))
     write(storaged, *shows(7))
     consistent(storaged)
 
@@ -114,7 +114,7 @@ def test_lost_while_a_qemu_merges(storaged, how):
     last = 11 if how == "pull" else 3
     write(storaged, *shows(last))
     for n in kept:
-        io(from_snapshot(storaged, 100 + n, n), *shows(n))
+        holds(storaged, 100 + n, n, *shows(n))
     consistent(storaged)
 
 

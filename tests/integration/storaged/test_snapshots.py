@@ -8,6 +8,7 @@ import time
 import pytest
 
 import bearing
+from storaged_daemon import PATIENCE_S
 from test_storaged import AMI, outcome, put_image, put_volume, qemu_img, vol
 from test_volumes import ONE, grow, use
 
@@ -42,7 +43,7 @@ def from_snapshot(storaged, n, snapshot, size=1):
     return answer[1]["path"]
 
 
-def wait(what, condition, timeout=120):
+def wait(what, condition, timeout=PATIENCE_S):
     end = time.monotonic() + timeout
     while True:
         value = condition()
@@ -55,7 +56,7 @@ def wait(what, condition, timeout=120):
 def consistent(storaged):
     """In the middle of a merge records and files differ; at its end they do not."""
     try:
-        wait("records and store agree", lambda: storaged.check() == (0, "0 findings\n"), 10)
+        wait("records and store agree", lambda: storaged.check() == (0, "0 findings\n"))
     except AssertionError:
         raise AssertionError(storaged.check()[1] + storaged.log()[-4000:]) from None
 
