@@ -56,7 +56,7 @@ static void test_real(void **state)
 	enum accelerator_verdict v = accelerator_probe("/dev/kvm");
 
 	(void)state;
-	assert_true(mc_clock_boot() - start < 5 * MC_SECOND);
+	assert_true(mc_clock_boot() - start < 60 * MC_SECOND);
 	assert_in_range(v, 0, ACCELERATOR_MAX - 1);
 	print_message("this host: %s\n", accelerator_text(v));
 }

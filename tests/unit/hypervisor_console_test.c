@@ -40,6 +40,7 @@ static void fill(const char *dir, const char *text, size_t times)
 
 	for (size_t i = 0; i < times; i++)
 		assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(fsync(fd), 0); /* some file systems give it its blocks only then */
 }
 
 static struct stat status(const char *dir)

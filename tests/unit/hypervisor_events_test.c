@@ -155,7 +155,7 @@ static void test_listener_leaves(void **state)
 {
 	struct fixture *f = *state;
 	struct reader r;
-	int64_t deadline = mc_clock_boot() + 10 * MC_SECOND;
+	int64_t deadline = mc_clock_boot() + 120 * MC_SECOND;
 
 	reader_start(&r, f, "listening");
 	reader_end(&r);

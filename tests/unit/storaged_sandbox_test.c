@@ -74,7 +74,7 @@ static struct mc_spawn_result python(struct fixture *f, const char *program)
 {
 	const char *const argv[] = {"/usr/bin/python3", "-ISc", program, SANDBOX_SOURCE, SANDBOX_TARGET, NULL};
 	struct sandbox_job job = {.argv = argv, .source = f->source, .target = f->target,
-				  .target_bytes = 4096, .timeout_s = 10};
+				  .target_bytes = 4096, .timeout_s = 120};
 	mc_auto_err mc_err *err = NULL;
 	struct mc_spawn_result result = {0};
 
@@ -160,7 +160,7 @@ static void test_no_sandbox_no_run(void **state)
 {
 	struct fixture *f = *state;
 	const char *const argv[] = {"/usr/bin/echo", "ran", NULL};
-	struct sandbox_job job = {.argv = argv, .source = "/nonexistent", .target = f->target, .timeout_s = 10};
+	struct sandbox_job job = {.argv = argv, .source = "/nonexistent", .target = f->target, .timeout_s = 120};
 	mc_auto_err mc_err *err = NULL;
 	struct mc_spawn_result result;
 
