@@ -10,6 +10,9 @@ import subprocess
 import time
 
 
+PATIENCE_S = 300
+
+
 class Firefox:
     """One browser with a profile of its own, in the given directory."""
 
@@ -27,7 +30,7 @@ class Firefox:
 
     def __enter__(self):
         try:
-            self.connect(time.monotonic() + 300)
+            self.connect(time.monotonic() + PATIENCE_S)
         except BaseException:
             self.__exit__()
             raise
@@ -58,7 +61,7 @@ class Firefox:
             if self.process.poll() is not None or time.monotonic() > until:
                 raise AssertionError(f"Firefox does not come up:\n{self.log()}")
             time.sleep(0.1)
-        self.socket = socket.create_connection(("127.0.0.1", self.port()), timeout=180)
+        self.socket = socket.create_connection(("127.0.0.1", self.port()), timeout=PATIENCE_S)
         self.receive()  # who it is
         self.ask("WebDriver:NewSession", {})
 

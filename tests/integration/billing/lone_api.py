@@ -17,6 +17,7 @@ from cloud import LAUNCHER, ROOT, run
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 NOW_NS = 1_000_000_000
+PATIENCE_S = 300  # for what is to come: it ends when it has come
 
 
 class LoneApi:
@@ -41,7 +42,7 @@ class LoneApi:
 
     def launcher(self, *words, check=True):
         return run(LAUNCHER, *words, "--home", self.home, "--run", self.run_dir, "--bin", ROOT / "build",
-                   "--config", self.config, check=check)
+                   "--config", self.config, check=check, timeout=PATIENCE_S)
 
     def start(self):
         self.launcher("start-one", "api")
@@ -127,13 +128,13 @@ class LoneApi:
         env = {**os.environ, "MINICLOUD_RUN": str(self.run_dir), "MINICLOUD_HOME": str(self.home), **environment}
         env.pop("AWS_ENDPOINT_URL", None)
         env.update(environment)
-        return run(ROOT / "build" / "minicloud", *words, check=check, env=env)
+        return run(ROOT / "build" / "minicloud", *words, check=check, env=env, timeout=PATIENCE_S)
 
     def json(self, *words):
         return json.loads(self.minicloud(*words, "--output", "json").stdout)
 
     def client(self, service, region=REGION):
-        config = botocore.config.Config(retries={"max_attempts": 0}, proxies={})
+        config = botocore.config.Config(retries={"max_attempts": 0}, proxies={}, read_timeout=PATIENCE_S)
         return boto3.session.Session().client(service, region_name=region, endpoint_url=self.endpoint, config=config,
                                               aws_access_key_id=self.key, aws_secret_access_key=self.secret)
 
@@ -142,4 +143,4 @@ class LoneApi:
                 "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_PAGER": ""}
 
     def aws(self, program, *words, check=True):
-        return run(program, "--endpoint-url", self.endpoint, *words, check=check, env=self.aws_environment())
+        return run(program, "--endpoint-url", self.endpoint, *words, check=check, env=self.aws_environment(), timeout=PATIENCE_S)

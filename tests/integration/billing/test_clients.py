@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from cloud import DEBIAN_AWS, error_of, wait_until
+from lone_api import PATIENCE_S
 
 D = decimal.Decimal
 ACCOUNT = "123456789012"
@@ -216,7 +217,7 @@ def test_notified_once_by_hook_and_mail(api, hook):
                                                                         {"SubscriptionType": "EMAIL", "Address": "ops@example.com"}]},
         {"Notification": notification("FORECASTED", 100.0), "Subscribers": [{"SubscriptionType": "SNS", "Address": hook.url}]},
         {"Notification": notification("ACTUAL", 1e9), "Subscribers": [{"SubscriptionType": "SNS", "Address": hook.url}]}])
-    told = [hook.bodies.get(timeout=30) for _ in range(2)]
+    told = [hook.bodies.get(timeout=PATIENCE_S) for _ in range(2)]
     assert {t["Notification"]["NotificationType"] for t in told} == {"ACTUAL", "FORECASTED"}
     assert all(t["BudgetName"] == "small" and D(t["ActualSpend"]) > D("0.00008") for t in told)
     (mail,) = [p.read_text(encoding="utf-8") for p in hook.box.glob("mail.*")]
@@ -225,12 +226,12 @@ def test_notified_once_by_hook_and_mail(api, hook):
     def states():
         shown = budgets.describe_notifications_for_budget(AccountId=ACCOUNT, BudgetName="small")["Notifications"]
         return [s["NotificationState"] for s in shown]
-    wait_until("what was told is noted", lambda: states() == ["ALARM", "ALARM", "OK"], 30)
+    wait_until("what was told is noted", lambda: states() == ["ALARM", "ALARM", "OK"], PATIENCE_S)
     api.stop()
     api.start()  # looks at the budgets again, and has nothing to tell
     api.client("budgets").create_budget(AccountId=ACCOUNT, Budget=budget("second", "0.0001"), NotificationsWithSubscribers=[
         {"Notification": notification("ACTUAL", 80.0), "Subscribers": [{"SubscriptionType": "SNS", "Address": hook.url}]}])
-    assert hook.bodies.get(timeout=30)["BudgetName"] == "second"
+    assert hook.bodies.get(timeout=PATIENCE_S)["BudgetName"] == "second"
     assert hook.bodies.empty()
 
 
@@ -257,12 +258,12 @@ def test_action_stops_by_tag(api, hook):
         ActionThreshold={"ActionThresholdValue": 50.0, "ActionThresholdType": "PERCENTAGE"}, ApprovalModel="AUTOMATIC",
         Definition={"SsmActionDefinition": {"ActionSubType": "STOP_EC2_INSTANCES", "Region": "us-east-1", "InstanceIds": ["tag:team=blue"]}},
         ExecutionRoleArn="arn:aws:iam::123456789012:role/budget", Subscribers=[{"SubscriptionType": "SNS", "Address": hook.url}])
-    assert hook.bodies.get(timeout=30)["Notification"]["ActionId"] == made["ActionId"]
+    assert hook.bodies.get(timeout=PATIENCE_S)["Notification"]["ActionId"] == made["ActionId"]
 
     def state():
         return {i["InstanceId"]: i["State"]["Name"] for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]}
     status = lambda: budgets.describe_budget_action(AccountId=ACCOUNT, BudgetName="brake", ActionId=made["ActionId"])["Action"]["Status"]  # noqa: E731
-    wait_until("the action is done", lambda: status() == "EXECUTION_SUCCESS", 30)
+    wait_until("the action is done", lambda: status() == "EXECUTION_SUCCESS", PATIENCE_S)
     # No hypervisor is there to stop it: it is on its way, and not billed any more.
     assert state() == {INSTANCES[0]: "running", INSTANCES[1]: "stopping", INSTANCES[2]: "stopped"}
     rates = {g["key"]: g["open"] for g in api.json("bill", "--by", "resource")["groups"]}
@@ -277,11 +278,11 @@ def test_action_terminates_by_tag(api, hook):
         ActionThreshold={"ActionThresholdValue": 100.0, "ActionThresholdType": "PERCENTAGE"}, ApprovalModel="AUTOMATIC",
         Definition={"SsmActionDefinition": {"ActionSubType": "TERMINATE_EC2_INSTANCES", "Region": "us-east-1", "InstanceIds": ["tag:team=red"]}},
         ExecutionRoleArn="arn:aws:iam::123456789012:role/budget", Subscribers=[{"SubscriptionType": "SNS", "Address": hook.url}])
-    assert hook.bodies.get(timeout=30)["BudgetName"] == "end"
+    assert hook.bodies.get(timeout=PATIENCE_S)["BudgetName"] == "end"
 
     def state():
         return {i["InstanceId"]: i["State"]["Name"] for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]}
-    wait_until("it ends", lambda: state()[INSTANCES[0]] == "shutting-down", 30)
+    wait_until("it ends", lambda: state()[INSTANCES[0]] == "shutting-down", PATIENCE_S)
     assert state()[INSTANCES[1]] == "stopping" and state()[INSTANCES[2]] == "stopped", "the others have another tag"
 
 

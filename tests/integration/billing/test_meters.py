@@ -11,7 +11,7 @@ import pytest
 
 from cloud import wait_until
 from firefox import Firefox
-from lone_api import ACCOUNT
+from lone_api import ACCOUNT, PATIENCE_S
 
 INSTANCES = [f"i-{n:017x}" for n in range(3)]
 
@@ -22,7 +22,7 @@ def address(api):
 
 def get(url):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    return opener.open(url, timeout=30)
+    return opener.open(url, timeout=PATIENCE_S)
 
 
 def test_only_with_the_token(api):
@@ -59,11 +59,15 @@ def test_in_chromium(api):
     browser = shutil.which("chromium")
     if not browser:
         pytest.skip("SKIPPED LOUDLY: no chromium on PATH, the meters' page is not tried in a browser")
-    done = subprocess.run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-proxy-server", "--virtual-time-budget=4000",
-                           f"--user-data-dir={api.own / 'browser'}", "--dump-dom", address(api)],
-                          capture_output=True, text=True, timeout=90, check=False)
-    assert done.stdout, done.stderr[-2000:]
-    check_page(done.stdout)
+
+    def shown(n):
+        """The page after n times four seconds of its own time, in which it does not wait for a server that takes its time."""
+        done = subprocess.run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-proxy-server", f"--virtual-time-budget={4000 * n}",
+                               f"--user-data-dir={api.own / 'browser'}", "--dump-dom", address(api)],
+                              capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert done.stdout, done.stderr[-2000:]
+        return done.stdout
+    check_page(next((page for page in map(shown, range(1, 6)) if 'data-ready="yes"' in page), ""))
 
 
 def test_in_firefox(api):
@@ -72,13 +76,13 @@ def test_in_firefox(api):
         pytest.skip("SKIPPED LOUDLY: no firefox-esr on PATH, the meters' page is not tried in it")
     with Firefox(browser, api.own / "firefox") as firefox:
         firefox.visit(address(api))
-        wait_until("the page is there", lambda: 'data-ready="yes"' in firefox.page(), 180)
+        wait_until("the page is there", lambda: 'data-ready="yes"' in firefox.page(), PATIENCE_S)
         check_page(firefox.page())
         total = "return document.getElementById('today').textContent"
         first = firefox.run(total)
-        wait_until("events make it tick", lambda: firefox.run(total) != first, 180)
+        wait_until("events make it tick", lambda: firefox.run(total) != first, PATIENCE_S)
         api.client("ec2").stop_instances(InstanceIds=[INSTANCES[1]], Force=True)
-        wait_until("a dot has moved, and is billed no more", lambda: firefox.page().count('class="dot on"') == 1, 180)
+        wait_until("a dot has moved, and is billed no more", lambda: firefox.page().count('class="dot on"') == 1, PATIENCE_S)
 
 
 def test_time_scale_is_seen_everywhere(api):
@@ -104,7 +108,7 @@ def test_time_scale_is_seen_everywhere(api):
         AccountId=ACCOUNT, Budget={"BudgetName": "fast", "BudgetLimit": {"Amount": "0.0001", "Unit": "USD"}, "TimeUnit": "MONTHLY", "BudgetType": "COST"},
         NotificationsWithSubscribers=[{"Notification": {"NotificationType": "ACTUAL", "ComparisonOperator": "GREATER_THAN", "Threshold": 80.0},
                                        "Subscribers": [{"SubscriptionType": "EMAIL", "Address": "ops@example.com"}]}])
-    wait_until("a budget tells by mail", (mail / "fast").exists, 60)
+    wait_until("a budget tells by mail", (mail / "fast").exists, PATIENCE_S)
     assert '"MetersRunTimesAsFastAsTime": 3600' in (mail / "fast").read_text(encoding="utf-8")
     page = api.own / "invoice.html"
     api.minicloud("bill", "invoice", page)

@@ -90,7 +90,7 @@ def test_the_installed_launcher_starts_the_installed_daemons(tree):
     def launcher(*words, check=True):
         done = subprocess.run([tree / "opt/mc/lib/minicloud/launcher", *words, "--home", place / "h", "--run", place / "r",
                                "--config", tree / "etc/minicloud/minicloud.conf"],
-                              capture_output=True, text=True, timeout=120, check=False)
+                              capture_output=True, text=True, timeout=900, check=False)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout
     try:

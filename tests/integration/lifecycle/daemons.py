@@ -3,9 +3,9 @@
 import json
 
 from cloud import run, wait_until
-from lone_api import LoneApi
+from lone_api import PATIENCE_S, LoneApi
 
-WAIT_S = 120
+WAIT_S = PATIENCE_S
 
 
 class Pair(LoneApi):

@@ -5,10 +5,9 @@ import socket
 
 import netlab
 from cloud import run
-from lone_api import LoneApi
+from lone_api import PATIENCE_S, LoneApi
 
 ADDRESS = "169.254.169.254"
-PATIENCE_S = 60
 
 
 class House(LoneApi):

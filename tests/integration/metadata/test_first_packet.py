@@ -7,6 +7,7 @@ import pytest
 
 import netlab
 from guests import ADDRESS
+from lone_api import PATIENCE_S
 
 BLOCK, SUBNET = "10.0.0.0/16", "10.0.0.0/24"
 ADDRESSES = ("10.0.0.11", "10.0.0.12", "10.0.0.13")
@@ -82,7 +83,7 @@ def test_who_comes_after(house, guests):
     (shown,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[former.eni["id"]])["NetworkInterfaces"]
     ec2.detach_network_interface(AttachmentId=shown["Attachment"]["AttachmentId"], Force=True)
     # DetachNetworkInterface answers at once and the interface goes after it: cut off it is once it is "available".
-    ec2.get_waiter("network_interface_available").wait(NetworkInterfaceIds=[former.eni["id"]], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    ec2.get_waiter("network_interface_available").wait(NetworkInterfaceIds=[former.eni["id"]], WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE_S})
     assert former.ask("GET", "/", patience=IN_VAIN_S) is None
     ec2.delete_network_interface(NetworkInterfaceId=former.eni["id"])
     (after,) = house.instances((former.vpc, shown["SubnetId"], former.ip))
@@ -97,5 +98,5 @@ def test_after_a_kill(house, guests):
     house.start()
     # What the guest's kernel was told meanwhile (no one listens) does not matter: a client asks again.
     for guest in guests:
-        assert netlab.wait_for(lambda g=guest: g.ask("GET", "/") is not None, 60)
+        assert netlab.wait_for(lambda g=guest: g.ask("GET", "/") is not None, PATIENCE_S)
         assert guest.who() == guest.instance

@@ -19,10 +19,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "billing")]
 
 from cloud import run, wait_until  # noqa: E402  (the path above)
-from lone_api import LoneApi  # noqa: E402
+from lone_api import PATIENCE_S, LoneApi  # noqa: E402
 
 HOST, PORT = "ec2.us-east-1.amazonaws.com", 8777
-SHORT_S = 20
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def test_the_api_shows_the_operators_certificate(api):
     assert len(client(api, str(api.certificate)).describe_vpcs()["Vpcs"]) == 1
     with pytest.raises(botocore.exceptions.SSLError):
         client(api, True).describe_vpcs()
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", PORT, timeout=5)) as plain:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)) as plain:
         with pytest.raises((http.client.HTTPException, OSError)):
             plain.request("GET", "/")
             plain.getresponse()
@@ -86,13 +85,13 @@ def test_endpoints_speak_it_too(api):
     for path in namespaces:
         address = path.name.split(".", 2)[2]
         for scheme, port in (("http", 80), ("https", 443)):
-            answer = run("nsenter", f"--net={path}", "curl", "-sS", "--max-time", "20", "--noproxy", "*", "--cacert", api.certificate,
+            answer = run("nsenter", f"--net={path}", "curl", "-sS", "--max-time", "100", "--noproxy", "*", "--cacert", api.certificate,
                          "--resolve", f"{HOST}:{port}:{address}", presigned(api, scheme)).stdout
             assert vpc in answer, (path, scheme, answer)
     assert not ec2.delete_vpc_endpoints(VpcEndpointIds=made)["Unsuccessful"]
     ec2.delete_subnet(SubnetId=subnet)
     ec2.delete_vpc(VpcId=vpc)
-    wait_until("netd has forgotten the VPC", lambda: vpc not in json.dumps(networks(api)), SHORT_S)
+    wait_until("netd has forgotten the VPC", lambda: vpc not in json.dumps(networks(api)), PATIENCE_S)
 
 
 def test_a_key_of_another_certificate_is_refused(api):
