@@ -166,9 +166,11 @@ launch-window: all
 crash-sweep: crash-build
 	$(Q)tests/integration/storaged/crash_sweep.py
 
-# A whole cloud on a small file system that fills up; guests that do not let go of a volume; a disk that fails; shared volumes on a file system that clones. Five minutes.
+# A whole cloud on a small file system that fills up; shared volumes on a file system that clones; then, in one cloud, guests that do
+# not let go of a volume and a disk that fails. Five minutes.
+TROUBLE := full_disk shared_clone busy failing
 disk-trouble: all
-	$(Q)tests/run integration -- tests/integration/disks/full_disk.py tests/integration/disks/busy.py tests/integration/disks/failing.py tests/integration/disks/shared_clone.py
+	$(Q)tests/run integration -- $(TROUBLE:%=tests/integration/disks/%.py)
 
 # Everybody killed at every point of instances' and volumes' lives, of which `make test` does a part (docs/crashes.md).
 crash-matrix: crash-build
