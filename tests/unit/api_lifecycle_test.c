@@ -202,6 +202,53 @@ static void test_instances(void **state)
 	assert_int_equal(count(f, "DescribeSnapshots", "Snapshots", "{'RestorableByUserIds': ['self']}"), 0);
 }
 
+/* A running one beside has the volume, too. */
+static void lend(struct fixture *f, const char *vol, const char *inst)
+{
+	struct store_tx *tx = store_write(f->api.store);
+	struct resource *r = store_insert(tx, KIND_INSTANCE, FIXTURE_ACCOUNT, FIXTURE_REGION);
+
+	state_init(r, INSTANCE_RUNNING);
+	json_object_set_new(store_edit(tx, vol)->spec, "instances", json_pack("[s, s]", inst, r->id));
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
+/* The ids of those that are taken together with a volume's, or 0. */
+static size_t taken_with(struct fixture *f, const char *vol)
+{
+	struct store_tx *tx = store_read(f->api.store);
+	struct store_iter it = store_iter(tx, KIND_SNAPSHOT, NULL, NULL);
+	const struct resource *r = store_next(&it);
+	size_t n;
+
+	while (r && strcmp(mc_json_str(r->spec, "volume", ""), vol) != 0)
+		r = store_next(&it);
+	assert_non_null(r);
+	n = json_array_size(mc_json_arr(r->spec, "set"));
+	store_end(tx);
+	return n;
+}
+
+/* What others write to, too, is taken by itself: nothing else waits for it, or fails with it. */
+static void test_shared_volume(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *root = NULL, *data = NULL, *inst = NULL, *all = NULL;
+
+	at("2027-05-01T00:00:00Z");
+	root = volume(f, "no");
+	f->service = "ec2";
+	data = fixture_volume(f, "{'AvailabilityZone': 'us-east-1a', 'Size': 4, 'VolumeType': 'io2', 'Iops': 100, 'MultiAttachEnabled': true}");
+	inst = instance(f, root, data);
+	lend(f, data, inst);
+	all = policy_of_instances(f, "EBS_SNAPSHOT_MANAGEMENT", "{}", "'RetainRule': {'Count': 1}");
+	at("2027-05-01T06:00:00Z");
+	step(f, all);
+	assert_int_equal(snapshots(f, SNAPSHOT_PENDING, false), 2);
+	assert_int_equal(taken_with(f, root), 1);
+	assert_int_equal(taken_with(f, data), 0);
+}
+
 static void make_available(struct fixture *f)
 {
 	struct store_tx *tx = store_write(f->api.store);
@@ -478,6 +525,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_count, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_age, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_instances, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_shared_volume, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_images, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_copies, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_events, fixture_setup, fixture_teardown),
