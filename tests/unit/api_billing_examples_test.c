@@ -12,6 +12,7 @@
 #include "api/billing/calendar.h"
 #include "api/billing/explain.h"
 #include "api/billing/usage.h"
+#include "api/kms_rotation.h"
 #include "api/state.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -93,6 +94,15 @@ static void end(struct example *e, const json_t *step)
 	assert_int_equal(store_commit(tx, NULL), 0);
 }
 
+static void rotate(struct example *e, const json_t *step)
+{
+	struct store_tx *tx = store_write(e->store);
+	struct resource *key = store_edit(tx, id_of(e, step, "rotate"));
+
+	kms_rotation_done(key, kms_rotation_number(key), mc_clock_wall());
+	assert_int_equal(store_commit(tx, NULL), 0);
+}
+
 struct counting {
 	struct usage_counted what;
 	int64_t amount;
@@ -130,6 +140,8 @@ static void run_steps(struct example *e, const json_t *steps)
 			end(e, step);
 		else if (mc_json_str(step, "count", NULL))
 			count(e, step);
+		else if (mc_json_str(step, "rotate", NULL))
+			rotate(e, step);
 		else if (mc_json_str(step, "state", NULL))
 			change_state(e, step);
 		mc_clock_step(ns, ns);

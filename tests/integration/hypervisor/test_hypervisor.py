@@ -303,6 +303,40 @@ def test_libvirtd_dies(node, events, make):
     events.expect(instance=instance.id, event="crashed")
 
 
+def test_libvirt_that_may_not_limit_processors(node, events, make):
+    """The host has the control group, and libvirt's configuration keeps it from using it: a limit is refused, and the doctor says
+    so until one works."""
+    def finding():
+        found, = (f for f in node.call("GET", "/v1/findings")["findings"] if f["what"] == "processor-limits")
+        return found["severity"], found["text"]
+
+    def start_anew(text):
+        config.write_text(text, encoding="ascii")
+        os.kill(node.libvirtd_pid(), signal.SIGKILL)
+        events.expect(event="resync", reason="settled")
+
+    def limit(instance):
+        return node.call("POST", f"/v1/instances/{instance.id}/processors", {"quota_us": 50000})
+
+    if finding()[0] != "ok":
+        pytest.skip("SKIPPED LOUDLY: no control group of processors here, a libvirt that does not use it is not tried")
+    config = node.libvirt / "etc/qemu.conf"
+    before = config.read_text(encoding="ascii")
+    assert '[ "devices", "cpu" ]' in before
+    start_anew(before.replace('[ "devices", "cpu" ]', '[ "devices" ]'))
+    try:
+        without = make()
+        without.run()
+        assert "control group" in refused(501, "unsupported", limit, without)
+        severity, text = finding()
+        assert severity == "warning" and "libvirt uses no control group" in text
+    finally:
+        start_anew(before)
+    instance = make()
+    instance.run()
+    assert limit(instance) == {} and finding()[0] == "ok"
+
+
 def test_unavailable_while_libvirtd_does_not_answer(node, events, make):
     instance = make()
     instance.run()
