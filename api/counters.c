@@ -13,6 +13,7 @@
 #include "common/db.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/metrics.h"
 
 #define AREA "counters"
 #define FRESH MC_SECOND /* a reading so young is not taken again for who is in a hurry */
@@ -637,7 +638,7 @@ static void put_metrics(void *ctx, const struct counters_total *t)
 
 void counters_metrics(struct counters *c, FILE *out)
 {
-	fputs("# TYPE minicloud_interface_bytes_total counter\n", out);
+	mc_metrics_head(out, "minicloud_interface_bytes_total", "counter", "Bytes of interfaces, NAT gateways and flow logs.");
 	counters_each(c, put_metrics, out);
 }
 

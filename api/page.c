@@ -17,6 +17,7 @@
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
+#include "common/metrics.h"
 
 #define DEFAULT_REGION "us-east-1"
 
@@ -85,14 +86,15 @@ static char *metrics_page(struct gateway_request *req)
 	FILE *f = open_memstream(&buf, &len);
 
 	count_instances(req->api, counts);
-	fputs("# TYPE minicloud_instances gauge\n", f);
+	mc_metrics_head(f, "minicloud_instances", "gauge", "Instances by state.");
 	for (int i = 0; i < INSTANCE_STATE_MAX; i++)
 		fprintf(f, "minicloud_instances{state=\"%s\"} %lu\n", state_instance.names[i], counts[i]);
-	fprintf(f, "# TYPE minicloud_accelerator gauge\nminicloud_accelerator{type=\"%s\"} 1\n",
-		mc_json_str(req->api->accelerator, "accelerator", "unknown"));
-	fprintf(f, "# TYPE minicloud_events_total counter\nminicloud_events_total %llu\n",
-		(unsigned long long)feed_count(req->api->feed));
-	fprintf(f, "# TYPE minicloud_event_readers gauge\nminicloud_event_readers %u\n", feed_readers(req->api->feed));
+	mc_metrics_head(f, "minicloud_accelerator", "gauge", "What guests run by.");
+	fprintf(f, "minicloud_accelerator{type=\"%s\"} 1\n", mc_json_str(req->api->accelerator, "accelerator", "unknown"));
+	mc_metrics_head(f, "minicloud_events_total", "counter", "Changes that were told to who listens.");
+	fprintf(f, "minicloud_events_total %llu\n", (unsigned long long)feed_count(req->api->feed));
+	mc_metrics_head(f, "minicloud_event_readers", "gauge", "Who listens now.");
+	fprintf(f, "minicloud_event_readers %u\n", feed_readers(req->api->feed));
 	counters_metrics(req->api->counters, f);
 	metric_sampler_metrics(req->api->sampler, f);
 	page_bill_metrics(req->api, f);

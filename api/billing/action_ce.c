@@ -314,14 +314,12 @@ static int check_forecast(struct call *call)
 	return parse_period(call, q.granularity, &q.from, &q.to) || parse_filter(call, &q);
 }
 
-/* The part of [from, to) in days that is still to come, in ns. */
-static int64_t still_to_come(const struct bill *b, int64_t from, int64_t to)
+/* Where what is still to come of a period begins. */
+static int64_t still_from(const struct bill *b, const struct query *q, size_t i)
 {
-	int64_t begin = from * CALENDAR_DAY, end = to * CALENDAR_DAY;
+	int64_t begin = period_start(q, i) * CALENDAR_DAY;
 
-	if (begin < b->now.label)
-		begin = b->now.label;
-	return end > begin ? end - begin : 0;
+	return begin < b->now.label ? b->now.label : begin;
 }
 
 static json_t *money_text(int64_t nano)
@@ -345,7 +343,7 @@ static int forecast_view(struct call *call, struct bill *b, const struct query *
 		return -1;
 	}
 	for (size_t i = 0; i < periods(q); i++) {
-		int64_t ns = still_to_come(b, period_start(q, i), period_end(q, i)), mean = forecast_mean(&f, ns);
+		int64_t from = still_from(b, q, i), to = period_end(q, i) * CALENDAR_DAY, ns = to - from, mean = forecast_mean(&f, from, to);
 		json_t *one = json_pack("{s:o, s:o}", "TimePeriod", period_view(q, i), "MeanValue", money_text(mean));
 
 		if (bounds) {

@@ -176,7 +176,7 @@ int budget_spend(struct bill *b, const struct resource *budget, const char *acco
 			      .usage = strcmp(mc_json_str(budget->doc, "BudgetType", ""), "USAGE") == 0 };
 	struct bill_query q = { .account = account, .months = true };
 	struct forecast f = { 0 };
-	int64_t today = calendar_day(b->now.label), to, still;
+	int64_t today = calendar_day(b->now.label), to;
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
@@ -188,10 +188,10 @@ int budget_spend(struct bill *b, const struct resource *budget, const char *acco
 	ret->actual = sum_of(&s);
 	sums_free(&s.sums);
 	if (r == 0 && !s.usage) {
-		still = to * CALENDAR_DAY - (q.from > today ? q.from * CALENDAR_DAY : b->now.label);
 		ret->has_forecast = true;
 		r = forecast_read(b, account, expression, &f, err);
-		ret->forecast = ret->actual + forecast_mean(&f, still);
+		ret->forecast = ret->actual + forecast_mean(&f, q.from > today ? q.from * CALENDAR_DAY : b->now.label,
+								    to * CALENDAR_DAY);
 	}
 	return r;
 }

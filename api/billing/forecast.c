@@ -11,7 +11,7 @@ struct looking {
 	struct bill *bill;
 	const json_t *expression;
 	int64_t today;
-	int64_t rate;               /* an hour, of what is open */
+	int64_t rate, per_month;    /* of what is open: an hour's, and a month's of what is priced so */
 	int64_t counted;            /* in the last days */
 	int64_t totals[DAYS + 1];   /* the last one is today's */
 	int first;                  /* the first with anything in it */
@@ -24,7 +24,9 @@ static int look(void *ctx, const struct bill_item *item)
 
 	if (!dimension_match(l->expression, l->bill->rating.prices, item) || at < 0 || at > DAYS)
 		return 0;
-	if (item->open)
+	if (item->open && meter_unit_info(item->meter->unit)->monthly)
+		l->per_month += sums_month(l->bill->rating.prices, item);
+	else if (item->open)
 		l->rate += sums_rate(l->bill->rating.prices, item);
 	if (!meter_unit_info(item->meter->unit)->timed && at >= DAYS - COUNTED_DAYS)
 		l->counted += item->cost;
@@ -72,15 +74,25 @@ int forecast_read(struct bill *b, const char *account, const json_t *expression,
 		return -1;
 	counted_ns = b->now.label - (today - (DAYS - l.first < COUNTED_DAYS ? DAYS - l.first : COUNTED_DAYS)) * CALENDAR_DAY;
 	ret->per_day = l.rate * 24;
+	ret->per_month = l.per_month;
 	if (counted_ns > 0)
 		ret->per_day += money_round((money_wide)l.counted * CALENDAR_DAY, counted_ns);
 	ret->spread = spread(&l);
 	return 0;
 }
 
-int64_t forecast_mean(const struct forecast *f, int64_t ns)
+int64_t forecast_mean(const struct forecast *f, int64_t from, int64_t to)
 {
-	return ns > 0 ? money_round((money_wide)f->per_day * ns, CALENDAR_DAY) : 0;
+	int64_t sum = from < to ? money_round((money_wide)f->per_day * (to - from), CALENDAR_DAY) : 0;
+
+	while (from < to) {
+		int month = calendar_month(calendar_day(from));
+		int64_t end = calendar_month_start(month + 1) * CALENDAR_DAY, until = end < to ? end : to;
+
+		sum += money_round((money_wide)f->per_month * (until - from), calendar_month_days(month) * CALENDAR_DAY);
+		from = until;
+	}
+	return sum;
 }
 
 /* The normal distribution's two-sided quantiles, in thousandths, at each level of five per cent. */

@@ -9,15 +9,16 @@
 #include "api/billing/bill.h"
 
 struct forecast {
-	int64_t per_day; /* nano-units */
-	int64_t spread;  /* standard deviation of the last days' totals */
+	int64_t per_day;   /* nano-units, of what is priced by the hour and of what is counted */
+	int64_t per_month; /* of what is priced by the month, which is longer or shorter */
+	int64_t spread;    /* standard deviation of the last days' totals */
 };
 
 /* expression filters as Cost Explorer's do; NULL: all. 0, or -1 and *err. */
 int forecast_read(struct bill *b, const char *account, const json_t *expression, struct forecast *ret, mc_err **err);
 
-/* The mean of so many ns of time. */
-int64_t forecast_mean(const struct forecast *f, int64_t ns);
+/* The mean from one label to another. 0 where that is no time. */
+int64_t forecast_mean(const struct forecast *f, int64_t from, int64_t to);
 /* How far from the mean the sum of so many ns lies with this probability (51 to 99 per cent). */
 int64_t forecast_margin(const struct forecast *f, int64_t ns, int level);
 

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/json.h"
+#include "common/metrics.h"
 
 static const struct {
 	const char *by, *dimension;
@@ -120,7 +121,7 @@ void page_bill_clock(const struct bill *b, json_t *doc)
 static json_t *bill_view(struct summing *s, int month, const struct forecast *f)
 {
 	json_t *groups = json_array(), *doc = json_object();
-	int64_t end = calendar_month_start(month + 1) * CALENDAR_DAY, left = end - s->bill->now.label;
+	int64_t now = s->bill->now.label, end = calendar_month_start(month + 1) * CALENDAR_DAY;
 	char text[CALENDAR_TEXT];
 
 	sums_sort(&s->sums);
@@ -133,7 +134,7 @@ static json_t *bill_view(struct summing *s, int month, const struct forecast *f)
 	set_money(doc, "total", s->total);
 	set_money(doc, "today", s->total_today);
 	set_money(doc, "rate", s->rate);
-	set_money(doc, "forecast", s->total + (calendar_month(s->today) == month ? forecast_mean(f, left) : 0));
+	set_money(doc, "forecast", s->total + (calendar_month(s->today) == month ? forecast_mean(f, now, end) : 0));
 	return doc;
 }
 
@@ -151,13 +152,14 @@ static int read_bill(struct call *call, struct bill *b)
 	struct bill_query q = { .account = page_bill_account(call), .from = calendar_month_start(month),
 				.to = calendar_month_start(month + 1), .months = true };
 	struct summing s = { .bill = b, .today = calendar_day(b->now.label), .resource = mc_json_str(call->in, "resource", NULL) };
+	mc_auto_json json_t *only = s.resource ? json_pack("{s:{s:s, s:[s]}}", "Dimensions", "Key", "RESOURCE_ID", "Values", s.resource) : NULL;
 	struct forecast f = { 0 };
 	int r;
 
 	grouping(mc_json_str(call->in, "by", "service"), &s.key);
 	r = bill_each(b, &q, add, &s, &call->err);
 	if (r == 0)
-		r = forecast_read(b, q.account, NULL, &f, &call->err);
+		r = forecast_read(b, q.account, only, &f, &call->err);
 	if (r == 0)
 		call->out = bill_view(&s, month, &f);
 	sums_free(&s.sums);
@@ -226,9 +228,10 @@ static int scrape(void *ctx, const struct bill_item *item)
 }
 
 /* A gauge of each sum: its cost, or its rate an hour. labels: the names of its keys. */
-static void print_gauge(FILE *out, const struct scrape *s, const struct sums *sums, const char *name, const char *const *labels, bool rate)
+static void print_gauge(FILE *out, const struct scrape *s, const struct sums *sums, const char *name, const char *help, const char *const *labels,
+			bool rate)
 {
-	fprintf(out, "# TYPE %s gauge\n", name);
+	mc_metrics_head(out, name, "gauge", help);
 	for (const struct sum *one = sums->by_key; one; one = one->hh.next) {
 		mc_auto_json json_t *keys = sum_keys(one);
 		char money[MONEY_TEXT];
@@ -247,11 +250,12 @@ static void print_gauges(FILE *out, struct scrape *s)
 
 	sums_sort_by_key(&s->sums);
 	sums_sort_by_key(&s->instances);
-	print_gauge(out, s, &s->sums, "minicloud_cost_month", of_service, false);
-	print_gauge(out, s, &s->sums, "minicloud_cost_per_hour", of_service, true);
-	print_gauge(out, s, &s->instances, "minicloud_instance_cost_month", of_instance, false);
-	print_gauge(out, s, &s->instances, "minicloud_instance_cost_per_hour", of_instance, true);
-	fprintf(out, "# TYPE minicloud_meter_time_scale gauge\nminicloud_meter_time_scale %lld\n", (long long)s->bill->clock.scale);
+	print_gauge(out, s, &s->sums, "minicloud_cost_month", "Cost of this month so far.", of_service, false);
+	print_gauge(out, s, &s->sums, "minicloud_cost_per_hour", "Cost of an hour, of what is there now.", of_service, true);
+	print_gauge(out, s, &s->instances, "minicloud_instance_cost_month", "Cost of an instance this month so far.", of_instance, false);
+	print_gauge(out, s, &s->instances, "minicloud_instance_cost_per_hour", "Cost of an instance an hour, now.", of_instance, true);
+	mc_metrics_head(out, "minicloud_meter_time_scale", "gauge", "How much faster the meters run than time.");
+	fprintf(out, "minicloud_meter_time_scale %lld\n", (long long)s->bill->clock.scale);
 }
 
 void page_bill_metrics(struct api *api, FILE *out)

@@ -60,6 +60,13 @@ money_wide sums_price(const struct prices *prices, const struct bill_item *item)
 	return p ? price_of(p, item->quantity) : 0;
 }
 
+int64_t sums_month(const struct prices *prices, const struct bill_item *item)
+{
+	int month = calendar_month(item->day);
+
+	return money_round(sums_price(prices, item) * calendar_month_days(month) * CALENDAR_DAY, meter_denominator(item->meter, month));
+}
+
 int64_t sums_rate(const struct prices *prices, const struct bill_item *item)
 {
 	if (!meter_unit_info(item->meter->unit)->timed)

@@ -4,35 +4,36 @@
 
 #include "common/cleanup.h"
 #include "common/json.h"
+#include "common/metrics.h"
 
 struct exported {
-	const char *counter, *name, *type, *labels;
+	const char *counter, *name, *type, *help, *labels; /* type and help of the first of a name */
 	double divisor;
 };
 
 static const struct exported of_instances[] = {
-	{ "cpu_ns", "minicloud_instance_cpu_seconds_total", "counter", "", 1e9 },
-	{ "vcpus", "minicloud_instance_vcpus", "gauge", "", 1 },
-	{ "net_in_bytes", "minicloud_instance_network_bytes_total", "counter", ",direction=\"in\"", 1 },
-	{ "net_out_bytes", "minicloud_instance_network_bytes_total", NULL, ",direction=\"out\"", 1 },
-	{ "packets_in", "minicloud_instance_network_packets_total", "counter", ",direction=\"in\"", 1 },
-	{ "packets_out", "minicloud_instance_network_packets_total", NULL, ",direction=\"out\"", 1 },
-	{ "disk_read_bytes", "minicloud_instance_disk_bytes_total", "counter", ",direction=\"read\"", 1 },
-	{ "disk_written_bytes", "minicloud_instance_disk_bytes_total", NULL, ",direction=\"write\"", 1 },
-	{ "disk_reads", "minicloud_instance_disk_operations_total", "counter", ",direction=\"read\"", 1 },
-	{ "disk_writes", "minicloud_instance_disk_operations_total", NULL, ",direction=\"write\"", 1 },
-	{ "system_failed", "minicloud_instance_status_check_failed", "gauge", ",check=\"system\"", 1 },
-	{ "instance_failed", "minicloud_instance_status_check_failed", NULL, ",check=\"instance\"", 1 },
-	{ "ebs_failed", "minicloud_instance_status_check_failed", NULL, ",check=\"attached-ebs\"", 1 },
+	{ "cpu_ns", "minicloud_instance_cpu_seconds_total", "counter", "Processor time of a guest.", "", 1e9 },
+	{ "vcpus", "minicloud_instance_vcpus", "gauge", "Processors of a guest.", "", 1 },
+	{ "net_in_bytes", "minicloud_instance_network_bytes_total", "counter", "Bytes of all interfaces of an instance.", ",direction=\"in\"", 1 },
+	{ "net_out_bytes", "minicloud_instance_network_bytes_total", NULL, NULL, ",direction=\"out\"", 1 },
+	{ "packets_in", "minicloud_instance_network_packets_total", "counter", "Packets of all interfaces of an instance.", ",direction=\"in\"", 1 },
+	{ "packets_out", "minicloud_instance_network_packets_total", NULL, NULL, ",direction=\"out\"", 1 },
+	{ "disk_read_bytes", "minicloud_instance_disk_bytes_total", "counter", "Bytes of all disks of an instance.", ",direction=\"read\"", 1 },
+	{ "disk_written_bytes", "minicloud_instance_disk_bytes_total", NULL, NULL, ",direction=\"write\"", 1 },
+	{ "disk_reads", "minicloud_instance_disk_operations_total", "counter", "Operations of all disks of an instance.", ",direction=\"read\"", 1 },
+	{ "disk_writes", "minicloud_instance_disk_operations_total", NULL, NULL, ",direction=\"write\"", 1 },
+	{ "system_failed", "minicloud_instance_status_check_failed", "gauge", "1 where a status check fails.", ",check=\"system\"", 1 },
+	{ "instance_failed", "minicloud_instance_status_check_failed", NULL, NULL, ",check=\"instance\"", 1 },
+	{ "ebs_failed", "minicloud_instance_status_check_failed", NULL, NULL, ",check=\"attached-ebs\"", 1 },
 };
 
 static const struct exported of_volumes[] = {
-	{ "read_bytes", "minicloud_volume_bytes_total", "counter", ",direction=\"read\"", 1 },
-	{ "written_bytes", "minicloud_volume_bytes_total", NULL, ",direction=\"write\"", 1 },
-	{ "reads", "minicloud_volume_operations_total", "counter", ",direction=\"read\"", 1 },
-	{ "writes", "minicloud_volume_operations_total", NULL, ",direction=\"write\"", 1 },
-	{ "read_ns", "minicloud_volume_operation_seconds_total", "counter", ",direction=\"read\"", 1e9 },
-	{ "write_ns", "minicloud_volume_operation_seconds_total", NULL, ",direction=\"write\"", 1e9 },
+	{ "read_bytes", "minicloud_volume_bytes_total", "counter", "Bytes of a volume.", ",direction=\"read\"", 1 },
+	{ "written_bytes", "minicloud_volume_bytes_total", NULL, NULL, ",direction=\"write\"", 1 },
+	{ "reads", "minicloud_volume_operations_total", "counter", "Operations of a volume.", ",direction=\"read\"", 1 },
+	{ "writes", "minicloud_volume_operations_total", NULL, NULL, ",direction=\"write\"", 1 },
+	{ "read_ns", "minicloud_volume_operation_seconds_total", "counter", "What the operations of a volume took.", ",direction=\"read\"", 1e9 },
+	{ "write_ns", "minicloud_volume_operation_seconds_total", NULL, NULL, ",direction=\"write\"", 1e9 },
 };
 
 static void export(FILE *out, const struct exported *e, const char *label, const char *id, const json_t *row)
@@ -69,7 +70,7 @@ static void export_all(FILE *out, const struct exported *list, size_t n, export_
 
 	for (const struct exported *e = list; e < list + n; e++) {
 		if (e->type)
-			fprintf(out, "# TYPE %s %s\n", e->name, e->type);
+			mc_metrics_head(out, e->name, e->type, e->help);
 		json_object_foreach(look, id, row)
 			fn(out, e, id, row);
 	}

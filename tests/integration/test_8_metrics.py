@@ -104,5 +104,6 @@ def test_prometheus(cloud, pair):
     names = [line.split("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")]
     typed = re.findall(r"^# TYPE (\S+)", text, re.M)
     assert set(names) <= set(typed) and len(typed) == len(set(typed)), "each metric has its type, once"
+    assert typed == re.findall(r"^# HELP (\S+) \S", text, re.M), "and is explained"
     blocks = [n for i, n in enumerate(names) if i == 0 or names[i - 1] != n]
     assert len(blocks) == len(set(blocks)), "a metric's lines are together"

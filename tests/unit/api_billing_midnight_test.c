@@ -199,23 +199,32 @@ static void short_run(struct world *w)
 
 /* --- forecasts ------------------------------------------------------------------------------ */
 
-static json_t *forecast(struct world *w, const char *granularity, const char *from, const char *to)
+static json_t *forecast_of(struct world *w, const char *usage, const char *granularity, const char *from, const char *to)
 {
 	mc_autofree char *in = mc_strf("{'TimePeriod': {'Start': '%s', 'End': '%s'}, 'Granularity': '%s', 'Metric': 'UNBLENDED_COST',"
-				       " 'Filter': {'Dimensions': {'Key': 'INSTANCE_TYPE', 'Values': ['t3.micro']}}}", from, to, granularity);
+				       " 'Filter': {'Dimensions': {'Key': 'USAGE_TYPE', 'Values': ['%s']}}}", from, to, granularity, usage);
 
 	w->f->service = "ce";
 	fixture_ok(w->f, "GetCostForecast", in);
 	return fixture_list(w->f, "ForecastResultsByTime");
 }
 
-static void is_mean(const json_t *list, size_t i, int64_t seconds)
+static json_t *forecast(struct world *w, const char *granularity, const char *from, const char *to)
 {
-	const char *mean = mc_json_str(json_array_get(list, i), "MeanValue", "");
+	return forecast_of(w, "BoxUsage:t3.micro", granularity, from, to);
+}
+
+static void is_nano(const json_t *list, size_t i, int64_t nano)
+{
 	char wanted[MONEY_TEXT];
 
-	money_format(money(1, seconds, MICRO, 3600), 9, wanted);
-	assert_string_equal(mean, wanted);
+	money_format(nano, 9, wanted);
+	assert_string_equal(mc_json_str(json_array_get(list, i), "MeanValue", ""), wanted);
+}
+
+static void is_mean(const json_t *list, size_t i, int64_t seconds)
+{
+	is_nano(list, i, money(1, seconds, MICRO, 3600));
 }
 
 static void forecast_before(struct world *w)
@@ -230,6 +239,12 @@ static void forecast_before(struct world *w)
 	is_mean(list, 0, 2);
 	is_mean(list, 1, e->next_days * DAY_S);
 	is_money(mc_json_obj(w->f->call.out, "Total"), money(1, 2 + e->next_days * DAY_S, MICRO, 3600), "both");
+	/* A month's price is a month's, however long that is. */
+	list = forecast_of(w, "EBS:VolumeUsage.gp2", "MONTHLY", e->day, e->end);
+	is_nano(list, 0, money(GIB, 2, GP2, e->days * DAY_S));
+	is_nano(list, 1, GIB * GP2);
+	list = forecast_of(w, "EBS:VolumeUsage.gp2", "DAILY", e->day, e->end);
+	is_nano(list, 1, money(GIB, DAY_S, GP2, e->next_days * DAY_S));
 }
 
 static void forecast_after(struct world *w)

@@ -71,6 +71,27 @@ static void test_chosen_columns(void **state)
 	assert_true(strncmp(none, "Name", 4) == 0);
 }
 
+/* What costs something shows it, wherever it is described. */
+static void test_cost_columns(void **state)
+{
+	static const char *const docs[][2] = {
+		{ "DescribeInstances", "{\"Reservations\": [{\"Instances\": [%s]}]}" }, { "DescribeVolumes", "{\"Volumes\": [%s]}" },
+		{ "DescribeSnapshots", "{\"Snapshots\": [%s]}" }, { "DescribeAddresses", "{\"Addresses\": [%s]}" },
+		{ "DescribeNetworkInterfaces", "{\"NetworkInterfaces\": [%s]}" }, { "DescribeNatGateways", "{\"NatGateways\": [%s]}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MC_ARRAY_SIZE(docs); i++) {
+		const char *of = strchr(docs[i][1], '%');
+		mc_autofree char *doc = mc_strf("%.*s{\"CostPerHour\": \"0.0450\", \"CostThisMonth\": \"7.2000\"}%s", (int)(of - docs[i][1]),
+						docs[i][1], of + 2);
+		mc_autofree char *text = table(docs[i][0], doc, false);
+
+		if (!strstr(text, "Cost/h  Month\n") || !strstr(text, "  0.0450  7.2000\n"))
+			fail_msg("%s:\n%s", docs[i][0], text);
+	}
+}
+
 static void test_generic_tables(void **state)
 {
 	(void)state;
@@ -154,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),	       cmocka_unit_test(test_chosen_columns),
+		cmocka_unit_test(test_cost_columns),
 		cmocka_unit_test(test_generic_tables), cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_base64),	       cmocka_unit_test(test_key_files),
 	};

@@ -54,6 +54,15 @@ def test_tags_at_the_time(api):
     api.client("ec2").create_tags(Resources=[f"i-{0:017x}"], Tags=[{"Key": "team", "Value": "red"}])
 
 
+def test_forecast_of_one_resource(api):
+    """Of what is asked for alone, and to the end of this month."""
+    whole, one = api.json("bill"), api.json("bill", "--resource", f"i-{1:017x}")
+    now = datetime.datetime.fromisoformat(one["now"].replace("Z", "+00:00"))
+    end = datetime.datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=datetime.timezone.utc)
+    left = D((end - now).total_seconds()) * D("0.096") / 3600
+    assert abs(D(one["forecast"]) - D(one["total"]) - left) < D("0.000001") and D(whole["forecast"]) > D(one["forecast"])
+
+
 def test_explained_to_the_last_digit(api):
     doc = api.json("bill", "--explain")
     for line in doc["lines"]:
@@ -157,6 +166,7 @@ def test_prometheus(api):
     rates = re.findall(r'^minicloud_cost_per_hour\{account="123456789012",service="[^"]+",currency="USD"\} ([\d.]+)$', text, re.M)
     assert sum(map(D, rates)) == D(api.json("bill")["rate"])
     assert "minicloud_meter_time_scale 1\n" in text
+    assert re.findall(r"^# HELP (\S+) \S", text, re.M) == re.findall(r"^# TYPE (\S+)", text, re.M)
 
 
 def test_invoice(api):
