@@ -78,7 +78,7 @@ def links(document):
 def look(namespace=None):
     """The kernel's network state of a namespace (None: ours), for compare_form()."""
     command = ["sh", "-c", LOOK] if namespace is None else ["nsenter", f"--net={namespace}", "sh", "-c", LOOK]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300).stdout
 
 
 def compare_form(text, names):
