@@ -6,8 +6,10 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -27,12 +29,13 @@ DAEMONS = ("api", "hypervisor", "netd", "storaged")
 REGION = "us-east-1"
 OTHER_REGION = "eu-west-1"
 DEBIAN_AWS = "/usr/bin/aws"
-BOOT_S = 120       # a guest without KVM on a busy machine
-SHORT_S = 30
+# How long is waited for what must come, before it is said that it does not: far beyond what any machine needs.
+BOOT_S = 300       # a guest without KVM on a busy machine
+SHORT_S = 120
 NEIGHBOUR = {"key_id": "AKIANEIGHBOURACCOUNT", "secret": "of-the-neighbour", "account": "210987654321"}
 
 
-def run(*command, check=True, timeout=120, **options):
+def run(*command, check=True, timeout=300, **options):
     """A program's end: its CompletedProcess with text output."""
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, check=False, timeout=timeout, **options)
@@ -43,25 +46,75 @@ def run(*command, check=True, timeout=120, **options):
 
 
 def wait_until(what, condition, timeout, pause=0.2):
-    """Ask until the answer is true, as clients of the API do; the answer."""
+    """Ask until the answer is true, as clients of the API do; the answer. When the time is up it is asked once more: who
+    did not get to run for a while has not waited."""
     end = time.monotonic() + timeout
     while True:
+        late = time.monotonic() > end
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        if late:
             raise AssertionError(f"not within {timeout} s: {what}")
         time.sleep(pause)
 
 
-def can_connect(address, port, timeout=1.5):
-    """The seconds that a TCP connection took, or None where it did not come about."""
-    began = time.monotonic()
+IN_VAIN_S = 1.5  # for an answer that is not to come
+
+
+def can_connect(address, port, timeout=SHORT_S):
+    """Does a TCP connection come about? It is asked for again and again; IN_VAIN_S is for those that should not."""
     try:
         with socket.create_connection((address, port), timeout=timeout):
-            return time.monotonic() - began
+            return True
     except OSError:
-        return None
+        return False
+
+
+def _syn(source, address, source_port, port):
+    """A TCP segment that asks for a connection."""
+    def segment(checksum):
+        return struct.pack("!HHLLBBHHH", source_port, port, 1, 0, 5 << 4, SYN, 8192, checksum, 0)
+    head = socket.inet_aton(source) + socket.inet_aton(address) + struct.pack("!BBH", 0, socket.IPPROTO_TCP, len(segment(0)))
+    total = sum(struct.unpack(f"!{(len(head) + len(segment(0))) // 2}H", head + segment(0)))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return segment(~total & 0xFFFF)
+
+
+SYN, ACK, RST = 2, 16, 4
+
+
+def first_packet_passes(address, port, timeout=SHORT_S):
+    """Is one packet, sent once and now, let through to a server that listens there? However long its answer takes: a
+    packet that was dropped is not sent again. The system, which knows of no such connection, resets what comes back."""
+    with contextlib.ExitStack() as stack, contextlib.suppress(OSError):  # no route, for one
+        # A bound socket, so that nobody else has this port.
+        holder = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        route = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        raw = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP))
+        route.connect((address, port))
+        source = route.getsockname()[0]
+        holder.bind((source, 0))
+        own = holder.getsockname()[1]
+        raw.connect((address, 0))
+        raw.send(_syn(source, address, own, port))
+        end = time.monotonic() + timeout
+        while select.select([raw], [], [], max(0, end - time.monotonic()))[0]:
+            packet = raw.recv(65536)
+            theirs, ours, _, _, _, flags = struct.unpack_from("!HHLLBB", packet, (packet[0] & 15) * 4)
+            if (theirs, ours) == (port, own):
+                return flags & (SYN | ACK | RST) == SYN | ACK
+    return False
+
+
+def files_below(*roots):
+    """Paths of the files there; what comes and goes meanwhile is among them or is not."""
+    for root in roots:
+        for directory, _, names in os.walk(root):
+            for path in (pathlib.Path(directory, name) for name in names):
+                if path.is_file():
+                    yield path
 
 
 def error_of(call, *arguments, **keywords):
@@ -101,7 +154,7 @@ class Cloud:
 
     def launcher(self, command, *arguments, check=True):
         return run(LAUNCHER, command, *arguments, "--home", self.home, "--run", self.run,
-                   "--bin", ROOT / "build", "--private-libvirtd", check=check, timeout=300)
+                   "--bin", ROOT / "build", "--private-libvirtd", check=check, timeout=900)
 
     def store_findings(self):
         """What storaged --check finds beside the running daemons; what is just being changed may look wrong."""
@@ -121,7 +174,7 @@ class Cloud:
     def prepare_home(self):
         """The tiny image where the API daemon looks for images."""
         IMAGES.mkdir(parents=True, exist_ok=True)
-        run(ROOT / "images" / "build-tiny", IMAGES, timeout=600)
+        run(ROOT / "images" / "build-tiny", IMAGES, timeout=1800)
         source = self.home / "images-src"
         source.mkdir(parents=True)
         (self.home / ".minicloud").write_text("minicloud\n", encoding="ascii")
@@ -165,9 +218,9 @@ class Cloud:
 
     def socket_call(self, daemon, method, path, body=None):
         """Ask a daemon over its unix socket: (HTTP status, document)."""
-        connection = http.client.HTTPConnection("d", timeout=30)
+        connection = http.client.HTTPConnection("d", timeout=SHORT_S)
         connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(30)
+        connection.sock.settimeout(SHORT_S)
         connection.sock.connect(str(self.run / f"{daemon}.sock"))
         with contextlib.closing(connection):
             connection.request(method, path, json.dumps(body) if body is not None else None,
@@ -176,13 +229,31 @@ class Cloud:
             return answer.status, json.loads(answer.read() or b"{}")
 
     def counters(self, eni):
-        """What the API daemon has summed up of an interface, with a reading newer than this call."""
+        """What the API daemon has summed up of an interface, with a reading begun after this call: the second one, as
+        the first may have been under way."""
+        now = None
+        for _ in range(3):
+            now = self.next_reading(eni, now)
+        return now
+
+    def next_reading(self, eni, last=None):
+        """What has been read of it after that, or is known."""
         def row():
             rows = self.socket_call("minicloud", "GET", "/v1/counters")[1]["interfaces"]
-            return next((r for r in rows if r["id"] == eni), None)
-        before = row()
-        return wait_until(f"the bytes of {eni} are read", lambda: (now := row()) and
-                          (not before or now["read_ns"] > before["read_ns"]) and now, SHORT_S)
+            found = next((r for r in rows if r["id"] == eni), None)
+            return found if found and found["read_ns"] > (last["read_ns"] if last else 0) else None
+        return wait_until(f"the bytes of {eni} are read", row, SHORT_S)
+
+    def settled_counters(self, eni):
+        """The same when nothing passes any more, as the last words of connections that were closed."""
+        last = self.counters(eni)
+
+        def still():
+            nonlocal last
+            before, last = last, self.next_reading(eni, last)
+            return all(last[way] == before[way] for way in ("internet_in", "internet_out"))
+        wait_until(f"nothing goes over {eni}", still, BOOT_S)
+        return last
 
     # --- clients
 
@@ -198,7 +269,7 @@ class Cloud:
         return keep
 
     def client(self, service="ec2", region=REGION, key_id=None, secret=None):
-        config = botocore.config.Config(retries={"max_attempts": 1}, read_timeout=40, proxies={})
+        config = botocore.config.Config(retries={"max_attempts": 1}, read_timeout=SHORT_S, proxies={})
         return boto3.session.Session().client(
             service, region_name=region, endpoint_url=self.endpoint, config=config,
             aws_access_key_id=key_id or self.key_id, aws_secret_access_key=secret or self.secret)
@@ -233,7 +304,7 @@ class Cloud:
     def plain(self, method, path, data=None, headers=None):
         """An HTTP request as it is, unsigned: (status, text)."""
         host = urllib.parse.urlsplit(self.endpoint).netloc
-        with contextlib.closing(http.client.HTTPConnection(host, timeout=30)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(host, timeout=SHORT_S)) as connection:
             connection.request(method, path, data, headers or {})
             answer = connection.getresponse()
             return answer.status, answer.read().decode(errors="replace")
@@ -277,6 +348,12 @@ class Cloud:
         return {e["id"] for e in vpc["enis"]} if status == 200 else set()
 
 
+ASK_S = 20  # for a connection to a guest that is asked again and again
+SSH_OPTIONS = [word for option in (
+    "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes", "LogLevel=ERROR", "IdentitiesOnly=yes",
+    "ServerAliveInterval=15", "ServerAliveCountMax=4") for word in ("-o", option)] + ["-F", "none"]
+
+
 class Guest:
     """An instance that can be logged into."""
 
@@ -295,25 +372,31 @@ class Guest:
     def private_ip(self):
         return self.described["PrivateIpAddress"]
 
-    def ssh_words(self, address=None):
-        """The program that logs in, without what is to be done there."""
-        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
-                   "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes", "-F", "none"]
-        return ["ssh", "-i", str(self.key_file), *options, f"ec2-user@{address or self.public_ip}"]
+    def ssh_words(self, address=None, connect_s=SHORT_S):
+        """The program that logs in, without what is to be done there. It gives up a guest that is silent for a minute."""
+        return ["ssh", "-i", str(self.key_file), *SSH_OPTIONS, "-o", f"ConnectTimeout={connect_s}", f"ec2-user@{address or self.public_ip}"]
 
-    def ssh(self, command, check=True, timeout=60, address=None, stdin=None):
+    def ssh(self, command, check=True, timeout=BOOT_S, address=None, stdin=None):
         """Run a command in the guest; its output (the CompletedProcess with check=False)."""
         done = run(*self.ssh_words(address), command, check=check, timeout=timeout,
                    **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}))
         return done.stdout if check else done
+
+    def try_ssh(self, command, address=None):
+        """The same for what is asked again and again, of a guest that may not be there at all: it gives up soon. The output,
+        or None."""
+        try:
+            done = run(*self.ssh_words(address, ASK_S), command, check=False, timeout=SHORT_S, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            return None
+        return done.stdout if done.returncode == 0 else None
 
     def wait_ssh(self, timeout=BOOT_S):
         """Wait until a login works."""
         address = self.public_ip
 
         def answers():
-            return (can_connect(address, 22) is not None and
-                    self.ssh("true", check=False, address=address).returncode == 0)
+            return can_connect(address, 22, timeout=IN_VAIN_S) and self.try_ssh("true", address=address) is not None
         try:
             wait_until(f"SSH to {self.id} at {address}", answers, timeout)
         except AssertionError as e:
@@ -324,7 +407,7 @@ class Guest:
         """Wait until all that is done at boot is done, user data included."""
         self.wait_ssh(timeout)
         wait_until(f"{self.id} is ready",
-                   lambda: self.ssh("test -e /run/minicloud/ready", check=False).returncode == 0, SHORT_S)
+                   lambda: self.try_ssh("test -e /run/minicloud/ready") is not None, timeout)
 
     def count_pings_in(self):
         """How many echo requests have reached the guest's IP layer."""

@@ -16,7 +16,7 @@ def test_counted_to_the_byte(cloud, ec2, pair):
     eni = described["NetworkInterfaces"][0]["NetworkInterfaceId"]
     rule = {"IpProtocol": "udp", "FromPort": PORT, "ToPort": PORT, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
-    begun = cloud.counters(eni)
+    begun = cloud.settled_counters(eni)
     assert begun["instance"] == guest.id and begun["internet_out"] > 0
     sent = send_datagrams(address, PORT, 10, 1000)
     assert cloud.counters(eni)["internet_in"] == begun["internet_in"] + sent

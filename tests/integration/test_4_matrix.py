@@ -14,14 +14,12 @@ import subprocess
 import pytest
 
 import reach
-from cloud import BOOT_S, ROOT, SHORT_S, run, wait_until
+from cloud import ASK_S, BOOT_S, ROOT, SHORT_S, SSH_OPTIONS, run, wait_until
 
 UNANSWERED_MS = 1200   # a lost first SYN is sent again after one second
-PATIENT_MS = 15000
+PATIENT_MS = 120000
 UPLINK = "up0"
 PROTOCOL_NUMBERS = {"tcp": "6", "udp": "17", "icmp": "1", "all": "-1"}
-SSH = ["ssh", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
-       "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes", "-F", "none"]
 
 
 def permission(rule, world):
@@ -153,17 +151,26 @@ class World:
 
     def serve(self, name):
         """The probe in the guest, brought there through the VPC's own namespace: no group need let us in."""
-        wait_until(f"{name} can be logged into", lambda: self.ssh(name, "true", check=False).returncode == 0, BOOT_S)
+        wait_until(f"{name} can be logged into", lambda: self.try_ssh(name, "true"), BOOT_S)
         self.ssh(name, "cat > /tmp/probe && chmod +x /tmp/probe", stdin=self.probe.read_bytes())
         self.ssh(name, f"sudo /tmp/probe serve {reach.PORT}")
 
-    def ssh(self, name, command, check=True, stdin=b""):
+    def ssh_words(self, name, command, connect_s):
         space = self.cloud.run / "netns" / self.vpcs[reach.VPC_OF[reach.SUBNET_OF[name]]]
-        done = subprocess.run(["nsenter", f"--net={space}", *SSH, "-i", str(self.key_file),
-                               f"ec2-user@{self.private[name]}", command], input=stdin, capture_output=True,
-                              check=False, timeout=60)
-        assert not check or done.returncode == 0, done.stderr.decode()
+        return ["nsenter", f"--net={space}", "ssh", *SSH_OPTIONS, "-o", f"ConnectTimeout={connect_s}", "-i", str(self.key_file),
+                f"ec2-user@{self.private[name]}", command]
+
+    def ssh(self, name, command, stdin=b""):
+        done = subprocess.run(self.ssh_words(name, command, SHORT_S), input=stdin, capture_output=True, check=False, timeout=BOOT_S)
+        assert done.returncode == 0, done.stderr.decode()
         return done
+
+    def try_ssh(self, name, command):
+        """Of one that may not be there yet."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return subprocess.run(self.ssh_words(name, command, ASK_S), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                                  timeout=SHORT_S).returncode == 0
+        return False
 
     def unmake(self):
         self.unmake_internet()

@@ -10,10 +10,9 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
-from cloud import NEIGHBOUR, SHORT_S, Guest, can_connect, error_of, wait_until
+from cloud import IN_VAIN_S, NEIGHBOUR, SHORT_S, Guest, can_connect, error_of, first_packet_passes, wait_until
 
-AT_ONCE_S = 0.9  # a lost first SYN is sent again after one second
-PATIENCE_S, IN_VAIN_S = 10, 2  # of a guest that asks, for what is to come and what is not
+GUEST_IN_VAIN_S = 3  # of a guest that asks for what is not to come
 
 
 class Place:
@@ -64,9 +63,12 @@ def guest(cloud, place, key_file):
 
 
 def reaches(guest):
-    took = can_connect(guest.public_ip, 22, timeout=1)
-    assert took is None or took < AT_ONCE_S
-    return took is not None
+    """With the first packet."""
+    return first_packet_passes(guest.public_ip, 22)
+
+
+def reaches_not(guest):
+    return not can_connect(guest.public_ip, 22, IN_VAIN_S)
 
 
 def test_subnet_counts_addresses(ec2, place, guest):
@@ -84,7 +86,7 @@ def test_route_counts_at_once(place, guest):
     assert reaches(guest)
     place.route(False)
     try:
-        assert not reaches(guest)
+        assert reaches_not(guest)
     finally:
         place.route(True)
     assert reaches(guest)
@@ -94,15 +96,15 @@ def test_table_counts_at_once(ec2, place, guest):
     """So does the route table that the subnet has: another one, none of its own, another main one."""
     other = ec2.create_route_table(VpcId=place.vpc)["RouteTable"]["RouteTableId"]
     moved = ec2.replace_route_table_association(AssociationId=place.association, RouteTableId=other)["NewAssociationId"]
-    assert not reaches(guest)
+    assert reaches_not(guest)
     ec2.disassociate_route_table(AssociationId=moved)
-    assert not reaches(guest)
+    assert reaches_not(guest)
     main = place.main_table()
     association = ec2.replace_route_table_association(
         AssociationId=main["Associations"][0]["RouteTableAssociationId"], RouteTableId=place.table)["NewAssociationId"]
     assert reaches(guest)
     ec2.replace_route_table_association(AssociationId=association, RouteTableId=main["RouteTableId"])
-    assert not reaches(guest)
+    assert reaches_not(guest)
     place.association = ec2.associate_route_table(RouteTableId=place.table, SubnetId=place.subnet)["AssociationId"]
     assert reaches(guest)
     ec2.delete_route_table(RouteTableId=other)
@@ -169,7 +171,7 @@ def test_why_not(place, guest, fault):
     with FAULTS[fault](place) as words:
         yes, said = why(place, "internet", f"{guest.id}:22")
         assert not yes and re.search(words, said), said
-        assert can_connect(guest.public_ip, 22, timeout=0.5) is None
+        assert reaches_not(guest)
     assert why(place, "internet", f"{guest.public_ip}:22")[0] and reaches(guest)
 
 
@@ -232,17 +234,17 @@ def entry(acl_id, number, egress, action, ports):
 
 def test_acl_has_no_memory(ec2, guest, acl):
     """Both directions must be let pass, an answer's own port too; the lowest number that fits decides, at once."""
-    assert not reaches(guest)
+    assert reaches_not(guest)
     ec2.create_network_acl_entry(**entry(acl, 100, False, "allow", (22, 22)))
-    assert not reaches(guest)
+    assert reaches_not(guest)
     ec2.create_network_acl_entry(**entry(acl, 100, True, "allow", (1024, 65535)))
     assert reaches(guest)
     ec2.create_network_acl_entry(**entry(acl, 50, False, "deny", (20, 30)))
-    assert not reaches(guest)
+    assert reaches_not(guest)
     ec2.replace_network_acl_entry(**entry(acl, 50, False, "deny", (23, 30)))
     assert reaches(guest)
     ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=100, Egress=True)
-    assert not reaches(guest)
+    assert reaches_not(guest)
 
 
 # --- prefix lists
@@ -254,12 +256,12 @@ def test_route_by_prefix_list(ec2, place, guest):
     ec2.create_route(RouteTableId=place.table, DestinationPrefixListId=made, GatewayId=place.igw)
     place.route(False)
     try:
-        assert not reaches(guest)
+        assert reaches_not(guest)
         ec2.modify_managed_prefix_list(PrefixListId=made, CurrentVersion=1,
                                        AddEntries=[{"Cidr": "0.0.0.0/1"}, {"Cidr": "128.0.0.0/1"}])
         assert reaches(guest)
         ec2.restore_managed_prefix_list_version(PrefixListId=made, CurrentVersion=2, PreviousVersion=1)
-        assert not reaches(guest)
+        assert reaches_not(guest)
     finally:
         place.route(True)
     assert error_of(ec2.delete_managed_prefix_list, PrefixListId=made)[0] == "DependencyViolation"
@@ -269,9 +271,13 @@ def test_route_by_prefix_list(ec2, place, guest):
 
 # --- peering
 
-def banner(guest, address):
+def banner(guest, address, patience=SHORT_S):
     """Does the other one's SSH server answer at this address?"""
-    return "SSH" in guest.ssh(f"timeout 2 nc {address} 22 </dev/null | head -n 1")
+    return "SSH" in guest.ssh(f"timeout {patience} nc {address} 22 </dev/null | head -n 1")
+
+
+def no_banner(guest, address):
+    return not banner(guest, address, GUEST_IN_VAIN_S)
 
 
 @pytest.fixture
@@ -298,22 +304,22 @@ def test_peering(ec2, place, pair, guest, peering):
     for table, block in tables.items():
         ec2.create_route(RouteTableId=table, DestinationCidrBlock=block, VpcPeeringConnectionId=made)
     try:
-        assert not banner(one, guest.private_ip)
+        assert no_banner(one, guest.private_ip)
         ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=made)
         assert banner(one, guest.private_ip)
         assert banner(guest, one.private_ip)
-        assert not banner(one, "10.20.1.2")
+        assert no_banner(one, "10.20.1.2")
         # The other's group as a source: its members come in by their private addresses.
         group = one.described["SecurityGroups"][0]["GroupId"]
         ec2.revoke_security_group_ingress(GroupId=place.group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
-        assert not banner(one, guest.private_ip)
+        assert no_banner(one, guest.private_ip)
         rule = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": [{"GroupId": group}]}]
         ec2.authorize_security_group_ingress(GroupId=place.group, IpPermissions=rule)
-        assert banner(one, guest.private_ip) and not reaches(guest)
+        assert banner(one, guest.private_ip) and reaches_not(guest)
         ec2.revoke_security_group_ingress(GroupId=place.group, IpPermissions=rule)
         ec2.authorize_security_group_ingress(GroupId=place.group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0")
         ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=made)
-        assert not banner(one, guest.private_ip)
+        assert no_banner(one, guest.private_ip)
     finally:
         for table, block in tables.items():
             ec2.delete_route(RouteTableId=table, DestinationCidrBlock=block)
@@ -331,7 +337,7 @@ def test_peering_with_another_account(ec2, place, guest, neighbour):
         SecurityGroupIds=[group], PrivateDnsEnabled=False)["VpcEndpoint"]
     (there,) = neighbour.describe_network_interfaces(NetworkInterfaceIds=endpoint["NetworkInterfaceIds"])["NetworkInterfaces"]
 
-    def answers(patience=PATIENCE_S):
+    def answers(patience=SHORT_S):
         """Something there that speaks HTTP; it refuses what is not signed."""
         ask = f"timeout {patience} nc {there['PrivateIpAddress']} 80"
         return "HTTP/1.1" in guest.ssh(f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | {ask} || true")
@@ -346,7 +352,7 @@ def test_peering_with_another_account(ec2, place, guest, neighbour):
     neighbour.create_route(RouteTableId=main["RouteTableId"], DestinationCidrBlock="10.20.0.0/16", VpcPeeringConnectionId=peering)
     ec2.create_route(RouteTableId=place.table, DestinationCidrBlock="10.30.0.0/16", VpcPeeringConnectionId=peering)
     try:
-        assert not answers(IN_VAIN_S)
+        assert not answers(GUEST_IN_VAIN_S)
         rule = [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80,
                  "UserIdGroupPairs": [{"UserId": own_account, "GroupId": place.group}]}]
         neighbour.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
@@ -355,11 +361,11 @@ def test_peering_with_another_account(ec2, place, guest, neighbour):
         assert shown["UserIdGroupPairs"][0]["UserId"] == own_account
         assert ec2.describe_security_group_references(GroupId=[place.group])["SecurityGroupReferenceSet"][0]["ReferencingVpcId"] == vpc
         neighbour.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
-        assert not answers(IN_VAIN_S)
+        assert not answers(GUEST_IN_VAIN_S)
         neighbour.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
         assert answers()
         ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering)
-        assert not answers(IN_VAIN_S)
+        assert not answers(GUEST_IN_VAIN_S)
         (stale,) = neighbour.describe_stale_security_groups(VpcId=vpc)["StaleSecurityGroupSet"]
         assert stale["GroupId"] == group
     finally:
@@ -374,7 +380,8 @@ def test_peering_with_another_account(ec2, place, guest, neighbour):
 
 def asked(guest, name, server="169.254.169.253"):
     """The addresses that the guest gets for a name."""
-    text = guest.ssh(f"timeout 5 nslookup -type=a {name} {server} 2>&1 || true")
+    text = wait_until("the resolver says something", lambda: (t := guest.ssh(f"nslookup -type=a {name} {server} 2>&1 || true")) and
+                      "timed out" not in t and t, SHORT_S)
     return re.findall(r"^Address(?: \d+)?: (\d+\.\d+\.\d+\.\d+)$", text, flags=re.M)
 
 
@@ -383,13 +390,18 @@ def test_dns_attributes(ec2, place, guest):
     name = f"ip-{guest.private_ip.replace('.', '-')}.ec2.internal"
     public = f"ec2-{guest.public_ip.replace('.', '-')}.compute-1.amazonaws.com"
     assert guest.described["PublicDnsName"] == "" and asked(guest, public) != [guest.private_ip]
+
+    def wait_names(*wanted):
+        """The resolver reads what has changed in its own time."""
+        wait_until(f"{name} is {wanted}", lambda: asked(guest, name) == list(wanted), SHORT_S)
     ec2.modify_vpc_attribute(VpcId=place.vpc, EnableDnsHostnames={"Value": True})
     assert guest.described["PublicDnsName"] == public
+    wait_names(guest.private_ip)
     assert asked(guest, public) == [guest.private_ip] and asked(guest, name, "10.20.0.2") == [guest.private_ip]
     ec2.modify_vpc_attribute(VpcId=place.vpc, EnableDnsHostnames={"Value": False})
-    assert not asked(guest, name)
+    wait_names()
     ec2.modify_vpc_attribute(VpcId=place.vpc, EnableDnsHostnames={"Value": True})
-    assert asked(guest, name) == [guest.private_ip]
+    wait_names(guest.private_ip)
 
 
 def test_dhcp_options(ec2, place, guest):
@@ -400,15 +412,14 @@ def test_dhcp_options(ec2, place, guest):
     before = ec2.describe_vpcs(VpcIds=[place.vpc])["Vpcs"][0]["DhcpOptionsId"]
     assert "search ec2.internal" in guest.ssh("cat /etc/resolv.conf")
     ec2.associate_dhcp_options(DhcpOptionsId=made, VpcId=place.vpc)
-    renew = "sudo kill -USR1 $(pidof udhcpc)"
-    guest.ssh(renew)
-    wait_until("the guest has the new options", lambda: guest.ssh("cat /etc/resolv.conf").split() == [
+    # Asked for again, in case the server had not read them yet.
+    renew = "sudo kill -USR1 $(pidof udhcpc); sleep 1; cat /etc/resolv.conf"
+    wait_until("the guest has the new options", lambda: guest.ssh(renew).split() == [
         "search", "example.org", "nameserver", "10.20.1.77", "nameserver", "10.20.0.2"], SHORT_S)
     assert error_of(ec2.delete_dhcp_options, DhcpOptionsId=made)[0] == "DependencyViolation"
     ec2.associate_dhcp_options(DhcpOptionsId=before, VpcId=place.vpc)
     ec2.delete_dhcp_options(DhcpOptionsId=made)
-    guest.ssh(renew)
-    wait_until("the guest has the old options", lambda: "ec2.internal" in guest.ssh("cat /etc/resolv.conf"), SHORT_S)
+    wait_until("the guest has the old options", lambda: "ec2.internal" in guest.ssh(renew), SHORT_S)
 
 
 # --- endpoints
@@ -432,17 +443,17 @@ def test_interface_endpoint(cloud, ec2, place, guest):
     assert shown["InterfaceType"] == "vpc_endpoint" and shown["RequesterManaged"]
     host = "ec2.us-east-1.amazonaws.com"
 
-    def fetch(url, patience=PATIENCE_S):
+    def fetch(url, patience=SHORT_S):
         return guest.ssh(f"timeout {patience} wget -q -O - '{url}' 2>&1 || true")
-    assert asked(guest, host) == [shown["PrivateIpAddress"]]
-    assert place.vpc not in fetch(presigned(cloud, host, "DescribeVpcs"), IN_VAIN_S)
+    wait_until("its name is known", lambda: asked(guest, host) == [shown["PrivateIpAddress"]], SHORT_S)
+    assert place.vpc not in fetch(presigned(cloud, host, "DescribeVpcs"), GUEST_IN_VAIN_S)
     ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=80, ToPort=80, CidrIp="10.20.0.0/16")
     for name in (host, made["DnsEntries"][0]["DnsName"], shown["PrivateIpAddress"]):
         assert place.vpc in fetch(presigned(cloud, name, "DescribeVpcs"))
     assert "403" in fetch(presigned(cloud, host, "GetCallerIdentity", "sts", "2011-06-15"))
     assert error_of(ec2.delete_network_interface, NetworkInterfaceId=shown["NetworkInterfaceId"])[0] == "OperationNotPermitted"
     assert not ec2.delete_vpc_endpoints(VpcEndpointIds=[made["VpcEndpointId"]])["Unsuccessful"]
-    assert not asked(guest, host)
+    wait_until("its name is known no more", lambda: not asked(guest, host), SHORT_S)
     ec2.delete_subnet(SubnetId=private)
     ec2.delete_security_group(GroupId=group)
 
@@ -457,18 +468,19 @@ def test_gateway_endpoint(ec2, place, guest):
     (route,) = [r for r in ec2.describe_route_tables(RouteTableIds=[place.table])["RouteTables"][0]["Routes"]
                 if r.get("DestinationPrefixListId") == shown["PrefixListId"]]
     assert (route["GatewayId"], route["State"]) == (endpoint, "active")
-    assert asked(guest, host) == [shown["Cidrs"][0].split("/")[0]]
+    wait_until("its name is known", lambda: asked(guest, host) == [shown["Cidrs"][0].split("/")[0]], SHORT_S)
 
-    def answers(patience=PATIENCE_S):
+    def answers(patience=SHORT_S):
         url = presigned(place.cloud, host, "DescribeVpcs")
         return place.vpc in guest.ssh(f"timeout {patience} wget -q -O - '{url}' 2>&1 || true")
     assert answers()
     ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[place.table])
-    assert not answers(IN_VAIN_S)
+    assert not answers(GUEST_IN_VAIN_S)
     ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddRouteTableIds=[place.table])
     assert answers()
     assert not ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"]
-    assert not answers(IN_VAIN_S) and asked(guest, host) != [shown["Cidrs"][0].split("/")[0]]
+    assert not answers(GUEST_IN_VAIN_S)
+    wait_until("its name is known no more", lambda: asked(guest, host) != [shown["Cidrs"][0].split("/")[0]], SHORT_S)
 
 
 def test_interfaces_and_addresses_over_a_stop(cloud, ec2, place, guest):
@@ -483,7 +495,7 @@ def test_interfaces_and_addresses_over_a_stop(cloud, ec2, place, guest):
         elastic[address] = made
     guest.ssh(f"sudo ip addr add {second}/24 dev eth0")
     for made in elastic.values():
-        assert can_connect(made["PublicIp"], 22) < AT_ONCE_S
+        assert first_packet_passes(made["PublicIp"], 22)
     ec2.stop_instances(InstanceIds=[guest.id])
     cloud.wait_state(guest.id, "stopped")
     assert {a["PrivateIpAddress"]: a["PublicIp"] for a in ec2.describe_addresses(
@@ -491,7 +503,7 @@ def test_interfaces_and_addresses_over_a_stop(cloud, ec2, place, guest):
             address: made["PublicIp"] for address, made in elastic.items()}
     yes, said = why(place, "internet", f"{guest.id}:22")
     assert not yes and f"{guest.id} is stopped" in said and f"Remedy: minicloud start-instances --instance-ids {guest.id}" in said
-    assert can_connect(elastic[guest.private_ip]["PublicIp"], 22, timeout=0.5) is None
+    assert not can_connect(elastic[guest.private_ip]["PublicIp"], 22, IN_VAIN_S)
     eni = ec2.create_network_interface(SubnetId=place.subnet, Groups=[place.group])["NetworkInterface"]
     attachment = ec2.attach_network_interface(NetworkInterfaceId=eni["NetworkInterfaceId"], InstanceId=guest.id, DeviceIndex=1)
     ec2.modify_network_interface_attribute(NetworkInterfaceId=eni["NetworkInterfaceId"], Attachment={
@@ -505,11 +517,11 @@ def test_interfaces_and_addresses_over_a_stop(cloud, ec2, place, guest):
     macs = guest.ssh("cat /sys/class/net/*/address").split()
     assert {n["MacAddress"] for n in guest.described["NetworkInterfaces"]} < set(macs) and eni["MacAddress"] in macs
     guest.ssh(f"sudo ip addr add {second}/24 dev eth0")
-    assert can_connect(elastic[second]["PublicIp"], 22) < AT_ONCE_S
+    assert first_packet_passes(elastic[second]["PublicIp"], 22)
     for made in elastic.values():
         (shown,) = ec2.describe_addresses(AllocationIds=[made["AllocationId"]])["Addresses"]
         ec2.disassociate_address(AssociationId=shown["AssociationId"])
-        assert can_connect(made["PublicIp"], 22, timeout=1) is None
+        assert not can_connect(made["PublicIp"], 22, IN_VAIN_S)
         ec2.release_address(AllocationId=made["AllocationId"])
     assert "PublicIpAddress" not in guest.described, "with two interfaces none is lent again"
 
@@ -524,7 +536,7 @@ def test_why_without_a_way_out(ec2, place, guest):
 
     def passes():
         yes, said = why(place, "internet", f"{guest.id}:22")
-        assert yes == (can_connect(address["PublicIp"], 22, timeout=SHORT_S if yes else 0.5) is not None)
+        assert yes == can_connect(address["PublicIp"], 22, SHORT_S if yes else IN_VAIN_S)
         return said
     association = led()
     assert passes().startswith("Yes")
@@ -556,4 +568,4 @@ def test_end(cloud, ec2, place, guest):
     ec2.delete_security_group(GroupId=place.group)
     ec2.delete_vpc(VpcId=place.vpc)
     wait_until("netd has forgotten the VPC", lambda: place.vpc not in json.dumps(
-        cloud.socket_call("netd", "GET", "/v1/vpcs")[1]), 10)
+        cloud.socket_call("netd", "GET", "/v1/vpcs")[1]), SHORT_S)

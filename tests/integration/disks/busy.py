@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from cloud import BOOT_S, IMAGES, SHORT_S, can_connect, error_of, run, wait_until
+from cloud import BOOT_S, IMAGES, IN_VAIN_S, SHORT_S, can_connect, error_of, run, wait_until
 from test_3_full_disk import status_of
 from test_3_volumes import serial, volume_of, wait_attached, wait_gone, wait_seen, wait_volume
 
@@ -146,7 +146,7 @@ def test_dead_guest(cloud, ec2, pair):
     boot = boot_id(guest)
     guest.ssh("sudo sh -c 'echo 0 > /proc/sys/kernel/panic; (sleep 1; echo c > /proc/sysrq-trigger) >/dev/null 2>&1 </dev/null &'")
     address = guest.public_ip
-    wait_until("the guest is dead", lambda: can_connect(address, 22) is None, BOOT_S)
+    wait_until("the guest is dead", lambda: not can_connect(address, 22, IN_VAIN_S), BOOT_S)
     busy(cloud, ec2, guest, other, volume)
     force(cloud, ec2, guest, volume)
     lent_to(ec2, other, volume)
