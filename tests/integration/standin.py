@@ -92,7 +92,7 @@ def run(tmp_path):
         environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "HOME": str(tmp_path),
                        "MINICLOUD_RUN": str(tmp_path), "LC_ALL": "C.UTF-8", **more}
         done = subprocess.run([ROOT / "build" / "minicloud", *words], env=environment, text=True,
-                              capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+                              capture_output=True, stdin=subprocess.DEVNULL, timeout=300, check=False)
         return done.returncode, done.stdout, done.stderr
 
     return it

@@ -11,6 +11,8 @@ import subprocess
 import termios
 import time
 
+PATIENCE_S = 120
+
 
 class Terminal:
     def __init__(self, command, environment, rows=30, columns=120):
@@ -53,19 +55,21 @@ class Terminal:
     def text(self):
         return self.seen.decode(errors="replace")
 
-    def expect(self, pattern, timeout=30):
+    def expect(self, pattern, timeout=PATIENCE_S):
         """Read until the pattern is there; what comes behind it is kept. The match."""
         end = time.monotonic() + timeout
         while True:
+            left = end - time.monotonic()
+            if left <= 0:  # who did not get to run for a while has not read
+                self.read(0)
             found = re.search(pattern, self.text)
             if found:
                 self.seen = self.text[found.end():].encode()
                 return found
-            left = end - time.monotonic()
             if left <= 0 or (not self.read(min(left, 0.5)) and self.process.poll() is not None and not self.read(0)):
                 raise AssertionError(f"{pattern!r} did not come (status {self.process.poll()}):\n{self.text}")
 
-    def end(self, timeout=30):
+    def end(self, timeout=PATIENCE_S):
         """Wait for the program's end; its status."""
         stop = time.monotonic() + timeout
         while self.process.poll() is None and time.monotonic() < stop:

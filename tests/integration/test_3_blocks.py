@@ -169,6 +169,8 @@ def test_by_the_cli(cloud, ec2, aws_program):
     aws("ebs", "get-snapshot-block", *words, "--block-token", block[0]["BlockToken"], str(out))
     assert out.read_bytes() == data.read_bytes()
     ec2.delete_snapshot(SnapshotId=snapshot)
+    wait_until("storaged has it no more", lambda: snapshot not in {
+        s["id"] for s in cloud.socket_call("storaged", "GET", "/v1/snapshots")[1]["snapshots"]}, SHORT_S)
     given_up = aws("ebs", "start-snapshot", "--volume-size", "1")["SnapshotId"]
     def volumes():
         return {v["id"] for v in cloud.socket_call("storaged", "GET", "/v1/volumes")[1]["volumes"]}

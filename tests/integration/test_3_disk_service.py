@@ -44,7 +44,7 @@ def test_file_system_is_frozen(cloud, ec2, pair):
     """What was written a moment before and is in the guest's memory alone is in the snapshot, whose file
     system needs no recovery; an agent that sleeps keeps nobody from having a snapshot."""
     guest, other = pair
-    wait_until("the agent runs", lambda: guest.ssh("pidof guestagent", check=False).stdout.strip(), BOOT_S)
+    wait_until("the agent runs", lambda: guest.try_ssh("pidof guestagent"), BOOT_S)
     before = len(switches(cloud, guest))
 
     def frozen():

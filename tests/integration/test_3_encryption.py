@@ -2,11 +2,12 @@
 of everything on the disk, and of every command line, for what was written and for the keys."""
 
 import base64
+import contextlib
 import pathlib
 
 import pytest
 
-from cloud import SHORT_S, Guest, error_of, wait_until
+from cloud import BOOT_S, SHORT_S, Guest, error_of, files_below, wait_until
 from datakey import data_key
 from test_3_volumes import serial, volume_of, wait_attached, wait_gone, wait_seen, wait_volume
 
@@ -82,9 +83,9 @@ def files_with(cloud, needles):
     """All that the cloud has on the disk: store, records, logs, libvirt's files; but for the master key and the
     images, which are there in clear."""
     found = []
-    for root in (cloud.home, cloud.run):
-        for path in pathlib.Path(root).rglob("*"):
-            if path.is_file() and path.name != "master.key" and not {"images-src", "netns"} & set(path.parts):
+    for path in files_below(cloud.home, cloud.run):
+        if path.name != "master.key" and not {"images-src", "netns"} & set(path.parts):
+            with contextlib.suppress(FileNotFoundError):  # it has just gone
                 data = path.read_bytes()
                 found += [(str(path), needle) for needle in needles if needle in data]
     return found
@@ -157,7 +158,7 @@ def test_chain_of_a_running_guest(cloud, pair, ec2, key, create):
         made.append(wait_snapshot(ec2, ec2.create_snapshot(VolumeId=volume)["SnapshotId"])["SnapshotId"])
     for snapshot in made[1:3]:
         ec2.delete_snapshot(SnapshotId=snapshot)
-    wait_until("the deleted ones are merged", lambda: len(cloud.volumes()[volume]["backing"]) == 2, 60)
+    wait_until("the deleted ones are merged", lambda: len(cloud.volumes()[volume]["backing"]) == 2, BOOT_S)
     text = guest.ssh(f"sudo sh -c 'for k in 0 1 2 3; do dd if={serial(volume)} bs=4k skip=$k count=1 2>/dev/null | head -n 1; done'")
     assert text.splitlines() == [f"round {n}" for n in range(4)]
     remove(ec2, volume)

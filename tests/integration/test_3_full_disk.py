@@ -66,10 +66,20 @@ def begin_to_write(guest, volume, mib):
 
 
 def check_written(guest, volume, mib):
-    wait_until("all is written", lambda: guest.ssh("cat /tmp/written", check=False).stdout.strip() == "done", BOOT_S)
+    wait_until("all is written", lambda: (guest.try_ssh("cat /tmp/written") or "").strip() == "done", BOOT_S)
     read = guest.ssh(f"sudo sh -c 'echo 3 >/proc/sys/vm/drop_caches; head -c {mib << 20} {serial(volume)}' | md5sum")
     assert read.split()[0] == hashlib.md5(LINE * ((mib << 20) // len(LINE))).hexdigest()
-    assert guest.ssh("sudo dmesg | grep -c 'I/O error'", check=False).stdout.strip() == "0"
+    assert guest.ssh("sudo dmesg | grep -c 'I/O error' || true").strip() == "0"
+
+
+def called_impaired(ec2, guest, volume):
+    """It, its volume, and nothing else."""
+    guests = ec2.describe_instance_status(Filters=[{"Name": "instance-status.status", "Values": ["impaired"]}])["InstanceStatuses"]
+    volumes = ec2.describe_volume_status(Filters=[{"Name": "volume-status.status", "Values": ["impaired"]}])["VolumeStatuses"]
+    details = [(i["InstanceId"], d["Name"], d["Status"], "ImpairedSince" in d) for i in guests for d in i["InstanceStatus"]["Details"]]
+    return (details == [(guest.id, "reachability", "failed", True)] and [v["VolumeId"] for v in volumes] == [volume] and
+            status_of_volume(ec2, volume) == ("impaired", {"io-enabled": "failed", "io-performance": "stalled"},
+                                              ["io-performance:stalled"], []))
 
 
 def test_guest_waits_for_room(cramped, ec2, cloud, pair):
@@ -80,20 +90,13 @@ def test_guest_waits_for_room(cramped, ec2, cloud, pair):
     wait_until("the guest is heard", lambda: status_of(ec2, guest) == "ok", BOOT_S)
     assert status_of_volume(ec2, volume) == ("ok", {"io-enabled": "passed", "io-performance": "not-applicable"}, [], [])
     begin_to_write(guest, volume, WRITTEN_MIB)
-    wait_until("the guest is called impaired", lambda: status_of(ec2, guest) == "impaired", BOOT_S)
-    found = ec2.describe_instance_status(Filters=[{"Name": "instance-status.status", "Values": ["impaired"]}])["InstanceStatuses"]
-    assert [i["InstanceId"] for i in found] == [guest.id]
-    detail = found[0]["InstanceStatus"]["Details"][0]
-    assert (detail["Name"], detail["Status"]) == ("reachability", "failed") and detail["ImpairedSince"]
-    assert status_of_volume(ec2, volume) == ("impaired", {"io-enabled": "failed", "io-performance": "stalled"},
-                                             ["io-performance:stalled"], [])
-    found = ec2.describe_volume_status(Filters=[{"Name": "volume-status.status", "Values": ["impaired"]}])["VolumeStatuses"]
-    assert [v["VolumeId"] for v in found] == [volume], "its other volumes are well"
-    assert f"{guest.id} waits since" in cloud.minicloud("doctor", check=False).stdout
+    # It is tried every two seconds, and a machine that is busy may take it for well for a moment.
+    wait_until("the guest is called impaired", lambda: called_impaired(ec2, guest, volume), BOOT_S)
+    wait_until("the doctor says so", lambda: f"{guest.id} waits since" in cloud.minicloud("doctor", check=False).stdout, BOOT_S)
     there("mount", "-o", f"remount,size={LARGE}", small)
     wait_until("it goes on", lambda: status_of(ec2, guest) == "ok", BOOT_S)
     check_written(guest, volume, WRITTEN_MIB)
-    assert status_of_volume(ec2, volume)[0] == "ok"
+    wait_until("the volume is called well", lambda: status_of_volume(ec2, volume)[0] == "ok", BOOT_S)
     ec2.detach_volume(VolumeId=volume)
     wait_volume(ec2, volume, "available")
     there("qemu-img", "check", "-f", "qcow2", path)

@@ -54,6 +54,7 @@ def worked(cloud, key_file, open_group):
     yield guest, volume
     ec2.terminate_instances(InstanceIds=[guest.id])
     cloud.wait_state(guest.id, "terminated")
+    wait_volume(ec2, volume, "available")
     ec2.delete_volume(VolumeId=volume)
     wait_gone(ec2, volume)
 
@@ -114,6 +115,7 @@ def test_create_with_reboot(worked, cloud, ec2, key_file, open_group):
         ec2.terminate_instances(InstanceIds=[c.id for c in copies])
     for copy in copies:
         cloud.wait_state(copy.id, "terminated")
+    wait_volume(ec2, theirs, "available")
     ec2.delete_volume(VolumeId=theirs)  # as the volume that it is a copy of, it outlives its instance
     wait_gone(ec2, theirs)
     ec2.deregister_image(ImageId=registered)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from cloud import NEIGHBOUR, OTHER_REGION, SHORT_S, error_of, wait_until
+from cloud import BOOT_S, NEIGHBOUR, OTHER_REGION, SHORT_S, error_of, wait_until
 from test_3_volumes import serial, wait_attached, wait_gone, wait_seen, wait_volume
 
 BULK = 8 << 20
@@ -75,7 +75,7 @@ def test_one_point_in_time(two, pair, ec2, cloud):
     a, b = (serial(v) for v in two)
     guest.ssh("touch /tmp/go; cat > /tmp/writer", stdin=WRITER.format(a=a, b=b))
     guest.ssh("sudo sh /tmp/writer >/dev/null 2>&1 </dev/null &")
-    wait_until("the writer writes", lambda: guest.ssh(f"sudo head -n 1 {b}", check=False).stdout.strip("\0\n").isdigit(), SHORT_S)
+    wait_until("the writer writes", lambda: (guest.try_ssh(f"sudo head -n 1 {b}") or "").strip("\0\n").isdigit(), SHORT_S)
     sets, before = [], []
     for _ in range(3):
         before.append(int(guest.ssh(f"sudo head -n 1 {b}")))
@@ -84,9 +84,8 @@ def test_one_point_in_time(two, pair, ec2, cloud):
         sets.append([s["SnapshotId"] for s in answer["Snapshots"]])
         for snapshot in sets[-1]:
             assert wait_snapshot(ec2, snapshot)["Progress"] == "100%"
-        after = int(guest.ssh(f"sudo head -n 1 {b}"))
+    wait_until("the guest goes on writing", lambda: int(guest.ssh(f"sudo head -n 1 {b}")) > before[-1], SHORT_S)
     guest.ssh("rm /tmp/go")
-    assert after > before[0], "the guest went on writing"
     # The first set goes away before the others are looked at.
     for snapshot in sets[0]:
         ec2.delete_snapshot(SnapshotId=snapshot)
@@ -111,6 +110,7 @@ def test_snapshot_of_a_root(pair, cloud, ec2):
     assert first["State"] == "pending" and first["VolumeId"] == root and first["Progress"] == ""
     assert wait_snapshot(ec2, first["SnapshotId"])["Tags"] == [{"Key": "Name", "Value": "mine"}]
     second = cloud.aws(*words)["SnapshotId"]
+    wait_snapshot(ec2, second)
     ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[second])
     stored = {s["id"]: s for s in cloud.socket_call("storaged", "GET", "/v1/snapshots")[1]["snapshots"]}
     assert stored[second]["bytes"] < stored[first["SnapshotId"]]["bytes"] or stored[second]["bytes"] < 2 << 20
@@ -192,7 +192,10 @@ def test_shared_with_another_account(two, pair, ec2, cloud, neighbour):
 def files_of(cloud, guest, volume):
     """The chain that the guest's QEMU has open, by the kernel's word."""
     pid = cloud.socket_call("hypervisor", "GET", f"/v1/instances/{guest.id}")[1]["pid"]
-    names = {os.readlink(p) for p in pathlib.Path(f"/proc/{pid}/fd").iterdir() if p.exists()}
+    names = set()
+    for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            names.add(os.readlink(path))
     known = cloud.volumes()[volume]
     return [name for name in [known["path"], *known["backing"]] if name in names]
 
@@ -226,12 +229,12 @@ def test_chains_of_running_guests(two, pair, ec2, cloud):
     def merged():
         known = cloud.volumes()[volume]
         return len(known["backing"]) == 2 and files_of(cloud, guest, volume) == [known["path"], *known["backing"]]
-    wait_until("the deleted ones are merged by the QEMU", merged, 60)
+    wait_until("the deleted ones are merged by the QEMU", merged, BOOT_S)
     text = guest.ssh(f"sudo sh -c 'for k in 0 1 2 3 4 5; do dd if={device} bs=4k skip=$k count=1 2>/dev/null | head -n 1; done'")
     assert [int(n) for n in text.split()] == list(range(6))
     # One that has to wait for a shorter chain is taken as soon as that is there.
     more = snapshots(14)
-    wait_until("it is short again", lambda: len(cloud.volumes()[volume]["backing"]) < 12, 60)
+    wait_until("it is short again", lambda: len(cloud.volumes()[volume]["backing"]) < 12, BOOT_S)
     assert len(files_of(cloud, guest, volume)) <= 16
     text = guest.ssh(f"sudo sh -c 'for k in 0 1 5 13; do dd if={device} bs=4k skip=$k count=1 2>/dev/null | head -n 1; done'")
     assert [int(n) for n in text.split()] == [0, 1, 5, 13]
@@ -248,7 +251,7 @@ def test_chains_of_running_guests(two, pair, ec2, cloud):
     def given_back():
         """To the disk, by the QEMU that has it open: one frozen file is left, and its top."""
         return len(cloud.volumes()[volume]["backing"]) == 1 and allocated(cloud) < before - 3 * BULK + BULK // 2
-    wait_until("the space of the deleted ones comes back", given_back, 120)
+    wait_until("the space of the deleted ones comes back", given_back, BOOT_S)
     assert guest.ssh(f"sudo blockdev --flushbufs {device} && sudo dd if={device} bs=4k skip={(71 << 20) // 4096} count=1 2>/dev/null | head -n 1") == "y\n"
     guest.ssh("rm /tmp/bulk")
-    assert guest.ssh("sudo dmesg | grep -c 'I/O error'", check=False).stdout.strip() == "0"
+    assert guest.ssh("sudo dmesg | grep -c 'I/O error' || true").strip() == "0"

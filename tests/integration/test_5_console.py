@@ -40,7 +40,7 @@ def test_log_in(cloud, guest):
         t.type("\x03")  # Ctrl-C is the guest's
         t.expect(r"[$] ")
         t.type("seq 20000; echo $((20000 * 3))\r")  # more than any buffer on the way
-        t.expect("60000\r", timeout=120)
+        t.expect("60000\r", timeout=300)
         t.type("exit\r")
         t.expect("login: ")
         t.type(ESCAPE)
@@ -91,7 +91,7 @@ def test_the_terminal_hangs_up(cloud, guest):
         os.close(t.slave)
         os.close(t.master)
         t.master = t.slave = -1
-        assert t.process.wait(timeout=30) == 255
+        assert t.process.wait(timeout=120) == 255
 
 
 def test_over_the_network(cloud, guest):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 from cloud import BOOT_S, SHORT_S, Cloud, Guest, run, send_datagrams, wait_until
@@ -73,7 +72,7 @@ def two_interfaces_work(guest, ec2):
         address = interface["PrivateIpAddress"]
         wait_until(f"{name} has {address}", lambda n=name, a=address: f"inet {a}/" in guest.ssh(f"ip addr show dev {n}"), SHORT_S)
         gateway = guest.ssh("ip route show default").split()[2]
-        assert guest.ssh(f"ping -c 1 -W 5 -I {name} {gateway}", check=False).returncode == 0
+        assert guest.ssh(f"ping -c 1 -W {SHORT_S} -I {name} {gateway}", check=False).returncode == 0
     second = shown[1]["Association"]["PublicIp"]
     everywhere = {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "CidrIp": "0.0.0.0/0"}
     ec2.authorize_security_group_ingress(GroupName="default", **everywhere)
@@ -157,7 +156,7 @@ def second_life(cloud):
     instance = cloud.client().describe_instances()["Reservations"][0]["Instances"][0]["InstanceId"]
     guest = Guest(cloud, instance, cloud.own / "key")
     wait_until("the domain runs again", lambda: cloud.socket_call(
-        "hypervisor", "GET", f"/v1/instances/{instance}")[1].get("state") == "running", 60)
+        "hypervisor", "GET", f"/v1/instances/{instance}")[1].get("state") == "running", BOOT_S)
     detached_while_it_boots(cloud, guest)
     guest.wait_ready()
     assert guest.ssh("cat mark").strip() == "kept"
@@ -167,7 +166,7 @@ def second_life(cloud):
 
 
 def live(phase, directory):
-    done = run(*NAMESPACES, sys.executable, __file__, phase, directory, timeout=300)
+    done = run(*NAMESPACES, sys.executable, __file__, phase, directory, timeout=6 * BOOT_S)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -1,6 +1,6 @@
 """Budgets that act on real instances."""
 
-from cloud import wait_until
+from cloud import BOOT_S, SHORT_S, wait_until
 
 ACCOUNT = "123456789012"
 
@@ -19,7 +19,7 @@ def act(cloud, name, what, tag):
 
     def status():
         return budgets.describe_budget_action(AccountId=ACCOUNT, BudgetName=name, ActionId=action)["Action"]["Status"]
-    wait_until("the action is done", lambda: status() == "EXECUTION_SUCCESS", 60)
+    wait_until("the action is done", lambda: status() == "EXECUTION_SUCCESS", BOOT_S)
     budgets.delete_budget(AccountId=ACCOUNT, BudgetName=name)
 
 
@@ -35,5 +35,6 @@ def test_terminated_by_tag(cloud, pair):
     cloud.client().create_tags(Resources=[pair[1].id], Tags=[{"Key": "brake", "Value": "end"}])
     act(cloud, "end", "TERMINATE_EC2_INSTANCES", "tag:brake=end")
     cloud.wait_state(pair[1].id, "terminated")
-    wait_until("its disk is gone", lambda: volume not in cloud.volumes(), 60)
-    assert pair[1].id not in cloud.domains() and cloud.instance(pair[0].id)["State"]["Name"] == "running"
+    wait_until("its disk is gone", lambda: volume not in cloud.volumes(), SHORT_S)
+    wait_until("its domain is gone", lambda: pair[1].id not in cloud.domains(), SHORT_S)
+    assert cloud.instance(pair[0].id)["State"]["Name"] == "running"

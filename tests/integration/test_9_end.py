@@ -1,5 +1,7 @@
 """The end: termination, and that a stopped cloud leaves nothing on the machine."""
 
+import contextlib
+
 import leftovers
 from cloud import SHORT_S, send_datagrams, wait_until
 
@@ -18,7 +20,7 @@ def test_terminate_everything(cloud, pair):
     eni, vpc = instance["NetworkInterfaces"][0]["NetworkInterfaceId"], instance["VpcId"]
     cloud.client().authorize_security_group_ingress(
         GroupId=instance["SecurityGroups"][0]["GroupId"], IpProtocol="udp", FromPort=9, ToPort=9, CidrIp="0.0.0.0/0")
-    carried = cloud.counters(eni)["internet_in"] + send_datagrams(instance["PublicIpAddress"], 9, 5, 700)
+    carried = cloud.settled_counters(eni)["internet_in"] + send_datagrams(instance["PublicIpAddress"], 9, 5, 700)
     answer = cloud.aws("ec2", "terminate-instances", "--instance-ids", *ids)["TerminatingInstances"]
     assert {c["CurrentState"]["Name"] for c in answer} <= {"shutting-down", "terminated"}
     for guest in pair:
@@ -44,7 +46,7 @@ def test_network_went_with_the_last_interface(cloud, before):
     wait_until("the VPC's network is gone", lambda: not added(), SHORT_S)
 
 
-def test_stop_keeps_the_records(cloud):
+def test_stop_keeps_the_records(cloud, pair):
     """Down and up again: the same account, key and terminated instances."""
     old = (cloud.key_id, cloud.secret)
     seen = {i["InstanceId"] for r in cloud.client().describe_instances()["Reservations"] for i in r["Instances"]}
@@ -54,11 +56,20 @@ def test_stop_keeps_the_records(cloud):
     cloud.read_credentials()
     assert (cloud.key_id, cloud.secret) == old
     now = {i["InstanceId"] for r in cloud.client().describe_instances()["Reservations"] for i in r["Instances"]}
-    assert now == seen
+    assert {g.id for g in pair} <= now <= seen, "terminated ones are shown for an hour"
 
 
 def test_nothing_is_left(cloud, before):
     """No process, network device, route, rule, nft table, mount or file after the end."""
     cloud.purge()
-    assert before.added_by(leftovers.Snapshot()) == {}
+    added = None
+
+    def nothing():
+        """The kernel takes the devices of a namespace that has gone away in its own time."""
+        nonlocal added
+        added = before.added_by(leftovers.Snapshot())
+        return added == {}
+    with contextlib.suppress(AssertionError):
+        wait_until("nothing is left", nothing, SHORT_S)
+    assert added == {}
     assert not cloud.home.exists() and not cloud.run.exists()

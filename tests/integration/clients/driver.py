@@ -18,7 +18,7 @@ CLIENTS = {}
 def client(service, region, endpoint):
     key = service, region, endpoint
     if key not in CLIENTS:
-        config = botocore.config.Config(retries={"max_attempts": 1}, read_timeout=60, proxies={})
+        config = botocore.config.Config(retries={"max_attempts": 1}, read_timeout=120, proxies={})
         CLIENTS[key] = boto3.session.Session().client(service, region_name=region, endpoint_url=endpoint, config=config)
     return CLIENTS[key]
 
@@ -45,7 +45,7 @@ def do(request):
     it = client(request["service"], request["region"], request["endpoint"])
     name, params = botocore.xform_name(request["action"]), bytes_of(request["params"])
     if request["do"] == "wait":
-        it.get_waiter(request["action"]).wait(**params, WaiterConfig={"Delay": 0.2, "MaxAttempts": 600})
+        it.get_waiter(request["action"]).wait(**params, WaiterConfig={"Delay": 0.2, "MaxAttempts": 1500})
         return {}
     if not hasattr(it, name):
         return {"unknown": True}

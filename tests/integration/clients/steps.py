@@ -4,6 +4,7 @@ A scene is a list of steps. `call(action, params, name=path…)` notes under a n
 and later steps write it as "$name". Written once in botocore's words, a step is the CLI's words as well: words() says them."""
 
 import base64
+import contextlib
 import copy
 import datetime
 import json
@@ -20,7 +21,8 @@ import shape
 
 DRIVER = ROOT / "tests" / "integration" / "clients" / "driver.py"
 DEBIAN_PYTHON = "/usr/bin/python3"
-PATIENCE_S = 120
+PATIENCE_S = 300
+AGREE_S = 15
 READS = ("Describe", "Get", "List")
 PLAIN = re.compile(r"[A-Za-z0-9_.:/@*+-]+")  # needs no quotes in the CLI's shorthand
 # What the CLI calls otherwise than the model does: its customizations/argrename.py.
@@ -202,11 +204,21 @@ class Boto3:
         return self.ask(step.do, step)
 
     def check(self, step, answer):
-        """The same in pages."""
-        if step.page:
+        """The same in pages; asked anew where something has changed between the two."""
+        if not step.page:
+            return
+        pages = None
+
+        def agree():
+            nonlocal pages, answer
+            if pages is not None:
+                answer = self.perform(step)
             pages = self.ask("pages", step)
-            assert same(pages) == same({k: v for k, v in answer.items() if k in pages}), (str(step), pages, answer)
-            assert any(pages.values()), str(step)
+            return same(pages) == same({k: v for k, v in answer.items() if k in pages})
+        with contextlib.suppress(AssertionError):
+            wait_until("pages are the same", agree, AGREE_S)
+        assert agree(), (str(step), pages, answer)
+        assert any(pages.values()), str(step)
 
 
 class Cli:
