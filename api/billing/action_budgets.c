@@ -268,8 +268,7 @@ static json_t *budget_view(struct call *call, struct bill *b, json_t *copy)
 		return NULL;
 	}
 	json_object_set_new(spend, "ActualSpend", spend_view(s.actual, unit));
-	if (s.has_forecast)
-		json_object_set_new(spend, "ForecastedSpend", spend_view(s.forecast, unit));
+	json_object_set_new(spend, "ForecastedSpend", spend_view(s.forecast, unit));
 	json_object_set_new(r.doc, "CalculatedSpend", spend);
 	return json_incref(r.doc);
 }

@@ -338,7 +338,7 @@ static int forecast_view(struct call *call, struct bill *b, const struct query *
 	int64_t total = 0;
 	struct forecast f;
 
-	if (forecast_read(b, page_bill_account(call), q->expression, &f, &call->err) < 0) {
+	if (forecast_read(b, page_bill_account(call), q->expression, false, &f, &call->err) < 0) {
 		json_decref(list);
 		return -1;
 	}

@@ -187,9 +187,8 @@ int budget_spend(struct bill *b, const struct resource *budget, const char *acco
 	r = bill_each(b, &q, add, &s, err);
 	ret->actual = sum_of(&s);
 	sums_free(&s.sums);
-	if (r == 0 && !s.usage) {
-		ret->has_forecast = true;
-		r = forecast_read(b, account, expression, &f, err);
+	if (r == 0) {
+		r = forecast_read(b, account, expression, s.usage, &f, err);
 		ret->forecast = ret->actual + forecast_mean(&f, q.from > today ? q.from * CALENDAR_DAY : b->now.label,
 								    to * CALENDAR_DAY);
 	}
@@ -202,8 +201,6 @@ bool budget_passed(const struct budget_spend *s, const char *type, const char *o
 	money_wide spent = forecasted ? s->forecast : s->actual;
 	money_wide mark = (money_wide)(threshold * 1e9 + 0.5); /* the request's own number */
 
-	if (forecasted && !s->has_forecast)
-		return false;
 	spent *= percent ? (money_wide)100 * MONEY_UNIT : 1;
 	mark *= percent ? s->limit : 1;
 	if (strcmp(operator, "LESS_THAN") == 0)

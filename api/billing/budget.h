@@ -20,7 +20,6 @@ int budget_tag(struct call *call, struct resource *budget, const json_t *tags);
 
 struct budget_spend {
 	int64_t limit, actual, forecast; /* nano-units, of money or of usage */
-	bool has_forecast;
 	char period[BUDGET_PERIOD];      /* "2026-11", "2026-11-21", "2026Q4", "2026" */
 };
 

@@ -57,11 +57,9 @@ static json_t *facts_of(const struct api *api, const struct resource *budget, co
 
 	money_format(s->actual, 9, actual);
 	money_format(s->forecast, 9, forecast);
-	facts = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "AccountId", budget->account, "BudgetName",
+	facts = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "AccountId", budget->account, "BudgetName",
 			  mc_json_str(budget->doc, "BudgetName", ""), "Period", s->period, "Limit", mc_json_str(limit, "Amount", ""), "Unit",
-			  mc_json_str(limit, "Unit", ""), "ActualSpend", actual, "Notification", what);
-	if (s->has_forecast)
-		json_object_set_new(facts, "ForecastedSpend", json_string(forecast));
+			  mc_json_str(limit, "Unit", ""), "ActualSpend", actual, "ForecastedSpend", forecast, "Notification", what);
 	if (api->config.time_scale > 1)
 		json_object_set_new(facts, "MetersRunTimesAsFastAsTime", json_integer(api->config.time_scale));
 	return facts;

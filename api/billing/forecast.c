@@ -10,6 +10,7 @@
 struct looking {
 	struct bill *bill;
 	const json_t *expression;
+	bool usage;
 	int64_t today;
 	int64_t rate, per_month;    /* of what is open: an hour's, and a month's of what is priced so */
 	int64_t counted;            /* in the last days */
@@ -17,20 +18,34 @@ struct looking {
 	int first;                  /* the first with anything in it */
 };
 
+/* What comes of it in so many ns: money or usage. */
+static int64_t in_time(const struct looking *l, const struct bill_item *item, int64_t ns)
+{
+	struct bill_item lasting = *item;
+
+	lasting.amount = ns;
+	if (l->usage)
+		return (int64_t)sums_quantity(&lasting);
+	return money_round(sums_price(l->bill->rating.prices, item) * ns, meter_denominator(item->meter, calendar_month(item->day)));
+}
+
 static int look(void *ctx, const struct bill_item *item)
 {
+	const struct meter_unit_info *unit = meter_unit_info(item->meter->unit);
 	struct looking *l = ctx;
 	int at = (int)(item->day - (l->today - DAYS));
+	int64_t amount;
 
 	if (!dimension_match(l->expression, l->bill->rating.prices, item) || at < 0 || at > DAYS)
 		return 0;
-	if (item->open && meter_unit_info(item->meter->unit)->monthly)
-		l->per_month += sums_month(l->bill->rating.prices, item);
-	else if (item->open)
-		l->rate += sums_rate(l->bill->rating.prices, item);
-	if (!meter_unit_info(item->meter->unit)->timed && at >= DAYS - COUNTED_DAYS)
-		l->counted += item->cost;
-	l->totals[at] += item->cost;
+	if (item->open && unit->timed && unit->monthly)
+		l->per_month += in_time(l, item, calendar_month_days(calendar_month(item->day)) * CALENDAR_DAY);
+	else if (item->open && unit->timed)
+		l->rate += in_time(l, item, CALENDAR_HOUR);
+	amount = l->usage ? (int64_t)sums_quantity(item) : item->cost;
+	if (!unit->timed && at >= DAYS - COUNTED_DAYS)
+		l->counted += amount;
+	l->totals[at] += amount;
 	if (at < l->first)
 		l->first = at;
 	return 0;
@@ -64,10 +79,10 @@ static int64_t spread(const struct looking *l)
 	return root(squares);
 }
 
-int forecast_read(struct bill *b, const char *account, const json_t *expression, struct forecast *ret, mc_err **err)
+int forecast_read(struct bill *b, const char *account, const json_t *expression, bool usage, struct forecast *ret, mc_err **err)
 {
 	int64_t today = calendar_day(b->now.label), counted_ns;
-	struct looking l = { .bill = b, .expression = expression, .today = today, .first = DAYS };
+	struct looking l = { .bill = b, .expression = expression, .usage = usage, .today = today, .first = DAYS };
 	const struct bill_query q = { .account = account, .from = today - DAYS, .to = today + 1 };
 
 	if (bill_each(b, &q, look, &l, err) < 0)

@@ -159,7 +159,7 @@ static int read_bill(struct call *call, struct bill *b)
 	grouping(mc_json_str(call->in, "by", "service"), &s.key);
 	r = bill_each(b, &q, add, &s, &call->err);
 	if (r == 0)
-		r = forecast_read(b, q.account, only, &f, &call->err);
+		r = forecast_read(b, q.account, only, false, &f, &call->err);
 	if (r == 0)
 		call->out = bill_view(&s, month, &f);
 	sums_free(&s.sums);

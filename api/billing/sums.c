@@ -27,7 +27,7 @@ static char *key_of(const struct sums_key *keys, size_t n, const struct prices *
 	return mc_strdup(text);
 }
 
-static money_wide quantity_of(const struct bill_item *item)
+money_wide sums_quantity(const struct bill_item *item)
 {
 	money_wide n = (money_wide)item->amount * (meter_unit_info(item->meter->unit)->timed ? item->quantity : 1);
 	money_wide unit = meter_denominator(item->meter, calendar_month(item->day)), whole = n / unit;
@@ -60,13 +60,6 @@ money_wide sums_price(const struct prices *prices, const struct bill_item *item)
 	return p ? price_of(p, item->quantity) : 0;
 }
 
-int64_t sums_month(const struct prices *prices, const struct bill_item *item)
-{
-	int month = calendar_month(item->day);
-
-	return money_round(sums_price(prices, item) * calendar_month_days(month) * CALENDAR_DAY, meter_denominator(item->meter, month));
-}
-
 int64_t sums_rate(const struct prices *prices, const struct bill_item *item)
 {
 	if (!meter_unit_info(item->meter->unit)->timed)
@@ -92,7 +85,7 @@ void sums_add(struct sums *s, const struct sums_key *keys, size_t n, const struc
 	if (sum->unit && strcmp(sum->unit, unit) != 0)
 		sum->unit = NULL;
 	sum->cost += item->cost;
-	sum->quantity += quantity_of(item);
+	sum->quantity += sums_quantity(item);
 	sum->unpriced |= !item->priced;
 	if (!item->open)
 		return;

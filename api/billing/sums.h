@@ -49,7 +49,7 @@ money_wide sums_price(const struct prices *prices, const struct bill_item *item)
 
 /* What is open costs so much an hour by its first price or its brackets, whatever is free of it. */
 int64_t sums_rate(const struct prices *prices, const struct bill_item *item);
-/* What an item that is open and priced by the month costs in a whole one, in nano-units. */
-int64_t sums_month(const struct prices *prices, const struct bill_item *item);
+/* How much of its priced units an item is, in billionths. */
+money_wide sums_quantity(const struct bill_item *item);
 
 #endif

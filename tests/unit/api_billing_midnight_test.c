@@ -265,6 +265,9 @@ static void forecast_after(struct world *w)
 	" 'Unit': 'USD'}, 'CostFilters': {'InstanceType': ['t3.micro']}, " more "}"
 #define NOTIFIED "'NotificationsWithSubscribers': [{'Notification': {'NotificationType': 'ACTUAL', 'ComparisonOperator': 'GREATER_THAN'," \
 	" 'Threshold': 100.0}, 'Subscribers': [{'SubscriptionType': 'EMAIL', 'Address': 'ops@example.com'}]}]"
+#define FORESEEN \
+	"'NotificationsWithSubscribers': [{'Notification': {'NotificationType': 'FORECASTED', 'ComparisonOperator': 'GREATER_THAN'," \
+	" 'Threshold': 100.0}, 'Subscribers': [{'SubscriptionType': 'EMAIL', 'Address': 'ops@example.com'}]}]"
 static const char *const units[] = { "DAILY", "MONTHLY", "QUARTERLY", "ANNUALLY" };
 
 static void make_budgets(struct world *w)
@@ -278,6 +281,10 @@ static void make_budgets(struct world *w)
 
 		fixture_ok(w->f, "CreateBudget", in);
 	}
+	fixture_ok(w->f, "CreateBudget", "{'AccountId': '" FIXTURE_ACCOUNT "', 'Budget': {'BudgetName': 'hours', 'BudgetType': 'USAGE', 'TimeUnit': 'MONTHLY',"
+		   " 'BudgetLimit': {'Amount': '600', 'Unit': 'Hrs'}, 'CostFilters': {'InstanceType': ['t3.micro']}}, " FORESEEN "}");
+	fixture_ok(w->f, "CreateBudget", "{'AccountId': '" FIXTURE_ACCOUNT "', 'Budget': {'BudgetName': 'disks', 'BudgetType': 'USAGE', 'TimeUnit': 'MONTHLY',"
+		   " 'BudgetLimit': {'Amount': '99.9', 'Unit': 'GB-Mo'}, 'CostFilters': {'UsageType': ['EBS:VolumeUsage.gp2']}}, " FORESEEN "}");
 	fixture_ok(w->f, "CreateBudget", later);
 	fixture_ok(w->f, "CreateBudget", ends);
 	fixture_ok(w->f, "CreateBudgetAction",
@@ -352,6 +359,9 @@ static void budgets_before(struct world *w)
 	is_spent(w, "DAILY", hour, hour + two);
 	is_spent(w, "MONTHLY", hour, hour + two);
 	is_spent(w, "ends", hour, hour + two);
+	is_alarm(w, "hours", "OK");
+	is_alarm(w, "disks", "OK");
+	is_spent(w, "hours", MONEY_UNIT, money(1, EARLY + 2, MONEY_UNIT, 3600));
 	assert_int_equal(ask(w, "DescribeBudget", "later"), 0);
 	assert_string_equal(mc_json_str(mc_json_obj(mc_json_obj(mc_json_obj(w->f->call.out, "Budget"), "CalculatedSpend"), "ActualSpend"), "Amount", ""), "0.000");
 }
@@ -368,6 +378,11 @@ static void budgets_after(struct world *w)
 	is_alarm(w, "later", "OK");
 	is_action(w, "STANDBY");
 	is_spent(w, "DAILY", three, money(1, DAY_S, MICRO, 3600));
+	/* Of usage, too: the whole month's hours, and what the volume holds. */
+	is_alarm(w, "hours", "ALARM");
+	is_alarm(w, "disks", "ALARM");
+	is_spent(w, "hours", money(1, 3, MONEY_UNIT, 3600), w->e->next_days * 24 * MONEY_UNIT);
+	is_spent(w, "disks", money(GIB, 3, MONEY_UNIT, w->e->next_days * DAY_S), GIB * MONEY_UNIT);
 	is_spent(w, "MONTHLY", three, money(1, w->e->next_days * DAY_S, MICRO, 3600));
 	assert_int_equal(ask(w, "DescribeBudget", "ends"), 1);
 	assert_string_equal(w->f->call.error_code, "NotFoundException");
