@@ -153,7 +153,7 @@ NAT = [
     call("DescribeNatGateways", {"NatGatewayIds": ["$private"]},
          until={"NatGateways[0].NatGatewayAddresses[?PrivateIp=='$address'].Status": ["succeeded"]}),
     call("UnassignPrivateNatGatewayAddress", {"NatGatewayId": "$private", "PrivateIpAddresses": ["$address"]}),
-    call("DescribeNatGateways", {"NatGatewayIds": ["$private"]}, until={"length(NatGateways[0].NatGatewayAddresses)": 1}),
+    *(call("DescribeNatGateways", {"NatGatewayIds": [name]}, until={"length(NatGateways[0].NatGatewayAddresses)": 1}) for name in ("$nat", "$private")),
     call("DescribeNatGateways", {"Filter": filters(vpc_id="$vpc", state="available")}, page=5, query="NatGateways[].State"),
     call("DeleteNatGateway", {"NatGatewayId": "$nat"}, see={"NatGatewayId": "$nat"}),
     call("DeleteNatGateway", {"NatGatewayId": "$private"}),
