@@ -357,7 +357,7 @@ static int write_block(struct storage *storage, const char *volume, int64_t inde
 	/* QEMU's own lock keeps others from the top; what it stands on is read. */
 	r = v.layer.parent[0] ? merge_read(storage, v.layer.parent, err) : MC_IPC_OK;
 	if (r != MC_IPC_OK)
-		return r == MC_IPC_NOT_FOUND ? MC_IPC_UNAVAILABLE : r; /* merged in this moment */
+		return r;
 	r = layer_open(storage, v.layer.id, true, &file, err);
 	r = r == MC_IPC_OK ? qemu_block_write(&storage->offspring, &file, index, fd, err) : -1;
 	if (v.layer.parent[0])

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +23,12 @@
 #include "storaged/task.h"
 
 #define AREA "export"
+#define AGAIN_MS 100
 
 struct job {
 	struct storage *storage;
-	char id[MC_ID_LEN], layer[MC_ID_LEN];
+	char id[MC_ID_LEN], source[MC_ID_LEN];
+	char layer[MC_ID_LEN]; /* the source's, while it is read */
 	char *target;  /* BUCKET/…/NAME */
 	enum foreign_format format;
 };
@@ -97,19 +100,7 @@ static int write_out(struct task *task, const struct job *job, mc_err **err)
 	return r;
 }
 
-static int run(struct task *task, void *arg, mc_err **err)
-{
-	const struct job *job = arg;
-	int r = merge_read(job->storage, job->layer, err);
-
-	if (r != MC_IPC_OK)
-		return r;
-	r = write_out(task, job, err);
-	merge_read_end(job->storage, job->layer);
-	return r;
-}
-
-/* --- the calls -------------------------------------------------------------- */
+/* --- the source ------------------------------------------------------------- */
 
 /* The frozen layer of a snapshot or an image; an outcome. */
 static int find_layer(struct storage *storage, const char *source, char ret[MC_ID_LEN], mc_err **err)
@@ -134,6 +125,37 @@ static int find_layer(struct storage *storage, const char *source, char ret[MC_I
 		return mc_err_set(err, 0, "there is no %s", source), MC_IPC_NOT_FOUND;
 	return r < 0 ? -1 : MC_IPC_OK;
 }
+
+/* Merges move the source to another layer, and may have to end first. */
+static int hold(struct task *task, struct job *job, mc_err **err)
+{
+	struct pollfd cancelled = {.fd = task_cancel_fd(task), .events = POLLIN};
+	int r = MC_IPC_UNAVAILABLE;
+
+	while (r == MC_IPC_UNAVAILABLE && !task_cancelled(task)) {
+		mc_err_clear(err);
+		r = find_layer(job->storage, job->source, job->layer, err);
+		if (r == MC_IPC_OK)
+			r = merge_read(job->storage, job->layer, err);
+		if (r == MC_IPC_UNAVAILABLE)
+			poll(&cancelled, 1, AGAIN_MS);
+	}
+	return r;
+}
+
+static int run(struct task *task, void *arg, mc_err **err)
+{
+	struct job *job = arg;
+	int r = hold(task, job, err);
+
+	if (r != MC_IPC_OK)
+		return r;
+	r = write_out(task, job, err);
+	merge_read_end(job->storage, job->layer);
+	return r;
+}
+
+/* --- the calls -------------------------------------------------------------- */
 
 int export_get(struct storage *storage, const char *id, json_t **ret, mc_err **err)
 {
@@ -165,6 +187,7 @@ int export_put(struct storage *storage, const char *id, const char *source, cons
 		return MC_IPC_BAD_REQUEST;
 	}
 	snprintf(job.id, sizeof(job.id), "%s", id);
+	snprintf(job.source, sizeof(job.source), "%s", source);
 	job.target = mc_strdup(target);
 	own = mc_alloc(sizeof(*own));
 	*own = job;

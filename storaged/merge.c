@@ -478,8 +478,8 @@ int merge_read(struct storage *storage, const char *layer, mc_err **err)
 	int r = graph_read(storage->graph, layer, err);
 
 	if (r > 0) {
-		mc_err_set(err, 0, "there is no frozen layer %s", layer);
-		return MC_IPC_NOT_FOUND;
+		mc_err_set(err, 0, "%s has been merged or removed meanwhile", layer);
+		return MC_IPC_UNAVAILABLE;
 	}
 	if (r < 0)
 		return -1;

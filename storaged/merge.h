@@ -42,7 +42,8 @@ int merge_let_go(struct storage *storage, const char *layer, const char *but, mc
 
 /* For reading a frozen layer and what it stands on by a program of ours (a copy, an export, a block): neither
  * changes, and it stays, until merge_read_end(). Returns as merge_hold(); where it is not MC_IPC_OK
- * there is nothing to end. MC_IPC_NOT_FOUND: there is no such frozen layer. */
+ * there is nothing to end. MC_IPC_UNAVAILABLE also where there is no such frozen layer any more: what it was of may have another one, so
+ * whoever tries again looks that up again. */
 int merge_read(struct storage *storage, const char *layer, mc_err **err);
 void merge_read_end(struct storage *storage, const char *layer);
 

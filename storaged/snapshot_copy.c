@@ -109,7 +109,9 @@ static int copy_or_share(struct storage *storage, struct snapshot *s, const char
 	if (!kms_key || strcmp(kms_key, owner) == 0) {
 		r = snapshot_share(storage, s, err);
 		janitor_wake(storage->janitor);
-		return r == 0 ? MC_IPC_OK : -1;
+		if (r > 0)
+			mc_err_set(err, 0, "%s has been merged or removed meanwhile", s->layer.id);
+		return r > 0 ? MC_IPC_UNAVAILABLE : r;
 	}
 	snprintf(order.source, sizeof(order.source), "%s", source);
 	snprintf(order.kms_key, sizeof(order.kms_key), "%s", kms_key);
