@@ -121,6 +121,12 @@ class LoneApi:
             db.execute("INSERT INTO usage_record (line, label, ns, extra) VALUES (?,?,?,0)", (line, start, amount))
             db.execute("INSERT INTO usage_day (day, grp, line, amount, cost) VALUES (?,?,?,?,0)"
                        " ON CONFLICT DO UPDATE SET amount = amount + excluded.amount", (start // NOW_NS // 86400, group, line, amount))
+            # A midnight may have passed since the daemon's start: then days are rated that lie behind this one.
+            date = datetime.date.fromisoformat(day)
+            first, month = (date.replace(day=1) - datetime.date(1970, 1, 1)).days, date.year * 12 + date.month - 1
+            if db.execute("UPDATE usage_final SET day = ?, grp = 0 WHERE day >= ?", (first, first)).rowcount:
+                db.execute("DELETE FROM usage_month WHERE month >= ?", (month,))
+                db.execute("DELETE FROM usage_pool WHERE month >= ?", (month,))
 
     # --- clients
 

@@ -104,12 +104,21 @@ def test_dimension_values_and_tags(ce):
     assert ce.get_tags(TimePeriod=MAY, TagKey="team", SearchString="re")["Tags"] == ["red"]
 
 
+def month_days(month):
+    year, number = map(int, month.split("-")[:2])
+    return (datetime.date(year + number // 12, number % 12 + 1, 1) - datetime.date(year, number, 1)).days
+
+
 def test_forecast_is_what_runs_now(ce, api):
-    rate = D(api.json("bill")["rate"])
+    """What is priced by the month is so by the length of each day's own."""
+    bill = api.json("bill", "--by", "usage")
+    monthly = sum(D(g["rate"]) for g in bill["groups"] if g["key"].startswith("EBS:")) * month_days(bill["month"])
+    hourly = sum(D(g["rate"]) for g in bill["groups"] if not g["key"].startswith("EBS:"))
     answer = ce.get_cost_forecast(TimePeriod={"Start": today(1), "End": today(4)}, Metric="UNBLENDED_COST", Granularity="DAILY",
                                   PredictionIntervalLevel=80)
     days = [D(r["MeanValue"]) for r in answer["ForecastResultsByTime"]]
-    assert len(days) == 3 and all(abs(d - 24 * rate) < D("0.00001") for d in days)
+    lengths = [month_days(r["TimePeriod"]["Start"]) for r in answer["ForecastResultsByTime"]]
+    assert len(days) == 3 and all(abs(d - 24 * (hourly + monthly / n)) < D("0.00001") for d, n in zip(days, lengths))
     assert D(answer["Total"]["Amount"]) == sum(days)
     first = answer["ForecastResultsByTime"][0]
     assert D(first["PredictionIntervalLowerBound"]) <= days[0] <= D(first["PredictionIntervalUpperBound"])
