@@ -19,6 +19,7 @@
 #include "common/id.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "common/metrics.h"
 
 #define MAX_BODY (8u << 20)
 #define MAX_CONNECTIONS 128
@@ -144,7 +145,7 @@ static char *metrics_text(struct mc_ipc_server *s)
 	FILE *f = open_memstream(&buf, &len);
 	mc_autofree char *more = s->metrics ? s->metrics(s->ctx) : NULL;
 
-	fputs("# TYPE minicloud_ipc_requests_total counter\n", f);
+	mc_metrics_head(f, "minicloud_ipc_requests_total", "counter", "Requests that were answered.");
 	for (size_t r = 0; r < s->n_routes; r++)
 		for (int o = 0; o < MC_IPC_OUTCOME_MAX; o++) {
 			unsigned long n = s->counts[r * MC_IPC_OUTCOME_MAX + (size_t)o];

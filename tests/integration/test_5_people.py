@@ -332,6 +332,7 @@ def test_every_daemon_is_measured_and_checks_its_configuration(cloud, daemon):
     assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     assert all(re.fullmatch(r'# (TYPE|HELP) .*|[a-z_:]+(\{.*\})? [0-9.e+-]+', line) for line in text.splitlines()), text
     assert set(re.findall(r"^# TYPE minicloud_(\w+)", text, flags=re.M)) >= MEASURED[daemon]
+    assert re.findall(r"^# HELP (\S+) \S", text, re.M) == re.findall(r"^# TYPE (\S+)", text, re.M), "each is explained"
     program = ROOT / "build" / f"minicloud-{daemon}"
     good, bad = cloud.own / "good.conf", cloud.own / "bad.conf"
     good.write_text(f"[{daemon}]\nlog_level = debug\n[other]\nx = y\n", encoding="ascii")
