@@ -282,6 +282,8 @@ static bool to_gateway(struct walk *w, struct place *at, const struct route *r, 
 	if (r->target->kind != KIND_VPC_ENDPOINT)
 		return to_internet(w, at, r, h);
 	reach_step(&w->steps, r->target, h);
+	if (h->protocol != REACH_TCP)
+		return reach_explain(&w->steps, "VPCE_GATEWAY_PROTOCOL_RESTRICTION", "VpcEndpoint", r->target, NULL);
 	*at = (struct place){ .gateway = r->target };
 	return true;
 }

@@ -172,6 +172,12 @@ static char *t_peering(const struct reach_question *q, const json_t *e)
 	return mc_strf("The peering %s carries packets between addresses of its two VPCs alone; it leads no further.", id_of(e, "VpcPeeringConnection"));
 }
 
+static char *t_service(const struct reach_question *q, const json_t *e)
+{
+	return mc_strf("The service behind the gateway endpoint %s speaks TCP alone, and does not answer %s.", id_of(e, "VpcEndpoint"),
+		       protocol_name(q->protocol));
+}
+
 static char *t_no_destination(const struct reach_question *q, const json_t *e)
 {
 	(void)q;
@@ -280,6 +286,7 @@ static const struct {
 	{ "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS", t_rfc1918, NULL },
 	{ "NGW_REQUIRES_SOURCE_IN_VPC", t_nat_source, NULL },
 	{ "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR", t_peering, NULL },
+	{ "VPCE_GATEWAY_PROTOCOL_RESTRICTION", t_service, NULL },
 	{ "NO_POSSIBLE_DESTINATION", t_no_destination, NULL },
 };
 

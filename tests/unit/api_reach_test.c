@@ -417,6 +417,17 @@ static void echo(void **state)
 	expect(w, "web", "db", REACH_ICMP, 0, "<SUBNET_ACL_RESTRICTION", "no echo reply");
 }
 
+/* The API behind a gateway endpoint speaks HTTP. */
+static void service(void **state)
+{
+	struct world *w = *state;
+
+	apply(w, &(struct change)GATEWAY("priv_rtb"));
+	expect(w, "db", "198.19.255.1", REACH_TCP, 80, "", "HTTP");
+	expect(w, "db", "198.19.255.1", REACH_UDP, 53, "VPCE_GATEWAY_PROTOCOL_RESTRICTION", "UDP");
+	expect(w, "db", "198.19.255.1", REACH_ICMP, 0, "VPCE_GATEWAY_PROTOCOL_RESTRICTION", "ping");
+}
+
 /* --- the actions ------------------------------------------------------------------ */
 
 static void analyser(void **state)
@@ -520,7 +531,7 @@ static void refused(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(table), WITH(echo), WITH(analyser), WITH(page), WITH(refused) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(table), WITH(echo), WITH(service), WITH(analyser), WITH(page), WITH(refused) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
