@@ -69,11 +69,47 @@ static void life(void **state)
 	assert_int_equal(json_array_size(after), 0);
 }
 
+/* Of how many interfaces the log of this resource tells. */
+static size_t logged(struct fixture *f, const char *vpc, const char *type, const char *resource)
+{
+	mc_autofree char *in = mc_strf("{'ResourceIds': ['%s'], 'ResourceType': '%s', 'TrafficType': 'ALL', 'LogDestinationType': 'file'}", resource, type);
+	mc_autofree char *del = NULL;
+	mc_auto_json json_t *logs = NULL;
+
+	fixture_ok(f, "CreateFlowLogs", in);
+	del = mc_strf("{'FlowLogIds': ['%s']}", mc_json_at(fixture_list(f, "FlowLogIds"), 0));
+	logs = told(f, vpc);
+	fixture_ok(f, "DeleteFlowLogs", del);
+	return json_array_size(mc_json_arr(json_array_get(logs, 0), "enis"));
+}
+
+/* One interface in the first subnet, two in the second. */
+static void scopes(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16"), *one = create_subnet(f, vpc, "10.0.1.0/24"), *two = create_subnet(f, vpc, "10.0.2.0/24");
+	const char *const subnets[] = { one, two, two };
+	mc_autofree char *eni = NULL;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(subnets); i++) {
+		mc_autofree char *nat = mc_strf("{'SubnetId': '%s', 'ConnectivityType': 'private'}", subnets[i]);
+
+		fixture_ok(f, "CreateNatGateway", nat);
+	}
+	fixture_ok(f, "DescribeNetworkInterfaces", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "NetworkInterfaces")), 3);
+	eni = mc_strdup(mc_json_str(json_array_get(fixture_list(f, "NetworkInterfaces"), 2), "NetworkInterfaceId", NULL));
+	assert_int_equal(logged(f, vpc, "VPC", vpc), 3);
+	assert_int_equal(logged(f, vpc, "Subnet", one), 1);
+	assert_int_equal(logged(f, vpc, "Subnet", two), 2);
+	assert_int_equal(logged(f, vpc, "NetworkInterface", eni), 1);
+}
+
 #define WITH(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { WITH(refused), WITH(life) };
+	const struct CMUnitTest tests[] = { WITH(refused), WITH(life), WITH(scopes) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
