@@ -112,7 +112,7 @@ def stranger(world, vpc):
 
     def go_on():
         while not enough.is_set():
-            world.in_vpc(vpc.id, "nft", "add table ip theirs; delete table ip theirs")
+            world.in_vpc(vpc.id, "nft", "add table ip theirs; delete table ip theirs", ok=False)
             done.append(1)
     thread = threading.Thread(target=go_on)
     thread.start()
