@@ -1,5 +1,10 @@
 """Security groups and the guard, seen from outside and from inside the guests."""
 
+import concurrent.futures
+import os
+import signal
+
+import botocore.exceptions
 import pytest
 
 from cloud import BOOT_S, IN_VAIN_S, SHORT_S, can_connect, error_of, first_packet_passes, wait_until
@@ -59,6 +64,31 @@ def test_rule_counts_at_once(ec2, served, group):
         assert first_packet_passes(address, PORT)
         ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[tcp(**ANYWHERE)])
         assert not first_packet_passes(address, PORT, IN_VAIN_S)
+
+
+def test_a_rule_waits_for_who_enforces_it(cloud, ec2, served, group):
+    """While netd does nothing there is no answer, though the rule is written down; with the answer it counts."""
+    def authorize():
+        return ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp(**ANYWHERE)])
+
+    def is_known():
+        shown = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"]
+        return any(rule["FromPort"] == PORT for rule in shown)
+    netd = cloud.pid("netd")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        os.kill(netd, signal.SIGSTOP)
+        try:
+            call = pool.submit(authorize)
+            wait_until("the rule is written down", is_known, SHORT_S)
+            assert not call.done() or error_of(call.result)[0] == "Unavailable"  # after 20 s of patience
+            assert not can_connect(served.public_ip, PORT, IN_VAIN_S)
+        finally:
+            os.kill(netd, signal.SIGCONT)
+        try:
+            call.result()
+        except botocore.exceptions.ClientError:
+            authorize()  # once more is no duplicate
+    assert first_packet_passes(served.public_ip, PORT)
 
 
 def test_source_address_counts(ec2, served, group):
