@@ -96,8 +96,9 @@ def test_what_there_is(cloud, pair):
 
 def test_prometheus(cloud, pair):
     def seen(text):
-        return all(f'minicloud_instance_network_bytes_total{{instance="{g.id}"' in text for g in pair) and text
-    text = wait_until("both were looked at", lambda: seen(scrape(cloud)), SHORT_S)
+        heard = r'^minicloud_instance_network_bytes_total\{{instance="{}",direction="in"\}} [1-9]'
+        return all(re.search(heard.format(g.id), text, re.M) for g in pair) and text
+    text = wait_until("both were looked at, and have heard something", lambda: seen(scrape(cloud)), 4 * BOOT_S)
     for guest in pair:
         def value(name, labels="", guest=guest):
             return float(re.search(rf'^{name}{{instance="{guest.id}"{labels}}} ([\d.]+)$', text, re.M)[1])
