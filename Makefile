@@ -229,7 +229,7 @@ install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/minicloud $(DESTDIR)$(PREFIX)/share/minicloud \
 	  $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)/etc/minicloud \
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions \
-	  $(DESTDIR)$(PREFIX)/lib/systemd/system/libvirtd.service.d
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/libvirtd.service.d $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 0755 $(BINS) $(DESTDIR)$(PREFIX)/bin
 	install -m 0755 $(TOOLS) deploy/launcher deploy/private-libvirtd $(DESTDIR)$(PREFIX)/lib/minicloud
 	install -m 0644 deploy/instance-types.json deploy/ami-aliases.json deploy/prices.json $(DESTDIR)$(PREFIX)/share/minicloud
@@ -240,6 +240,11 @@ install: all man
 	install -m 0644 deploy/minicloud.conf $(DESTDIR)/etc/minicloud
 	sed 's,/usr/lib/minicloud,$(PREFIX)/lib/minicloud,' deploy/systemd/libvirtd-minicloud.conf | install -m 0644 /dev/stdin \
 	  $(DESTDIR)$(PREFIX)/lib/systemd/system/libvirtd.service.d/minicloud.conf
+	set -e; for unit in $(notdir $(wildcard deploy/systemd/*.service)); do \
+	  sed 's,=/usr/bin/minicloud,=$(PREFIX)/bin/minicloud,' deploy/systemd/$$unit | install -m 0644 /dev/stdin \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; done
+	install -m 0644 deploy/systemd/minicloud-sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/minicloud.conf
+	install -m 0644 deploy/systemd/minicloud-tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/minicloud.conf
 
 deps:
 	$(Q)deploy/install-packages build run

@@ -3,6 +3,7 @@
 import configparser
 import os
 import pathlib
+import re
 import shutil
 import stat
 import subprocess
@@ -57,6 +58,20 @@ def test_what_the_systems_libvirtd_runs_before_it_starts(tree, tmp_path):
     done = subprocess.run([f"{tree}{program}", tmp_path], capture_output=True, text=True, check=True)
     assert {p.stem for p in tmp_path.glob("*.xml")} == set(list(notes)[1:]), done.stderr
     assert f"not begun instance=i-{'1' * 17}" in done.stderr
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_a_service_runs_what_was_installed(tree, daemon):
+    """As a user that is made beforehand, who finds its directory."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str
+    parser.read(tree / f"opt/mc/lib/systemd/system/minicloud-{daemon}.service")
+    service = dict(parser["Service"])
+    subprocess.run([f"{tree}{service['ExecStart']}", "--version"], check=True, capture_output=True)
+    users = (tree / "opt/mc/lib/sysusers.d/minicloud.conf").read_text(encoding="ascii")
+    directories = (tree / "opt/mc/lib/tmpfiles.d/minicloud.conf").read_text(encoding="ascii")
+    assert re.search(f'^u {service["User"]} - "', users, re.M)
+    assert re.search(f'^d /var/lib/minicloud/{daemon} 07[05]0 {service["User"]} {service["Group"]} -$', directories, re.M)
 
 
 def test_nothing_is_writable_by_others(tree):
