@@ -29,6 +29,25 @@ static bool is_under_way(const struct task_report *report)
 	return report->state == TASK_WAITING || report->state == TASK_RUNNING;
 }
 
+static json_t *progress(const char *id, const struct task_report *report)
+{
+	return json_pack("{s:s, s:s, s:i}", "id", id, "state", "copying", "percent", report->percent);
+}
+
+bool copying_is_under_way(struct storage *storage, const char *id, json_t **ret)
+{
+	struct task_report report;
+	bool under_way;
+
+	if (tasks_find(storage->tasks, id, &report) > 0)
+		return false;
+	under_way = is_under_way(&report);
+	if (under_way)
+		*ret = progress(id, &report);
+	task_report_deinit(&report);
+	return under_way;
+}
+
 bool copying_answers(struct storage *storage, const char *id, int *ret_outcome, json_t **ret, mc_err **err)
 {
 	struct task_report report;
@@ -41,7 +60,7 @@ bool copying_answers(struct storage *storage, const char *id, int *ret_outcome, 
 	if (failed)
 		mc_err_set(err, 0, "%s", report.message);
 	if (under_way)
-		*ret = json_pack("{s:s, s:s, s:i}", "id", id, "state", "copying", "percent", report.percent);
+		*ret = progress(id, &report);
 	else
 		tasks_forget(storage->tasks, id); /* whoever asks again has it tried again */
 	if (under_way || failed)

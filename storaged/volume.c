@@ -400,6 +400,9 @@ int volume_put(struct storage *storage, const char *id, const struct volume_want
 	}
 	if (r > 0)
 		return mc_err_set(err, 0, "volume %s is gone again", id);
+	/* Who makes it has not ended yet, and nobody may open it until then. */
+	if (r == 0 && copying_is_under_way(storage, id, ret))
+		return MC_IPC_OK;
 	return r < 0 ? -1 : put_again(storage, &v, wanted, ret, err);
 }
 

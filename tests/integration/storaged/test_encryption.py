@@ -254,6 +254,18 @@ def test_volume_under_another_key(storaged):
     consistent(storaged)
 
 
+def test_what_is_answered_can_be_opened(storaged):
+    """Asked without a pause, it is not told to be there before whoever makes it has ended."""
+    make(storaged, VOL)
+    assert storaged.call("PUT", f"snapshots/{SNAP}", {"volume": VOL})[0] == 200
+    for _ in range(20):
+        while storaged.call_once("PUT", f"volumes/{OTHER}", {"size_gib": 1, "snapshot": SNAP, "kms_key": KEY})[1].get("state") == "copying":
+            pass
+        open_volume(storaged, OTHER)
+        close_volume(storaged, OTHER)
+        assert storaged.call("DELETE", f"volumes/{OTHER}")[0] == 200
+
+
 def test_image_encrypted(storaged):
     storaged.image_file()
     assert storaged.call("PUT", "images/ami-0123456789abcdef0", {"source": str(storaged.home / "images-src" / "a.qcow2")})[0] == 200
