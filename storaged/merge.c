@@ -317,6 +317,16 @@ static json_t *merge_json(const struct storage *storage, const struct merge *m, 
 			 "unwanted", m->unwanted);
 }
 
+/* Does the header above say that it is done? 1, 0, -1. */
+static int named(struct storage *storage, const struct merge *m, mc_err **err)
+{
+	mc_auto_json json_t *layers = m->kind == MERGE_COMMIT ? children_of(storage, m->upper, err) : json_pack("[s]", m->upper);
+
+	if (!layers || json_array_size(layers) != 1)
+		return layers ? 0 : -1;
+	return stands_on(storage, mc_json_at(layers, 0), m->lower, err);
+}
+
 static int begin_live(struct storage *storage, const char *volume, json_t **ret, mc_err **err)
 {
 	struct snapshot s;
@@ -345,6 +355,19 @@ static int begin_live(struct storage *storage, const char *volume, json_t **ret,
 	return MC_IPC_OK;
 }
 
+/* One that the header says is done was at its end when its QEMU died, unless it is just about to end: the next QEMU was told of the
+ * chain of before, and what moved may not have been written. It is begun again; there is no other way back while it is open. */
+static int go_on(struct storage *storage, struct merge *m, json_t **ret, mc_err **err)
+{
+	int ended = named(storage, m, err);
+
+	if (ended < 0)
+		return -1;
+	m->unwanted = m->unwanted && !ended;
+	*ret = merge_json(storage, m, ended ? "begun" : "under way");
+	return MC_IPC_OK;
+}
+
 int merge_live(struct storage *storage, const char *volume, json_t **ret, mc_err **err)
 {
 	mc_keylock_hold struct mc_keylock_guard guard = mc_keylock_guard(storage->locks, volume);
@@ -360,8 +383,7 @@ int merge_live(struct storage *storage, const char *volume, json_t **ret, mc_err
 	}
 	if (r > 0)
 		return begin_live(storage, volume, ret, err);
-	*ret = merge_json(storage, &m, "under way");
-	return MC_IPC_OK;
+	return go_on(storage, &m, ret, err);
 }
 
 /* The header of the layer above, written by a QEMU, has come to the disk as well. */
@@ -369,16 +391,6 @@ static int sync_header(struct storage *storage, const char *layer, const char *b
 {
 	(void)backing;
 	return store_sync(&storage->store, layer, err);
-}
-
-/* Done, and does the header above say so? 1, 0, -1. */
-static int named(struct storage *storage, const struct merge *m, mc_err **err)
-{
-	mc_auto_json json_t *layers = m->kind == MERGE_COMMIT ? children_of(storage, m->upper, err) : json_pack("[s]", m->upper);
-
-	if (!layers || json_array_size(layers) != 1)
-		return layers ? 0 : -1;
-	return stands_on(storage, mc_json_at(layers, 0), m->lower, err);
 }
 
 static int settle_open(struct storage *storage, const struct merge *m, bool done, const char **ret_state, mc_err **err)

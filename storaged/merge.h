@@ -18,7 +18,8 @@
 int merge_idle(struct storage *storage, int cancel_fd, mc_err **err);
 
 /* For the QEMU of an open volume; returns as in storaged/volume.h. *ret: {state: "none"}, or
- * {state: "begun" or "under way", kind, base, top, unwanted}. */
+ * {state: "begun" or "under way", kind, base, top, unwanted}. "begun" also where the headers say that it has come to its end and nobody
+ * has seen that: a QEMU that was started meanwhile is to do it anew. */
 int merge_live(struct storage *storage, const char *volume, json_t **ret, mc_err **err);
 
 /* The QEMU does nothing to it any more; done: it has come to its end, and what it wrote to the disk.

@@ -175,6 +175,8 @@ def test_by_a_qemu(rounds, end):
         assert settle(storaged, False) == "given up"
     elif end == "not finished":  # the header above says so, but nobody has seen the end of it
         assert settle(storaged, False) == "under way"
+        again = storaged.call("POST", f"volumes/{vol()}/merge", {})[1]
+        assert (again["state"], again["unwanted"]) == ("begun", False), "the next QEMU is to do it anew, whoever waits"
     elif end == "done":
         assert settle(storaged, True) == "done"
     elif end == "crash":

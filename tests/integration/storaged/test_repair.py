@@ -109,7 +109,8 @@ def test_lost_while_a_qemu_merges(storaged, how):
     lose(storaged)
     assert storaged.check("--repair") == (0, "the records have been made anew; 0 findings\n")
     storaged.start()
-    assert storaged.call("POST", f"volumes/{vol()}/merge", {})[1]["state"] == "under way"
+    # Where the headers say that it is done it is to be done anew, as long as the volume is open.
+    assert storaged.call("POST", f"volumes/{vol()}/merge", {})[1]["state"] == ("under way" if how == "commit" else "begun")
     assert use(storaged, "close") == (200, {})
     last = 11 if how == "pull" else 3
     write(storaged, *shows(last))
