@@ -42,7 +42,7 @@ bool copying_is_under_way(struct storage *storage, const char *id, json_t **ret)
 	if (tasks_find(storage->tasks, id, &report) > 0)
 		return false;
 	under_way = is_under_way(&report);
-	if (under_way)
+	if (under_way && ret)
 		*ret = progress(id, &report);
 	task_report_deinit(&report);
 	return under_way;
@@ -86,16 +86,10 @@ int copying_begin(struct storage *storage, const char *id, copying_fn *fn, const
 
 int copying_check_none(struct storage *storage, const char *id, mc_err **err)
 {
-	struct task_report report;
-	bool busy;
-
-	if (tasks_find(storage->tasks, id, &report) > 0)
+	if (!copying_is_under_way(storage, id, NULL))
 		return MC_IPC_OK;
-	busy = is_under_way(&report);
-	task_report_deinit(&report);
-	if (busy)
-		mc_err_set(err, 0, "%s is being copied", id);
-	return busy ? MC_IPC_UNAVAILABLE : MC_IPC_OK;
+	mc_err_set(err, 0, "%s is being copied", id);
+	return MC_IPC_UNAVAILABLE;
 }
 
 void copying_end(struct storage *storage, const char *id)

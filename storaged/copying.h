@@ -20,7 +20,7 @@ typedef int copying_fn(struct storage *storage, const char *id, const void *arg,
  * it has made is there to be looked at. */
 bool copying_answers(struct storage *storage, const char *id, int *ret_outcome, json_t **ret, mc_err **err);
 
-/* Is one of this id on its way? Then *ret as above. */
+/* Is one of this id on its way? Then *ret, unless ret is NULL, as above. */
 bool copying_is_under_way(struct storage *storage, const char *id, json_t **ret);
 
 /* Begin it, with a copy of these `size` bytes of arg: an outcome as above; MC_IPC_OK without *ret where it is done already. */
