@@ -26,7 +26,7 @@ static int64_t in_time(const struct looking *l, const struct bill_item *item, in
 	lasting.amount = ns;
 	if (l->usage)
 		return (int64_t)sums_quantity(&lasting);
-	return money_round(sums_price(l->bill->rating.prices, item) * ns, meter_denominator(item->meter, calendar_month(item->day)));
+	return sums_lasting(l->bill->rating.prices, item, ns);
 }
 
 static int look(void *ctx, const struct bill_item *item)

@@ -60,11 +60,14 @@ money_wide sums_price(const struct prices *prices, const struct bill_item *item)
 	return p ? price_of(p, item->quantity) : 0;
 }
 
+int64_t sums_lasting(const struct prices *prices, const struct bill_item *item, int64_t ns)
+{
+	return money_round(sums_price(prices, item) * ns, meter_denominator(item->meter, calendar_month(item->day)));
+}
+
 int64_t sums_rate(const struct prices *prices, const struct bill_item *item)
 {
-	if (!meter_unit_info(item->meter->unit)->timed)
-		return 0;
-	return money_round(sums_price(prices, item) * CALENDAR_HOUR, meter_denominator(item->meter, calendar_month(item->day)));
+	return meter_unit_info(item->meter->unit)->timed ? sums_lasting(prices, item, CALENDAR_HOUR) : 0;
 }
 
 void sums_add(struct sums *s, const struct sums_key *keys, size_t n, const struct prices *prices, const struct bill_item *item)

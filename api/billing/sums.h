@@ -47,6 +47,8 @@ json_t *sum_keys(const struct sum *s);
  * brackets; 0 where it has no price. */
 money_wide sums_price(const struct prices *prices, const struct bill_item *item);
 
+/* What an item that is billed by time costs in so many ns by its first price or its brackets, whatever is free of it. */
+int64_t sums_lasting(const struct prices *prices, const struct bill_item *item, int64_t ns);
 /* What is open costs so much an hour by its first price or its brackets, whatever is free of it. */
 int64_t sums_rate(const struct prices *prices, const struct bill_item *item);
 /* How much of its priced units an item is, in billionths. */
