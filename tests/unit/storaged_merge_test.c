@@ -4,41 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "common/fs.h"
 #include "common/ipc.h"
 #include "storaged/merge.h"
-#include "tests/unit/scratch_directory.h"
-
-struct fixture {
-	struct scratch_directory dir;
-	struct storage storage;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *f = mc_alloc(sizeof(*f));
-	mc_autofree char *path = NULL;
-
-	f->dir = scratch_directory_make();
-	path = mc_strf("%s/db", f->dir.path);
-	f->storage.graph = graph_open(path, NULL);
-	*state = f;
-	return f->storage.graph ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	graph_close(f->storage.graph);
-	scratch_directory_remove(&f->dir);
-	free(f);
-	return 0;
-}
+#include "tests/unit/storaged_fixture.h"
 
 /* Whose layer it was may have another one by now: it is not for a layer's reader to say that there is nothing. */
 static void test_a_layer_that_went_meanwhile(void **state)

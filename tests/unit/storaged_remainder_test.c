@@ -15,41 +15,12 @@
 #include "common/fs.h"
 #include "storaged/remainder.h"
 #include "storaged/view.h"
-#include "tests/unit/scratch_directory.h"
+#include "tests/unit/storaged_fixture.h"
 
 #define GIB (1LL << 30)
 #define L1 (3 * VIEW_CLUSTER) /* behind the header, and what would be the reference counts */
 #define L2(table) ((uint64_t)(4 + (table)) * VIEW_CLUSTER)
 #define FAR 8192 /* a cluster of the second table */
-
-struct fixture {
-	struct scratch_directory dir;
-	struct storage storage;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *f = mc_alloc(sizeof(*f));
-	mc_autofree char *path = NULL;
-
-	f->dir = scratch_directory_make();
-	path = mc_strf("%s/db", f->dir.path);
-	f->storage.graph = graph_open(path, NULL);
-	f->storage.store.dir_fd = open(f->dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = f;
-	return f->storage.graph ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	graph_close(f->storage.graph);
-	close(f->storage.store.dir_fd);
-	scratch_directory_remove(&f->dir);
-	free(f);
-	return 0;
-}
 
 /* --- files ---------------------------------------------------------------- */
 
