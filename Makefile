@@ -134,20 +134,23 @@ check-asan:
 check-clang:
 	$(Q)$(MAKE) --no-print-directory B=build-clang CC="$(CLANG)" all unit
 
-# Every fuzz target for FUZZ_SECONDS of a processor, FUZZ_JOBS at a time; `make fuzz T=query SECONDS=600` one of
-# them for so much time of a processor; WRITE=1 keeps its figures in docs/fuzzing.md.
+# What is random is another each time where it is asked for by name, and says its seed; SEED=N is that one again. `make test` takes
+# the same ones always.
+ANY_SEED = $(eval ANY_SEED := $(or $(SEED),$(shell shuf -i 1-999999 -n 1)))$(ANY_SEED)
+
+# Every fuzz target for some 20 s of a processor, FUZZ_JOBS at a time, always with the same inputs; `make fuzz T=query SECONDS=600`
+# one of them for so much time of a processor; WRITE=1 keeps its figures in docs/fuzzing.md.
 T ?=
 SECONDS ?= 600
-FUZZ_SECONDS ?= 20
 FUZZ_JOBS ?= $(shell nproc)
 FUZZ_OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 fuzz_build = $(MAKE) --no-print-directory B=build-fuzz CC=$(CLANG) HARDEN= OPT="$(FUZZ_OPT)" $(1:%=build-fuzz/fuzz/%)
 fuzz-smoke:
 	+$(Q)$(call fuzz_build,$(FUZZ))
-	$(Q)tests/fuzz/run --build build-fuzz --cpu-seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
+	$(Q)tests/fuzz/run --build build-fuzz --smoke --jobs $(FUZZ_JOBS) $(SEED:%=--seed %)
 fuzz:
 	+$(Q)$(call fuzz_build,$(if $(T),$(filter $(T) %_$(T),$(FUZZ)),$(FUZZ)))
-	$(Q)tests/fuzz/run --build build-fuzz --cpu-seconds $(SECONDS) $(if $(WRITE),--write) $(T)
+	$(Q)tests/fuzz/run --build build-fuzz --cpu-seconds $(SECONDS) --seed $(ANY_SEED) $(if $(WRITE),--write) $(T)
 
 # What is measured in tests/bench, each thing against another in turn; WRITE=1 keeps the table.
 $(B)/bench/%: tests/bench/%.c
@@ -174,7 +177,7 @@ disk-trouble: all
 
 # Everybody killed at every point of instances' and volumes' lives, of which `make test` does a part (docs/crashes.md).
 crash-matrix: crash-build
-	$(Q)tests/run crash -- --share 100 --keep --workers 3 $(MATRIX)
+	$(Q)tests/run crash -- --share 100 --keep --workers 3 --seed $(ANY_SEED) $(MATRIX)
 
 # Everybody killed at any time: HUNTS rounds of HUNT_SECONDS, the first with the seed SEED, or with any.
 HUNTS ?= 5
@@ -182,13 +185,19 @@ HUNT_SECONDS ?= 60
 crash-hunt: crash-build
 	$(Q)tests/run hunt -- --rounds $(HUNTS) --seconds $(HUNT_SECONDS) $(if $(SEED),--seed $(SEED))
 
-# Random operations on volumes and snapshots against a model of what each must read: OPERATIONS for each of SEEDS
-# seeds, from FIRST on; a failure says which one it was. `make test` does a few of other seeds each time.
+# What is tried at random, with each of SEEDS seeds, of which `make test` takes a few, always the same ones: OPERATIONS on volumes and
+# snapshots against a model of what each must read; changes of a VPC and of its rules with netd killed in them; histories of what is
+# billed. A failure says which seed it was and how to have it again.
 SEEDS ?= 40
 OPERATIONS ?= 100
-FIRST ?= 1
-property: all
-	$(Q)tests/integration/storaged/model.py --operations $(OPERATIONS) --seeds $(SEEDS) --first $(FIRST)
+property: property-billing property-netd property-storaged
+property-storaged: all
+	$(Q)tests/integration/storaged/model.py --operations $(OPERATIONS) --seeds $(SEEDS) --seed $(ANY_SEED)
+NETD_CHANGES := test_property.py::test_killed_in_a_hundred_changes test_rules.py::test_killed_in_changes
+property-netd: all
+	$(Q)MINICLOUD_SEED=$(ANY_SEED) MINICLOUD_SEEDS=$(SEEDS) tests/run integration -- $(NETD_CHANGES:%=tests/integration/netd/%)
+property-billing: $(B)/tests/api_billing_property_test
+	$(Q)MINICLOUD_SEED=$(ANY_SEED) MINICLOUD_HISTORIES=$(SEEDS) $<
 
 # Encrypted volumes of several instances: all their zeros are written, some minutes on a slow disk.
 shared-volumes: all
@@ -264,5 +273,5 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 # Objects and libraries are worth keeping whoever asked for them.
 .SECONDARY:
-.PHONY: bench launch-window property shared-volumes crash-sweep crash-matrix crash-hunt disk-trouble fuzz fuzz-smoke crash-build man install all unit check unit-asan check-asan check-clang deps demo down test clean
+.PHONY: bench launch-window property property-billing property-netd property-storaged shared-volumes crash-sweep crash-matrix crash-hunt disk-trouble fuzz fuzz-smoke crash-build man install all unit check unit-asan check-asan check-clang deps demo down test clean
 .DELETE_ON_ERROR:

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "common/fs.h"
+#include "common/id.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -22,6 +25,28 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 			abort();                                                                   \
 		}                                                                                  \
 	} while (0)
+
+/* Jansson draws where an object's members go in its tables: the same places each time, as what is compared there guides libFuzzer. */
+__attribute__((constructor)) static inline void fuzz_same_places(void)
+{
+	json_object_seed(1);
+}
+
+/* n bytes (32 at most) that no input can know: the same ones for the same -seed= of libFuzzer's, others without one. */
+static inline void fuzz_secret(int argc, char **argv, void *out, size_t n)
+{
+	static const char option[] = "-seed=";
+	unsigned long long seed = 0;
+	uint64_t words[4];
+
+	mc_random_bytes(words, sizeof(words));
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], option, sizeof(option) - 1) == 0)
+			seed = strtoull(argv[i] + sizeof(option) - 1, NULL, 10);
+	for (size_t i = 0; seed && i < 4; i++)
+		words[i] = (seed + i) * 0x9e3779b97f4a7c15u ^ (seed << 7);
+	memcpy(out, words, n);
+}
 
 /* The input as text with a NUL behind, the caller's to free. */
 static inline char *fuzz_text(const uint8_t *data, size_t size)

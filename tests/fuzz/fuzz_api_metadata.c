@@ -5,7 +5,6 @@
 #include "api/metadata_tree.h"
 
 #include "common/cleanup.h"
-#include "common/id.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MAC "06:11:22:33:44:55"
@@ -28,9 +27,7 @@ static struct metadata_key key;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	(void)argc;
-	(void)argv;
-	mc_random_bytes(key.bytes, sizeof(key.bytes));
+	fuzz_secret(*argc, *argv, key.bytes, sizeof(key.bytes));
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -19,11 +20,32 @@ import leftovers  # noqa: E402
 NEWER_AWS = 28  # minor version of the first aws-cli 1 that reads AWS_ENDPOINT_URL
 
 
+# What is drawn at random is the same in each run; `make property` has others, and several.
+SEED, SEEDS = (int(os.environ.get(name, "1")) for name in ("MINICLOUD_SEED", "MINICLOUD_SEEDS"))
+
+
 def pytest_configure():
     if not os.environ.get("MINICLOUD_TEST_NAMESPACE"):
         pytest.exit("these tests need namespaces of their own: use tests/run integration", 2)
     # A terminated run takes its cloud down like an interrupted one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_generate_tests(metafunc):
+    """Who wants a seed is run with each."""
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(SEED, SEED + SEEDS))
+
+
+def seed_of(item):
+    return getattr(item, "callspec", None) and item.callspec.params.get("seed") or SEED
+
+
+@pytest.fixture(autouse=True)
+def chance(request):
+    """A test draws the same whatever was before it; the state that it begins with."""
+    random.seed(f"{seed_of(request.node)} {request.node.nodeid}")
+    return random.getstate()
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +68,11 @@ def cloud(before):  # pylint: disable=unused-argument
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failed test shows what the daemons logged last."""
+    """A failed test shows what it drew from, and what the daemons logged last."""
     outcome = yield
     report = outcome.get_result()
+    if report.failed and getattr(item, "funcargs", {}).get("chance") not in (None, random.getstate()):
+        report.sections.append(("drawn at random; the same again", f"MINICLOUD_SEED={seed_of(item)} tests/run integration -- '{item.nodeid}'"))
     cloud_used = getattr(item, "funcargs", {}).get("cloud")
     if report.when == "call" and report.failed and cloud_used and call.excinfo:
         report.sections.append(("daemons' logs", cloud_used.logs()))

@@ -4,7 +4,7 @@ guest finds on a volume made of them."""
 import base64
 import concurrent.futures
 import hashlib
-import os
+import random
 
 import pytest
 
@@ -80,7 +80,7 @@ def changed(ebs, **arguments):
 
 def test_written_blocks_read_back(ebs, ec2, cloud):
     """Blocks at both ends, a second snapshot on the first, what differs, in pages."""
-    blocks = {i: os.urandom(BLOCK) for i in (0, 7, PER_GIB - 1)}
+    blocks = {i: random.randbytes(BLOCK) for i in (0, 7, PER_GIB - 1)}
     tags = [{"Key": "Name", "Value": "direct"}]
     started = ebs.start_snapshot(VolumeSize=1, Description="by block", Tags=tags, ClientToken="direct-1")
     first = started["SnapshotId"]
@@ -101,7 +101,7 @@ def test_written_blocks_read_back(ebs, ec2, cloud):
     assert error_of(put, ebs, first, 1, blocks[0])[0] == "ValidationException"
     check_blocks(ebs, first, blocks)
 
-    more = {7: os.urandom(BLOCK), **{i: bytes([i % 256]) * BLOCK for i in range(200, 300)}, PER_GIB + 5: os.urandom(BLOCK)}
+    more = {7: random.randbytes(BLOCK), **{i: bytes([i % 256]) * BLOCK for i in range(200, 300)}, PER_GIB + 5: random.randbytes(BLOCK)}
     second = write(ebs, ec2, more, size=2, ParentSnapshotId=first)
     check_blocks(ebs, second, {**blocks, **more})
     check_blocks(ebs, first, blocks)
@@ -123,7 +123,7 @@ def test_written_blocks_read_back(ebs, ec2, cloud):
 def test_a_guest_and_the_blocks(ebs, ec2, pair):
     """A guest reads on a volume what was written by block; what it writes are the changed blocks."""
     guest = pair[1]
-    blocks = {3: os.urandom(BLOCK), 100: os.urandom(BLOCK)}
+    blocks = {3: random.randbytes(BLOCK), 100: random.randbytes(BLOCK)}
     first = write(ebs, ec2, blocks)
     volume = ec2.create_volume(AvailabilityZone=guest.described["Placement"]["AvailabilityZone"], SnapshotId=first)["VolumeId"]
     wait_volume(ec2, volume, "available")
@@ -156,7 +156,7 @@ def test_by_the_cli(cloud, ec2, aws_program):
     def aws(*words):
         return cloud.aws(*words, program=aws_program)
     data, out = cloud.own / "block", cloud.own / "block-back"
-    data.write_bytes(os.urandom(BLOCK))
+    data.write_bytes(random.randbytes(BLOCK))
     snapshot = aws("ebs", "start-snapshot", "--volume-size", "1", "--description", "cli")["SnapshotId"]
     words = ["--snapshot-id", snapshot, "--block-index", "5"]
     hashed = checksum(data.read_bytes())

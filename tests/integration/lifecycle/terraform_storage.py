@@ -1,8 +1,8 @@
 """Terraform's volumes, snapshots, images, keys, policies and an account's settings, without guests: made, changed in place,
 destroyed, and no difference after each. `make terraform-storage`, some two minutes; not part of `make test`."""
 
-import os
 import pathlib
+import random
 
 import pytest
 
@@ -21,7 +21,7 @@ def disk_to_import(pair):
     """A file in a bucket, as the operator puts it there."""
     bucket = pair.home / "exchange" / "terraform"
     bucket.mkdir(parents=True)
-    (bucket / "disk.raw").write_bytes(os.urandom(1 << 20))
+    (bucket / "disk.raw").write_bytes(random.randbytes(1 << 20))
     (bucket / "disk.raw").chmod(0o644)
 
 

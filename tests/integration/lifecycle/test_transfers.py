@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 
 import pytest
@@ -19,7 +20,7 @@ def bucket(pair):
     path.mkdir(parents=True)
     run("chown", "minicloud-storaged:", path)
     with open(path / "disk.raw", "wb") as f:
-        f.write(os.urandom(SIZE))
+        f.write(random.randbytes(SIZE))
     (path / "disk.raw").chmod(0o644)
     return path
 

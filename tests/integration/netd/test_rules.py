@@ -156,7 +156,7 @@ def some_change(group):
     return row("remove" if rule in group["ingress"] else "add", group, rule)
 
 
-def test_killed_in_changes(world, pair):
+def test_killed_in_changes(world, pair, seed):
     """netd is killed at any moment of every fourth of them: what it comes back with is before or after it, and goes on from there."""
     vpc, group, (a, b) = pair
     flow = connected(a, b, 22)
@@ -165,7 +165,7 @@ def test_killed_in_changes(world, pair):
         change = body(vpc, some_change(group))
         if n % 4 == 3:
             world.killed_during(functools.partial(post, vpc, change), 0.004)
-            assert world.ok("GET", "/v1/vpcs/" + vpc.id)["generation"] in (change["base"], change["generation"])
+            assert world.ok("GET", "/v1/vpcs/" + vpc.id)["generation"] in (change["base"], change["generation"]), "change %d, seed %d" % (n, seed)
         if post(vpc, change)[0] == 200:
             short += 1
         else:

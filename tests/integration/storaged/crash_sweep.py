@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """storaged killed at every numbered point (common/crash.h) of what changes the store, one after the other.
 
-usage: tests/integration/storaged/crash_sweep.py [--sample N] [--only WORD]
+usage: tests/integration/storaged/crash_sweep.py [--sample N [--seed N]] [--only WORD]
 
 Needs `make crash-build` and root. Each trial prepares a store, asks for one thing while the daemon dies at its Nth point,
 starts it again, asks once more as a client does, and reads everything back; then the store has to prove right and to
@@ -14,6 +14,7 @@ import http.client
 import os
 import pathlib
 import random
+import secrets
 import shutil
 import subprocess
 import sys
@@ -234,8 +235,9 @@ def sweep(only):
     return passed, failed
 
 
-def sample(count):
-    chance, passed, failed = random.SystemRandom(), 0, 0
+def sample(count, seed):
+    print(f"seed {seed}", flush=True)
+    chance, passed, failed = random.Random(seed), 0, 0
     for _ in range(count):
         (action, snapshots), n = chance.choice(ACTIONS), chance.randrange(1, 120)
         try:
@@ -250,10 +252,11 @@ def sample(count):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--sample", type=int)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10 ** 6))
     parser.add_argument("--only")
     options = parser.parse_args()
     storaged_daemon.BUILD = storaged_daemon.ROOT / "build-crash"
-    passed, failed = sample(options.sample) if options.sample else sweep(options.only)
+    passed, failed = sample(options.sample, options.seed) if options.sample else sweep(options.only)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """Random operations on storaged, against a model that knows what every volume and snapshot must read.
 
-usage: tests/integration/storaged/model.py [--operations N] [--seeds N] [--first SEED]
+usage: tests/integration/storaged/model.py [--operations N] [--seeds N] [--seed FIRST]
 
 After every operation every volume and snapshot is read, by a reader of our own and now and then by qemu-io; at
 the end of each seed everything is deleted, and nothing may be left. QEMUs are played by qemu-io and
 qemu-img; storaged's janitor merges meanwhile, and is killed now and then. Needs root and the build, no
-namespaces.
+namespaces. A seed says all operations, but not how storaged's own merges go meanwhile.
 """
 
 import argparse
@@ -64,9 +64,14 @@ class Object:
 
 class Property:
     def __init__(self, storaged, seed, log):
-        self.storaged, self.chance, self.log = storaged, random.Random(seed), log
+        self.storaged, self.seed, self.log = storaged, seed, log
+        self.draw_anew(0)
         self.volumes, self.snapshots, self.number = {}, {}, 0
         self.done = {}
+
+    def draw_anew(self, number):
+        """Of each operation alone: how often another one drew, and how often was looked, has to do with merges and their time."""
+        self.chance, self.eye = (random.Random(f"{self.seed} {number} {what}") for what in ("do", "look"))
 
     # --- asking
 
@@ -421,9 +426,9 @@ class Property:
         with Chain(path, thing.secret) as chain:
             assert chain.layers[0].size == thing.size << 30 or thing.number in self.snapshots, (thing.number, thing.size)
             assert len(chain.layers) <= 16, len(chain.layers)
-            for block in {*thing.data, *(self.chance.randrange(BLOCKS) for _ in range(4))}:
+            for block in sorted({*thing.data, *(self.eye.randrange(BLOCKS) for _ in range(4))}):
                 value = thing.data.get(block, 0)
-                sectors = self.chance.sample(ALL_SECTORS, 2) if thing.secret else ALL_SECTORS  # by_qemu: all of them
+                sectors = self.eye.sample(ALL_SECTORS, 2) if thing.secret else ALL_SECTORS  # by_qemu: all of them
                 data = chain.read(block, sectors)
                 assert data == content(value)[:len(data)], (thing.number, block, value, data[:1])
 
@@ -505,6 +510,7 @@ class Property:
 
     def run(self, operations):
         for n in range(operations):
+            self.draw_anew(n)
             name = self.step()
             self.verify(by_qemu=n % 25 == 24)
             if n % 4 == 3:
@@ -539,17 +545,17 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--operations", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     total = {}
-    for seed in range(options.first, options.first + options.seeds):
+    for seed in range(options.seed, options.seed + options.seeds):
         lines = []
         try:
             done = run_seed(seed, options.operations, print if options.verbose else lines.append)
         except BaseException:
             print("\n".join(lines[-80:]))
-            print(f"seed {seed} failed")
+            print(f"failed; again: model.py --seed {seed} --seeds 1 --operations {options.operations}")
             raise
         for name, n in done.items():
             total[name] = total.get(name, 0) + n

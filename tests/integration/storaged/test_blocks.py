@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-import os
+import random
 import socket
 
 from storaged_daemon import PATIENCE_S
@@ -55,7 +55,7 @@ def listed(storaged, n=0, **query):
 def test_written_and_read(storaged):
     """What is written is counted once, on the disk after a kill, and read from the snapshot."""
     put_volume(storaged, 0, image=None)
-    blocks = {i: os.urandom(BLOCK) for i in (0, 9, 2047)}
+    blocks = {i: random.randbytes(BLOCK) for i in (0, 9, 2047)}
     for index, data in blocks.items():
         assert write(storaged, index, data) == (101, "ok")
     assert write(storaged, 9, blocks[9]) == (101, "ok")

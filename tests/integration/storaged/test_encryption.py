@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import subprocess
 
 import pytest
@@ -294,7 +295,7 @@ def test_without_the_master_key(storaged):
     path = storaged.home / "keys" / "master.key"
     master = path.read_bytes()
     storaged.stop()
-    path.write_bytes(os.urandom(32))
+    path.write_bytes(random.randbytes(32))
     storaged.start()
     open_volume(storaged, VOL)
     assert key_of(storaged, VOL) == "unavailable"

@@ -14,16 +14,16 @@ def operate(seed, operations):
     try:
         done = model.run_seed(seed, operations, lines.append)
     except BaseException as e:
-        raise AssertionError(f"model.py --first {seed} --seeds 1 --operations {operations}:\n" +
+        raise AssertionError(f"model.py --seed {seed} --seeds 1 --operations {operations}:\n" +
                              "\n".join(lines[-80:])) from e
     assert sum(done.values()) == operations
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_operations(seed):
-    operate(seed, OPERATIONS)
+@pytest.mark.parametrize("number", SEEDS)
+def test_operations(number):
+    operate(number, OPERATIONS)
 
 
-@pytest.mark.parametrize("seed", FOUND)
-def test_what_failed_once(seed):
-    operate(seed, FOUND[seed])
+@pytest.mark.parametrize("number", FOUND)
+def test_what_failed_once(number):
+    operate(number, FOUND[number])

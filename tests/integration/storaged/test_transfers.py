@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import random
 import resource
 import subprocess
 import time
@@ -93,9 +94,9 @@ def bucket(storaged):
 def disk(path):
     """A raw disk with data at its ends and a hole."""
     with open(path, "wb") as f:
-        f.write(os.urandom(3 << 20))
+        f.write(random.randbytes(3 << 20))
         f.seek(40 << 20)
-        f.write(os.urandom(1 << 20))
+        f.write(random.randbytes(1 << 20))
         f.truncate(64 << 20)
     path.chmod(0o644)
 
@@ -160,7 +161,7 @@ def busy_import(storaged, bucket, n):
         with open(path, "wb") as f:
             for at in range(0, 1 << 30, 64 << 20):
                 f.seek(at)
-                f.write(os.urandom(1 << 20) * 24)
+                f.write(random.randbytes(1 << 20) * 24)
             f.truncate(1 << 30)
         path.chmod(0o644)
     def begin():
