@@ -126,6 +126,13 @@ char *mc_fs_read(const char *path, size_t max, size_t *ret_len, mc_err **err)
 	return MC_STEAL(buf);
 }
 
+int mc_fs_remove(const char *path, mc_err **err)
+{
+	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
+		return mc_err_set(err, errno, "cannot remove %s", path);
+	return 0;
+}
+
 int mc_fs_sync(const char *path, mc_err **err)
 {
 	mc_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);

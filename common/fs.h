@@ -15,6 +15,9 @@ char *mc_fs_read(const char *path, size_t max, size_t *ret_len, mc_err **err);
  * PATH.new, so that what a killed one left is taken over by the next. */
 int mc_fs_write(const char *path, const void *data, size_t len, mode_t mode, mc_err **err);
 
+/* Let there be no such file. 0 or -1 and *err. */
+int mc_fs_remove(const char *path, mc_err **err);
+
 /* fsync a file or directory by name. */
 int mc_fs_sync(const char *path, mc_err **err);
 

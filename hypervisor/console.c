@@ -90,9 +90,7 @@ int console_remove(const char *dir, const char *instance_id, mc_err **err)
 {
 	mc_autofree char *path = console_path(dir, instance_id);
 
-	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
-		return mc_err_set(err, errno, "console log %s", path);
-	return 0;
+	return mc_fs_remove(path, err);
 }
 
 /* The time of the guest's last word stays: a hole is none. */

@@ -21,6 +21,8 @@
 #include "common/spawn.h"
 #include "netd/lease.h"
 
+#define CONF "dnsmasq.conf"
+#define PID "dnsmasq.pid"
 #define START_TIMEOUT_MS 10000
 #define STOP_TIMEOUT_MS 3000
 #define MAX_FILE (8u << 20)
@@ -49,7 +51,7 @@ static bool is_ours(pid_t pid, const char *conf_arg)
 /* What dnsmasq wrote into its pid file, 0 for nothing. */
 static pid_t claimed_pid(const char *dir)
 {
-	mc_autofree char *path = mc_strf("%s/dnsmasq.pid", dir);
+	mc_autofree char *path = mc_strf("%s/" PID, dir);
 	mc_autofree char *text = mc_fs_read(path, 32, NULL, NULL);
 
 	return text ? (pid_t)strtol(text, NULL, 10) : 0;
@@ -72,13 +74,16 @@ static pid_t scan(const char *conf_arg)
 	return found;
 }
 
-/* The pid file is a hint only; the command line decides. */
+/* The pid file is a hint only; the command line decides. What has no configuration was never started: all processes of
+ * the host need not be looked through. */
 pid_t dnsmasq_find(const char *dir, unsigned long long *ret_start)
 {
-	mc_autofree char *conf_arg = mc_strf("--conf-file=%s/dnsmasq.conf", dir);
+	mc_autofree char *conf_arg = mc_strf("--conf-file=%s/" CONF, dir);
 	pid_t pid = claimed_pid(dir);
 	unsigned long long start;
 
+	if (access(strchr(conf_arg, '=') + 1, F_OK) < 0)
+		return 0;
 	if (pid <= 0 || !is_ours(pid, conf_arg))
 		pid = scan(conf_arg);
 	start = pid > 0 ? mc_proc_start_time(pid) : 0;
@@ -132,17 +137,15 @@ static int end(int fd, const char *dir, mc_err **err)
 	return 0;
 }
 
-/* One that was killed has left its pid file. */
+/* One that was killed has left its pid file. Last goes the configuration, for which there may be a process. */
 int dnsmasq_stop(const char *dir, mc_err **err)
 {
-	mc_autofree char *path = mc_strf("%s/dnsmasq.pid", dir);
+	mc_autofree char *pid = mc_strf("%s/" PID, dir), *conf = mc_strf("%s/" CONF, dir);
 	mc_auto_fd int fd = dnsmasq_hold(dir);
 
 	if (fd >= 0 && end(fd, dir, err) < 0)
 		return -1;
-	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
-		return mc_err_set(err, errno, "cannot remove %s", path);
-	return 0;
+	return mc_fs_remove(pid, err) < 0 ? -1 : mc_fs_remove(conf, err);
 }
 
 /* In the child: into the namespace, and without the right to mount and to enter others. */
@@ -158,7 +161,7 @@ static int enter(void *arg)
  * is known here. */
 static int start(const struct dnsmasq *d, mc_err **err)
 {
-	mc_autofree char *conf_arg = mc_strf("--conf-file=%s/dnsmasq.conf", d->dir);
+	mc_autofree char *conf_arg = mc_strf("--conf-file=%s/" CONF, d->dir);
 	mc_autofree char *user_arg = mc_strf("--user=%s", geteuid() == 0 ? "root" : "");
 	const char *argv[] = { d->program, conf_arg, geteuid() == 0 ? user_arg : NULL, NULL };
 	int ns_fd = d->ns_fd;
@@ -211,8 +214,8 @@ static int restart(const struct dnsmasq *d, const struct wanted *w, const char *
 {
 	mc_autofree char *leases = mc_strf("%s/leases", d->dir);
 
-	if ((!d->none_yet && dnsmasq_stop(d->dir, err) < 0) || lease_filter(leases, w, err) < 0 ||
-	    update_file(d->dir, "dnsmasq.conf", conf, err) < 0)
+	if (dnsmasq_stop(d->dir, err) < 0 || lease_filter(leases, w, err) < 0 ||
+	    update_file(d->dir, CONF, conf, err) < 0)
 		return -1;
 	return start(d, err);
 }
@@ -231,7 +234,7 @@ int dnsmasq_apply(const struct dnsmasq *d, const struct wanted *w, mc_err **err)
 	mc_autofree char *leases = mc_strf("%s/leases", d->dir);
 	mc_autofree char *conf = dnsmasq_conf(d, w);
 	unsigned long long start_time = 0;
-	pid_t pid = d->none_yet ? 0 : dnsmasq_find(d->dir, &start_time);
+	pid_t pid = dnsmasq_find(d->dir, &start_time);
 	bool released = true;
 	int changed;
 
@@ -241,7 +244,7 @@ int dnsmasq_apply(const struct dnsmasq *d, const struct wanted *w, mc_err **err)
 	changed = update_hosts(d, w, err);
 	if (changed < 0)
 		return -1;
-	if (!pid || !released || !file_holds(d->dir, "dnsmasq.conf", conf))
+	if (!pid || !released || !file_holds(d->dir, CONF, conf))
 		return restart(d, w, conf, err);
 	return changed || d->tell ? reload(pid, start_time, err) : 0;
 }

@@ -22,7 +22,6 @@ struct dnsmasq {
 	int ns_fd;
 	struct cidr pool;     /* of all public addresses, for their names */
 	const char *upstream; /* whom to ask what is not known here, "address#port"; "": nobody */
-	bool none_yet; /* there has never been one: all processes of the host need not be looked through */
 	bool tell; /* SIGHUP in any case: netd may have ended between writing and telling */
 };
 
@@ -31,7 +30,7 @@ struct dnsmasq {
  * released. 0 or -1 and *err. */
 int dnsmasq_apply(const struct dnsmasq *d, const struct wanted *wanted, mc_err **err);
 
-/* End the process of that directory, if any, and wait for its end. 0 or -1 and *err. */
+/* End the process of that directory, if any, and wait for its end; its configuration goes too. 0 or -1 and *err. */
 int dnsmasq_stop(const char *dir, mc_err **err);
 
 /* The running process of that directory: pid and *ret_start, 0 where there is none. */

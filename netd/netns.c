@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/crash.h"
+#include "common/fs.h"
 #include "common/log.h"
 
 #define SELF "/proc/thread-self/ns/net"
@@ -83,9 +84,7 @@ int netns_remove(const char *path, mc_err **err)
 	while (netns_pinned(path))
 		if (MC_CRASH_AROUND(umount2(path, MNT_DETACH)) < 0)
 			return mc_err_set(err, errno, "cannot unmount %s", path);
-	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
-		return mc_err_set(err, errno, "cannot remove %s", path);
-	return 0;
+	return mc_fs_remove(path, err);
 }
 
 int netns_lift(int fd)

@@ -24,6 +24,7 @@ void port_name(const struct wanted_eni *eni, char out[MC_IFNAME_LEN])
 struct sides {
 	struct nl_sock *root, *inside;
 	int ns_fd;
+	const struct port_ready *ready;
 };
 
 static void sides_close(struct sides *s)
@@ -131,23 +132,25 @@ static int plug(const struct sides *s, const struct wanted *w, const struct want
 	r = link_find(s->inside, bridge_name, &bridge, err);
 	if (r == 0)
 		return mc_err_set(err, ENODEV, "%s: bridge %s", eni->id, bridge_name);
+	if (r > 0 && s->ready->call(s->ready->arg, err) < 0)
+		return -1;
 	if (r < 0 || port_attach(s->inside, s->ns_fd, &tap, &bridge, eni, err) < 0)
 		return vanished(s->inside, &tap, err) ? 0 : mc_err_wrap(err, "%s", eni->id);
 	*ret_plugged = true;
 	return 0;
 }
 
-int port_plug(const struct wanted *w, const struct wanted_eni *eni, int ns_fd, bool *ret_plugged,
-	      mc_err **err)
+int port_plug(const struct wanted *w, const struct wanted_eni *eni, int ns_fd, const struct port_ready *ready,
+	      bool *ret_plugged, mc_err **err)
 {
-	auto_sides struct sides s = { .ns_fd = -1 };
+	auto_sides struct sides s = { .ns_fd = -1, .ready = ready };
 
 	return sides_open(&s, ns_fd, err) < 0 ? -1 : plug(&s, w, eni, ret_plugged, err);
 }
 
-int port_plug_all(const struct wanted *w, int ns_fd, mc_err **err)
+int port_plug_all(const struct wanted *w, int ns_fd, const struct port_ready *ready, mc_err **err)
 {
-	auto_sides struct sides s = { .ns_fd = -1 };
+	auto_sides struct sides s = { .ns_fd = -1, .ready = ready };
 	bool plugged;
 
 	if (sides_open(&s, ns_fd, err) < 0)
@@ -157,6 +160,11 @@ int port_plug_all(const struct wanted *w, int ns_fd, mc_err **err)
 		    plug(&s, w, &w->enis[i], &plugged, err) < 0)
 			return -1;
 	return 0;
+}
+
+static bool is_tap(const struct link_info *link)
+{
+	return strncmp(link->name, TAP_PREFIX, strlen(TAP_PREFIX)) == 0;
 }
 
 static json_t *tap_names(const struct wanted *w)
@@ -196,13 +204,24 @@ int port_unplug(const struct wanted *w, int ns_fd, mc_err **err)
 	    link_list(s.inside, &links, &n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		if (strncmp(links[i].name, TAP_PREFIX, 2) != 0 ||
-		    json_object_get(wanted_taps, links[i].name))
+		if (!is_tap(&links[i]) || json_object_get(wanted_taps, links[i].name))
 			continue;
 		if (put_out(&s, &links[i], root_ns, r == 0 ? err : &later) < 0)
 			r = -1;
 	}
 	return r;
+}
+
+bool port_any(int ns_fd)
+{
+	auto_netlink struct nl_sock *sk = netlink_open(NETLINK_ROUTE, ns_fd, NULL);
+	mc_autofree struct link_info *links = NULL;
+	size_t n = 0;
+	bool any = !sk || link_list(sk, &links, &n, NULL) < 0;
+
+	for (size_t i = 0; i < n && !any; i++)
+		any = is_tap(&links[i]);
+	return any;
 }
 
 bool port_plugged(const struct wanted_eni *eni, const struct link_info *links, size_t n)

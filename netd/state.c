@@ -63,9 +63,7 @@ static int drop_file(const char *dir, const char *name, mc_err **err)
 {
 	mc_autofree char *path = mc_strf("%s/%s", dir, name);
 
-	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
-		return mc_err_set(err, errno, "cannot remove %s", path);
-	return 0;
+	return mc_fs_remove(path, err);
 }
 
 /* The changes behind the old document do not follow from the new one: they are nothing before they go. */

@@ -21,6 +21,7 @@
 #include "netd/relay.h"
 #include "netd/state.h"
 #include "netd/uplink.h"
+#include "netd/vpcdns.h"
 #include "netd/vpc_parts.h"
 #include "netd/vpcnet.h"
 #include "netd/vpcroute.h"
@@ -173,18 +174,6 @@ static int apply_gateway(const struct run *run, mc_err **err)
 	return host_ensure_transit(&run->netd->host, run->wanted->id, run->ns_fd, err);
 }
 
-static int apply_dnsmasq(const struct run *run, mc_err **err)
-{
-	mc_autofree char *dir = state_dir(run->netd, run->wanted->id);
-	struct dnsmasq d = { .program = run->netd->config.dnsmasq, .dir = dir,
-			     .ns_fd = run->ns_fd, .pool = run->netd->host.pool, .upstream = relay_address(run->netd->relay),
-			     .tell = run->unfinished, .none_yet = run->fresh };
-
-	if (run->wanted->dns.support && relay_open(run->netd->relay, run->wanted->id, run->ns_fd, err) < 0)
-		return -1;
-	return dnsmasq_apply(&d, run->wanted, err);
-}
-
 /* They are looked for among the namespaces of all VPCs. */
 static int drop_appliances(const struct run *run, mc_err **err)
 {
@@ -198,15 +187,17 @@ static int apply_inside(const struct run *run, mc_err **err)
 {
 	const struct wanted *w = run->wanted;
 	int ns = run->ns_fd;
+	struct vpcdns dns = { .netd = run->netd, .wanted = w, .ns_fd = ns, .tell = run->unfinished };
+	struct port_ready ready = { .call = vpcdns_ensure, .arg = &dns };
 
 	if (host_sync_public(w, false, err) < 0 || port_unplug(w, ns, err) < 0 ||
 	    drop_appliances(run, err) < 0 || apply_rules(run, err) < 0 ||
 	    vpcnet_links(w, ns, is_in_force(run), err) < 0 || apply_gateway(run, err) < 0 ||
 	    peering_sync(run->netd, w, ns, err) < 0 || appliance_sync(run->netd, w, ns, err) < 0 ||
-	    vpcroute_sync(w, ns, err) < 0 || apply_dnsmasq(run, err) < 0 ||
+	    vpcroute_sync(w, ns, err) < 0 || vpcdns_keep(&dns, err) < 0 ||
 	    host_sync_public(w, true, err) < 0 || uplink_sync(&run->netd->host, err) < 0)
 		return -1;
-	return port_plug_all(w, ns, err);
+	return port_plug_all(w, ns, &ready, err);
 }
 
 static int apply_active(struct run *run, mc_err **err)

@@ -17,7 +17,9 @@
 #include "netd/state.h"
 #include "netd/vpc.h"
 #include "netd/vpc_parts.h"
+#include "netd/vpcdns.h"
 #include "netd/vpcrules.h"
+#include "netd/watch.h"
 
 /* --- describing ------------------------------------------------------------------------- */
 
@@ -123,6 +125,18 @@ int vpc_load_active(const struct netd *netd, const char *vpc_id, struct wanted *
 	return MC_IPC_OK;
 }
 
+/* The VPC's dnsmasq is there before a packet of the guest passes; if it had to be started, the watch hears of it. */
+static int plug(struct netd *netd, const struct wanted *w, const struct wanted_eni *eni, int ns, bool *ret_plugged, mc_err **err)
+{
+	struct vpcdns dns = { .netd = netd, .wanted = w, .ns_fd = ns };
+	struct port_ready ready = { .call = vpcdns_ensure, .arg = &dns };
+	int r = port_plug(w, eni, ns, &ready, ret_plugged, err);
+
+	if (dns.started)
+		watch_tell(netd, w->id);
+	return r;
+}
+
 int vpc_plug(struct netd *netd, const char *vpc_id, const char *eni_id, json_t **ret,
 	     mc_err **err)
 {
@@ -136,7 +150,7 @@ int vpc_plug(struct netd *netd, const char *vpc_id, const char *eni_id, json_t *
 	if (r != MC_IPC_OK)
 		return r;
 	eni = wanted_eni_by_id(w, eni_id);
-	if (eni && port_plug(w, eni, ns, &plugged, err) < 0)
+	if (eni && plug(netd, w, eni, ns, &plugged, err) < 0)
 		return -1;
 	if (!plugged) {
 		mc_err_set(err, 0, eni ? "the tap of %s is not there" : "%s is not of this VPC",

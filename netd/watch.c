@@ -21,6 +21,7 @@
 #include "netd/netlink.h"
 #include "netd/netns.h"
 #include "netd/nftnews.h"
+#include "netd/port.h"
 #include "netd/state.h"
 #include "netd/vpc.h"
 
@@ -45,7 +46,7 @@ struct target {
 	struct nl_sock *events; /* NULL: it has no namespace */
 	ino_t ns;               /* of which they are */
 	bool doubt;             /* its tables are to be looked at */
-	bool dead;              /* there should be a dnsmasq and is none: at `due` it is started */
+	bool dead;              /* there should be a dnsmasq, for guests, and is none: at `due` it is started */
 	int64_t due, breath, died; /* boot clock, ns */
 };
 
@@ -136,7 +137,7 @@ static void target_refresh(const struct watch *w, struct target *t)
 		renew_events(w, t, ns);
 	close_process(t);
 	t->pidfd = ns >= 0 && !*t->nat ? netns_lift(dnsmasq_hold(dir)) : -1;
-	t->dead = ns >= 0 && !*t->nat && t->pidfd < 0;
+	t->dead = ns >= 0 && !*t->nat && t->pidfd < 0 && port_any(ns);
 	if (!t->dead)
 		t->due = 0;
 	hear(w, t->pidfd, t);

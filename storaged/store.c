@@ -140,19 +140,12 @@ int store_clone(const struct store *store, const char *from, const char *to, mc_
 	return cannot_clone(errno) ? 1 : mc_err_set(err, errno, "cannot clone %s", path);
 }
 
-static int remove_file(const char *path, mc_err **err)
-{
-	if (MC_CRASH_AROUND(unlink(path)) < 0 && errno != ENOENT)
-		return mc_err_set(err, errno, "cannot remove %s", path);
-	return 0;
-}
-
 int store_remove(const struct store *store, const char *layer_id, mc_err **err)
 {
 	mc_autofree char *part = store_part_path(store, layer_id);
 	mc_autofree char *path = store_path(store, layer_id);
 
-	if (remove_file(part, err) < 0 || remove_file(path, err) < 0)
+	if (mc_fs_remove(part, err) < 0 || mc_fs_remove(path, err) < 0)
 		return -1;
 	return sync_dir(store, err);
 }

@@ -523,6 +523,50 @@ def test_a_dead_dnsmasq_is_started_again(world):
     finish(vpc, (a,))
 
 
+def test_dnsmasq_comes_with_the_first_guest(world):
+    """Only guests ask it: interfaces alone have none, and one that died is started again for guests alone."""
+    vpc = Vpc(world)
+    group = vpc.group([icmp()])
+    first, second = vpc.eni(10, group), vpc.eni(11, group)
+    vpc.put()
+    assert not world.processes()
+    a = vpc.guest(first)
+    assert dhcp(a)[0] == a.ip and dns(a, "ip-172-31-0-11.ec2.internal", "172.31.0.2") == [second["ip"]]
+    (pid,) = world.processes()
+    b = vpc.guest(second)
+    assert dhcp(b)[0] == b.ip and world.processes() == [pid], "one for all"
+    for guest in (a, b):
+        guest.close()
+        assert wait_for(lambda: netlab.tap_of(guest.eni["id"]) not in world.in_vpc(vpc.id, "ip", "-o", "link"))
+    vpc.doc["generation"] += 1
+    vpc.put()
+    assert world.processes() == [pid], "it stays as long as the interfaces"
+    world.stop(signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
+    assert wait_for(lambda: not world.processes())
+    world.start()
+    vpc.put()
+    assert not world.processes()
+    vpc.doc["enis"][1]["ip"] = "172.31.0.12"
+    vpc.put()
+    again = vpc.guest(second)
+    assert dhcp(again)[0] == "172.31.0.12", "as the document is now, not as it was"
+    assert dns(again, "ip-172-31-0-12.ec2.internal", "172.31.0.2") == ["172.31.0.12"]
+    assert wait_for(lambda: len(world.processes()) == 1)
+    finish(vpc, (again,))
+
+
+def test_a_waiting_tap_finds_a_dnsmasq(world):
+    """A change plugs in what waits, and starts what it needs first."""
+    vpc = Vpc(world)
+    eni = vpc.eni(10, vpc.group([icmp()]))
+    guest = netlab.Guest(world, eni)
+    (answer,) = vpc.put()["enis"]
+    assert answer["plugged"] and len(world.processes()) == 1
+    assert dhcp(guest)[0] == guest.ip
+    finish(vpc, (guest,))
+
+
 def test_metadata_socket(world):
     vpc, _, (a, b) = lab(world)
     answer, listener = world.metadata(vpc.id)
