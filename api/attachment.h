@@ -34,7 +34,8 @@ json_t *attachment_views(struct store_tx *tx, const struct resource *vol);
 
 /* --- for the steps of an instance (step_attachment.c) ---------------------- */
 
-/* Tell storaged that the instance opens its volumes; *ret: the hypervisor's `disks`. An outcome, or -1. */
+/* Tell storaged that the instance, which is off, opens its volumes, and before that that its last QEMU is gone, which may have died
+ * with a snapshot or a merge half-done; *ret: the hypervisor's `disks`. An outcome, or -1. */
 int attachments_open(struct api *api, const struct resource *inst, json_t **ret, mc_err **err);
 /* Tell it that its QEMU is gone, instance-store disks with it. 0 or -1. */
 int attachments_close(struct api *api, const struct resource *inst, mc_err **err);

@@ -111,7 +111,9 @@ int attachments_open(struct api *api, const struct resource *inst, json_t **ret,
 
 		if (strcmp(mc_json_str(entry, "state", ""), "detaching") == 0)
 			continue;
-		o = open_one(api, inst, entry, &disk, err);
+		o = call_opener(api, inst, mc_json_str(entry, "id", ""), "close", NULL, err);
+		if (o == MC_IPC_OK)
+			o = open_one(api, inst, entry, &disk, err);
 		if (o != MC_IPC_OK)
 			return o;
 		json_object_set_new(disk, "boot", json_boolean(entry == root));

@@ -296,16 +296,41 @@ static bool network_ready(struct view *v)
 	return ready;
 }
 
+/* Its QEMU, if it has one. Other than observe() it waits for a start under way, by whoever asked for it. */
+static int look_paused(struct view *v, json_t **ret, mc_err **err)
+{
+	mc_auto_json json_t *body = json_pack("{s:s, s:b}", "state", "paused", "start", false);
+
+	return backend_call(v->api, BACKEND_HYPERVISOR, "PUT", body, ret, err, "/v1/instances/%s", v->inst->id);
+}
+
+static int start_paused(struct view *v, json_t **ret, mc_err **err)
+{
+	int o = attachments_open(v->api, v->inst, &v->disks, err);
+
+	return o == MC_IPC_OK ? put_instance(v, "paused", true, false, ret, err) : o;
+}
+
+/* Who makes that it runs. */
+enum bringing {
+	BRING_ON, /* it was seen paused: if it has died since, that is an end as any other */
+	BRING_UP, /* by a new QEMU where there is none */
+};
+
 /* Domain there and paused, taps plugged, then resumed. STEP_DONE when it runs. A QEMU takes
  * longer to start than its network to be made: nobody waits for the network before that. */
-static int bring_up(struct view *v, int64_t *ret_delay, mc_err **err)
+static int bring(struct view *v, enum bringing how, int64_t *ret_delay, mc_err **err)
 {
 	mc_auto_json json_t *answer = NULL;
 	mc_auto_json json_t *after = NULL;
-	int o = v->disks ? MC_IPC_OK : attachments_open(v->api, v->inst, &v->disks, err);
+	int o = look_paused(v, &answer, err);
 
-	if (o == MC_IPC_OK)
-		o = put_instance(v, "paused", true, false, &answer, err);
+	if (o == MC_IPC_CONFLICT || o == MC_IPC_NOT_FOUND) {
+		mc_err_clear(err);
+		if (how == BRING_ON)
+			return STEP_AGAIN;
+		o = start_paused(v, &answer, err);
+	}
 	if (o != MC_IPC_OK)
 		return up_refused(v, o, ret_delay, err);
 	*ret_delay = LOOK_AGAIN;
@@ -344,7 +369,7 @@ static int step_pending(struct view *v, int64_t *ret_delay, mc_err **err)
 	/* Volumes and network come up side by side; each wakes us when it is there. */
 	if (!v->volumes_ready)
 		return STEP_NOT_YET;
-	r = bring_up(v, ret_delay, err);
+	r = bring(v, BRING_UP, ret_delay, err);
 	return r == STEP_DONE ? to_state(v, INSTANCE_PENDING, INSTANCE_RUNNING, err) : r;
 }
 
@@ -488,7 +513,7 @@ static int step_imaging(struct view *v, int64_t *ret_delay, mc_err **err)
 	*ret_delay = LOOK_AGAIN;
 	if (imaging_waits(v->api, v->inst) || !network_ready(v))
 		return STEP_NOT_YET;
-	r = bring_up(v, ret_delay, err);
+	r = bring(v, BRING_UP, ret_delay, err);
 	return r == STEP_DONE ? imaging_over(v, err) : r;
 }
 
@@ -528,7 +553,7 @@ static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 	if (strcmp(state, "stopped") == 0 && strcmp(reason, "guest-shutdown") == 0)
 		return guest_ended(v, err);
 	/* Paused half way up, or off since the host went down: what ran runs on. */
-	return bring_up(v, ret_delay, err);
+	return bring(v, strcmp(state, "paused") == 0 ? BRING_ON : BRING_UP, ret_delay, err);
 }
 
 /* --- stopping ----------------------------------------------------------- */

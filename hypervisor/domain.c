@@ -32,6 +32,7 @@ static bool check_instance_type(const char *text)
 const struct mc_field domain_fields[] = {
 	{ .name = "state", .type = MC_FIELD_STRING, .required = true, .check = check_state },
 	{ .name = "force", .type = MC_FIELD_BOOLEAN },
+	{ .name = "start", .type = MC_FIELD_BOOLEAN },
 	{ .name = "instance_type", .type = MC_FIELD_STRING, .min = 1, .max = 64, .check = check_instance_type },
 	{ .name = "vcpus", .type = MC_FIELD_INTEGER, .min = 1, .max = MAX_VCPUS },
 	{ .name = "memory_mib", .type = MC_FIELD_INTEGER, .min = MIN_MEMORY_MIB, .max = MAX_MEMORY_MIB },

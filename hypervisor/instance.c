@@ -177,11 +177,22 @@ static int define_and_start(const struct work *w, virDomainPtr before, json_t **
 	return outcome;
 }
 
+/* For who only wants one that is there to go on: what died stays so. */
+static int look_paused(const struct work *w, json_t **ret, mc_err **err)
+{
+	auto_domain domain = NULL;
+	int outcome = work_find_active(w, &domain, err);
+
+	return outcome == MC_IPC_OK ? answer(w, domain, ret, err) : outcome;
+}
+
 static int put_paused(const struct work *w, json_t **ret, mc_err **err)
 {
 	auto_domain before = NULL;
 	int outcome;
 
+	if (!mc_json_bool(w->doc, "start", true))
+		return look_paused(w, ret, err);
 	if (domain_check(w->doc, w->h->disk_roots, err) < 0)
 		return MC_IPC_BAD_REQUEST;
 	outcome = work_find(w, &before, err);

@@ -107,6 +107,7 @@ def test_life(node, events, make):
     events.expect(instance=instance.id, event="paused")
     assert output(instance) == ""
     assert instance.put("paused")["pid"] == answer["pid"]
+    assert node.call("PUT", instance.url, {"state": "paused", "start": False})["pid"] == answer["pid"]
 
     assert instance.put("running")["state"] == "running"
     events.expect(instance=instance.id, event="running")
@@ -123,12 +124,15 @@ def test_life(node, events, make):
     events.expect(instance=instance.id, event="stopped", reason="destroyed")
     assert instance.tap not in node.links()
     assert instance.put("stopped")["state"] == "stopped"
+    refused(409, "conflict", instance.put, "paused", start=False)
+    assert instance.get()["state"] == "stopped"
     assert output(instance) == "HELLO\r\n"  # the last boot's words stay
 
     assert instance.delete() == {} and instance.delete() == {}
     refused(404, "not_found", instance.get)
     refused(404, "not_found", instance.console)
     refused(404, "not_found", instance.put, "running")
+    refused(404, "not_found", instance.put, "paused", start=False)
     refused(404, "not_found", instance.put, "stopped")
     refused(404, "not_found", instance.reboot, hard=True)
 
