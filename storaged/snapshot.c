@@ -352,8 +352,8 @@ int snapshot_take(struct storage *storage, const char *id, json_t **ret, mc_err 
 	return r;
 }
 
-/* Whoever abandons believes that the QEMU has not switched: its lock must say so too, for what it has written since it did
- * would be lost. */
+/* Whoever abandons believes that the QEMU has not switched: its locks must say so too, for what it has written since it did would be
+ * lost. One that has neither file is gone, and left no word of which it wrote to last: the snapshot is taken. */
 static int abandon_prepared(struct storage *storage, struct snapshot *s, mc_err **err)
 {
 	struct layer layer;
@@ -365,6 +365,12 @@ static int abandon_prepared(struct storage *storage, struct snapshot *s, mc_err 
 	}
 	if (quiet(storage, s->overlay, err) < 0)
 		return MC_IPC_IN_USE;
+	if (quiet(storage, s->layer.id, NULL) == 0) {
+		if (take(storage, s, err) < 0)
+			return -1;
+		mc_err_set(err, 0, "nobody has %s open: snapshot %s has been taken", s->volume, s->id);
+		return MC_IPC_CONFLICT;
+	}
 	r = graph_snapshot_abandon(storage->graph, s, &layer, err);
 	return r == 0 ? storage_collect(storage, &layer, err) : r < 0 ? -1 : MC_IPC_OK;
 }

@@ -16,7 +16,8 @@ int snapshot_put(struct storage *storage, const char *id, const char *volume, co
 /* The QEMU writes to the prepared path now: the old top is frozen. Idempotent. */
 int snapshot_take(struct storage *storage, const char *id, json_t **ret, mc_err **err);
 
-/* The QEMU did not switch and will not: forget the preparation. Absent is fine, taken is MC_IPC_CONFLICT. */
+/* The QEMU did not switch and will not: forget the preparation. Absent is fine; MC_IPC_IN_USE where it has; MC_IPC_CONFLICT where it
+ * is taken, which it is at the latest now where no QEMU has the volume's file. */
 int snapshot_abandon(struct storage *storage, const char *id, mc_err **err);
 
 int snapshot_get(struct storage *storage, const char *id, json_t **ret, mc_err **err);

@@ -1,5 +1,6 @@
 """Volumes in use: who has them open, how they grow, what is refused meanwhile."""
 
+import contextlib
 import subprocess
 
 from test_storaged import AMI, GIB, outcome, put_image, put_volume, qemu_img, vol
@@ -13,6 +14,18 @@ def use(storaged, verb, n=0, opener=ONE):
 
 def grow(storaged, size, n=0):
     return storaged.call("POST", f"volumes/{vol(n)}/grow", {"size_gib": size})
+
+
+@contextlib.contextmanager
+def held(path):
+    """A qemu-io has it open as a QEMU has; it is told what to do at the end."""
+    holder = subprocess.Popen(["qemu-io", "-f", "qcow2", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdout.read(1)  # its prompt: it holds the file
+    last = []
+    try:
+        yield last
+    finally:
+        holder.communicate("".join(f"{word}\n" for word in [*last, "quit"]).encode())
 
 
 def test_open_and_close(storaged):
@@ -71,7 +84,8 @@ def test_grow_open_volume(storaged):
     assert grow(storaged, 5)[1]["growing_gib"] == 5
     assert "growing_gib" not in grow(storaged, 2)[1], "given up"
     assert storaged.call("PUT", snapshot, {"volume": vol()})[1]["state"] == "prepared"
-    assert storaged.call("POST", snapshot + "/abandon", {})[0] == 200
+    with held(volume["path"]):
+        assert storaged.call("POST", snapshot + "/abandon", {})[0] == 200
     grow(storaged, 3)
     qemu_img("resize", "-f", "qcow2", volume["path"], "3G")
     storaged.kill()
@@ -83,10 +97,6 @@ def test_grow_open_volume(storaged):
 def test_grow_is_refused_by_a_lock(storaged):
     """A QEMU that nobody told us of holds the file."""
     volume = put_volume(storaged, image=None)[1]
-    holder = subprocess.Popen(["qemu-io", "-f", "qcow2", volume["path"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        holder.stdout.read(1)  # its prompt: the file is open
+    with held(volume["path"]):
         assert outcome(grow(storaged, 2)) == (500, "internal")
-    finally:
-        holder.communicate(b"quit\n")
     assert grow(storaged, 2)[0] == 200
