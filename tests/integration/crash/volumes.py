@@ -160,6 +160,7 @@ class VolumeLife:
         self.cloud, self.executioner, self.references = cloud, executioner, references
         self.guest, self.ec2 = cloud.guest, cloud.client()
         self.prefix, self.told, self.volume, self.made = "", None, None, []
+        self.revived = False  # has the guest been started again in this step?
         self.sums, self.now = {}, None  # what each snapshot holds, in the order of their making; what the volume holds now
 
     # --- asking
@@ -191,12 +192,13 @@ class VolumeLife:
     def step(self, name, act, reached):
         """What is asked for comes about whoever dies; then all is as it was, but for that. In a life that is led for a few steps'
         sake nobody dies in the others."""
+        self.revived = False
         self.executioner.begin(self.prefix + name if self.told is None or name in self.told else "")
         act()
         soon(f"{self.prefix}{name}: its end", reached, LIFE_S)
         died = self.executioner.begin("")
         self.executioner.settle()
-        if "QEMU" in died:
+        if "QEMU" in died and not self.revived:
             self.start_again()
         self.look_around()
 
@@ -206,6 +208,7 @@ class VolumeLife:
             return self.instance_state() == "stopped" or rooms.processes(f"guest={self.guest.id},")
         soon("the guest's end is seen", is_seen, LIFE_S)
         self.guest.start_again(self.start)
+        self.revived = True
 
     def start(self):
         if self.instance_state() == "stopped":
@@ -263,9 +266,18 @@ class VolumeLife:
         return [a["State"] for a in self.described(volume)["Attachments"]]
 
     def attach(self):
-        self.step("attach", lambda: self.ask(self.ec2.attach_volume, ("VolumeInUse",), VolumeId=self.volume,
-                                             InstanceId=self.guest.id, Device="/dev/sdf"),
-                  lambda: self.attachment(self.volume) == ["attached"])
+        words = {"VolumeId": self.volume, "InstanceId": self.guest.id, "Device": "/dev/sdf"}
+
+        def act():
+            try:
+                self.ask(self.ec2.attach_volume, ("VolumeInUse",), **words)
+            except self.ec2.exceptions.ClientError as e:
+                # The first answer was lost with the API daemon, and the guest has died since.
+                if e.response["Error"]["Code"] != "IncorrectState" or "QEMU" not in self.executioner.served:
+                    raise
+                self.start_again()
+                self.ask(self.ec2.attach_volume, ("VolumeInUse",), **words)
+        self.step("attach", act, lambda: self.attachment(self.volume) == ["attached"])
         self.write(0)
 
     def taken(self, known):
