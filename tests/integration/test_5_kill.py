@@ -1,11 +1,13 @@
 """What runs on goes on whoever is killed; and a QEMU that is killed itself."""
 
 import contextlib
+import ctypes
 import os
 import signal
 
 import pytest
 
+from between import Between
 from cloud import BOOT_S, DAEMONS, SHORT_S, Guest, wait_until
 
 PORT = 7007
@@ -110,6 +112,39 @@ def test_a_qemu_killed_at_once(cloud, pair, ec2):
                (qemu(cloud, guest) not in (None, killed) and cloud.instance(guest.id)["State"]["Name"] == "running"), BOOT_S)
     if cloud.instance(guest.id)["State"]["Name"] == "stopped":
         ec2.start_instances(InstanceIds=[guest.id])
+    cloud.wait_state(guest.id, "running")
+    guest.wait_ready()
+
+
+def pause(cloud, guest):
+    """As its host's owner may: libvirt alone is told."""
+    libvirt = ctypes.CDLL("libvirt.so.0")
+    for function in (libvirt.virConnectOpen, libvirt.virDomainLookupByName):
+        function.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(libvirt.virConnectOpen(f"qemu+unix:///system?socket={cloud.home}/libvirt/run/libvirt-sock".encode()))
+    domain = ctypes.c_void_p(libvirt.virDomainLookupByName(connection, guest.id.encode()))
+    assert libvirt.virDomainSuspend(domain) == 0
+    libvirt.virDomainFree(domain)
+    libvirt.virConnectClose(connection)
+
+
+def test_a_qemu_that_dies_when_it_was_seen_paused(cloud, pair, ec2):
+    """It ends as any other, and is not started behind everybody's back."""
+    guest, ends = pair[1], []
+    behind, url = "hypervisor-itself", f"/v1/instances/{guest.id}"
+
+    def heard(request, answer):
+        if not ends and request.startswith(f"GET {url} ".encode()) and b'"paused"' in answer:
+            ends.append(killed)
+            os.kill(killed, signal.SIGKILL)
+            wait_until("its end is known", lambda: cloud.socket_call(behind, "GET", url)[1]["state"] == "crashed", SHORT_S)
+    killed = qemu(cloud, guest)
+    with Between(cloud.run / "hypervisor.sock", cloud.run / f"{behind}.sock", heard):
+        pause(cloud, guest)
+        stopped = cloud.wait_state(guest.id, "stopped")
+    assert ends == [killed] and stopped["StateReason"]["Code"] == "Server.InternalError"
+    assert all(guest.id not in v["opened_by"] for v in cloud.volumes().values())
+    ec2.start_instances(InstanceIds=[guest.id])
     cloud.wait_state(guest.id, "running")
     guest.wait_ready()
 

@@ -14,6 +14,7 @@ NAMESPACES = ["unshare", "--net", "--mount", "--propagation", "private", "--pid"
 # The data volumes by device, encrypted or not; the latter two are not attached when the host goes down.
 DISKS = {"/dev/sdf": False, "/dev/sdg": True, "/dev/sdh": False, "/dev/sdi": True}
 LOOSE = ("/dev/sdh", "/dev/sdi")
+HALF_WAY = "snap-0123456789abcdef0"
 MARK = "dd bs=64k count=16"  # so much of each is random
 
 
@@ -122,6 +123,16 @@ def disks_are_kept(guest, ec2, filled):
     assert sums_of(guest, volumes.values()) == [filled[device][1] for device in DISKS]
 
 
+def switch_half_way(guest):
+    """As a snapshot does whose last word, that the guest writes to another file now, is never said: it lies where nothing but the
+    volume's next opening looks for it."""
+    volume = next(m["Ebs"]["VolumeId"] for m in guest.described["BlockDeviceMappings"] if m["DeviceName"] not in DISKS)
+    status, prepared = guest.cloud.socket_call("storaged", "PUT", f"/v1/snapshots/{HALF_WAY}", {"volume": volume})
+    assert (status, prepared["state"]) == (200, "prepared")
+    disk = {"volume": volume, "path": prepared["path"]}
+    assert guest.cloud.socket_call("hypervisor", "POST", f"/v1/instances/{guest.id}/snapshot", {"disks": [disk]})[0] == 200
+
+
 def first_life(cloud):
     """Ends without a word to the daemons: the namespace is killed with all that is in it."""
     cloud.start()
@@ -134,6 +145,7 @@ def first_life(cloud):
     guest = Guest(cloud, launch_with_two(cloud, ec2), key)
     guest.wait_ready()
     two_interfaces_work(guest, ec2)
+    switch_half_way(guest)
     guest.ssh("echo kept > mark; sync")
     (cloud.own / "disks").write_text(json.dumps(fill_disks(guest, ec2)), encoding="ascii")
     send_datagrams(guest.public_ip, 9, 300, 1400)  # more than all else that goes in
@@ -160,6 +172,7 @@ def second_life(cloud):
     detached_while_it_boots(cloud, guest)
     guest.wait_ready()
     assert guest.ssh("cat mark").strip() == "kept"
+    assert cloud.socket_call("storaged", "GET", f"/v1/snapshots/{HALF_WAY}")[1]["state"] == "available"
     print(json.dumps(shown(guest)))
     disks_are_kept(guest, cloud.client(), json.loads((cloud.own / "disks").read_text(encoding="ascii")))
     cloud.purge()
