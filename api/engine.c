@@ -235,14 +235,22 @@ static int write_action(struct engine_call *ec)
 	return r;
 }
 
+/* DryRun asks whether it would succeed: it is done, and nothing of it is kept. */
+static bool is_dry(const struct engine_call *ec)
+{
+	return mc_json_bool(ec->in, "DryRun", false) && !(ec->action->flags & ACTION_DRY_RUN);
+}
+
 static int in_transaction(struct engine_call *ec)
 {
 	struct call *call = &ec->call;
-	bool writing = ec->action->flags & ACTION_WRITE;
+	bool writing = ec->action->flags & ACTION_WRITE, dry = is_dry(ec);
 	int r;
 
 	call->tx = writing ? store_write(call->api->store) : store_read(call->api->store);
-	r = writing ? write_action(ec) : ec->action->fn(call);
+	r = writing && !dry ? write_action(ec) : ec->action->fn(call);
+	if (r == 0 && dry)
+		r = action_fail(call, API_DRY_RUN);
 	if (writing && r == 0) {
 		r = store_commit(call->tx, &call->err);
 		call->tx = NULL;
@@ -266,8 +274,6 @@ static int gate(struct engine_call *ec, const char *service, const struct model_
 	if (!(ec->action->flags & ACTION_GLOBAL) &&
 	    region_ensure(ec->call.api, ec->caller.account, ec->caller.region, &ec->call.err) < 0)
 		return -1;
-	if (mc_json_bool(ec->in, "DryRun", false) && !(ec->action->flags & ACTION_DRY_RUN))
-		return action_fail(&ec->call, API_DRY_RUN);
 	return 0;
 }
 

@@ -76,11 +76,52 @@ static void token_without_wait(void **state)
 	assert_int_equal(json_array_size(of_vpc(f, "DescribeRouteTables", "RouteTables", vpc)), 2);
 }
 
+/* DryRun says whether it would succeed, and does nothing: not even its token is used. */
+static void dry_run(void **state)
+{
+	static const struct { const char *name, *in, *code; } rows[] = {
+		{ "CreateVpc", "'CidrBlock': '10.0.0.0/16'", "DryRunOperation" },
+		{ "CreateVpc", "'CidrBlock': '10.0.0.0/8'", "InvalidVpc.Range" },
+		{ "DeleteVpc", "'VpcId': 'vpc-12345678'", "InvalidVpcID.NotFound" },
+		{ "DescribeVpcs", "'VpcIds': ['vpc-12345678']", "InvalidVpcID.NotFound" },
+		{ "DescribeVpcs", "'VpcIds': []", "DryRunOperation" },
+		{ "CreateSecurityGroup", "'GroupName': 'web', 'Description': 'd'", "DryRunOperation" },
+		{ "AllocateAddress", "'Domain': 'vpc'", "DryRunOperation" },
+		{ "CreateNatGateway", "'SubnetId': 'subnet-12345678', 'ConnectivityType': 'private', 'ClientToken': 'c'", "InvalidSubnetID.NotFound" },
+	};
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *table = mc_strf("{'VpcId': '%s', 'ClientToken': 'd', 'DryRun': true}", vpc);
+	mc_autofree char *same = mc_strf("{'VpcId': '%s', 'ClientToken': 'd'}", vpc);
+	enum engine_result result;
+	struct engine_call *ec;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		mc_autofree char *in = mc_strf("{%s, 'DryRun': true}", rows[i].in);
+
+		ec = run(f, rows[i].name, in, &result);
+		assert_int_equal(result, ENGINE_DONE);
+		assert_string_equal(ec->call.error_code, rows[i].code);
+		engine_call_free(ec);
+	}
+	ec = run(f, "CreateRouteTable", table, &result);
+	assert_string_equal(ec->call.error_code, "DryRunOperation");
+	engine_call_free(ec);
+	assert_int_equal(json_array_size(of_vpc(f, "DescribeRouteTables", "RouteTables", vpc)), 1);
+	ec = run(f, "CreateRouteTable", same, &result);
+	assert_null(ec->call.error_code);
+	engine_call_free(ec);
+	fixture_ok(f, "DescribeVpcs", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "Vpcs")), 2);
+	fixture_ok(f, "DescribeAddresses", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "Addresses")), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, fixture_teardown)
-		T(token_waits), T(token_without_wait),
+		T(token_waits), T(token_without_wait), T(dry_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
