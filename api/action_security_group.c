@@ -205,14 +205,14 @@ static void insert_egress(struct call *call, const struct resource *group, int64
 	json_object_set_new(rule->spec, "generation", json_integer(generation));
 }
 
-static int insert_group(struct call *call, const struct resource *vpc)
+static int insert_group(struct call *call, const struct resource *vpc, const char *name)
 {
 	struct resource *g = store_insert(call->tx, KIND_SECURITY_GROUP, vpc->account, vpc->region);
 	mc_autofree char *arn = resource_arn(g);
 	json_t *tags;
 
 	g->parent = mc_strdup(vpc->id);
-	json_object_update_new(g->doc, json_pack("{s:O, s:O, s:s}", "GroupName", json_object_get(call->in, "GroupName"),
+	json_object_update_new(g->doc, json_pack("{s:s, s:O, s:s}", "GroupName", name,
 						 "Description", json_object_get(call->in, "Description"), "VpcId", vpc->id));
 	if (action_apply_tags(call, "security-group", g))
 		return 1;
@@ -224,10 +224,32 @@ static int insert_group(struct call *call, const struct resource *vpc)
 	return 0;
 }
 
+/* What is stored of a name: spaces at its end are none of it (VPC User Guide, "Create a security group"). Allocated. */
+static char *trimmed(const char *name)
+{
+	size_t n = strlen(name);
+
+	while (n > 0 && name[n - 1] == ' ')
+		n--;
+	return mc_strf("%.*s", (int)n, name);
+}
+
+/* Names differ by more than case (EC2 API reference, CreateSecurityGroup). */
+static bool name_taken(struct call *call, const struct resource *vpc, const char *name)
+{
+	struct store_iter it = store_iter(call->tx, KIND_SECURITY_GROUP, vpc->account, vpc->region);
+	const struct resource *g;
+
+	while ((g = store_next_of(&it, vpc->id)))
+		if (strcasecmp(mc_json_str(g->doc, "GroupName", ""), name) == 0)
+			return true;
+	return false;
+}
+
 static int create_security_group(struct call *call)
 {
 	static const char *const types[] = { "security-group", NULL };
-	const char *name = mc_json_str(call->in, "GroupName", "");
+	mc_autofree char *name = trimmed(mc_json_str(call->in, "GroupName", ""));
 	const struct resource *vpc;
 
 	if (check_name(call, name) || check_text(call, "GroupDescription", mc_json_str(call->in, "Description", "")) ||
@@ -236,9 +258,9 @@ static int create_security_group(struct call *call)
 	vpc = vpc_of_request(call);
 	if (!vpc)
 		return 1;
-	if (security_group_by_name(call, vpc->id, name))
+	if (name_taken(call, vpc, name))
 		return action_fail(call, API_GROUP_DUPLICATE, name, vpc->id);
-	return insert_group(call, vpc);
+	return insert_group(call, vpc, name);
 }
 
 /* --- delete --------------------------------------------------------------- */

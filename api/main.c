@@ -60,7 +60,7 @@ static const struct mc_option options[] = {
 	{ "api", "instance_types", MC_OPT_PATH, AT(instance_types), "/usr/share/minicloud/instance-types.json", 0, 0, "file of the instance types" },
 	{ "api", "ami_aliases", MC_OPT_PATH, AT(ami_aliases), "/usr/share/minicloud/ami-aliases.json", 0, 0, "file of the public parameters that name images" },
 	{ "api", "quota_instances", MC_OPT_INT, AT(quota_instances), "64", 1, 1000000, "instances per account and region" },
-	{ "api", "quota_groups", MC_OPT_INT, AT(quota_groups), "500", 1, 1000000, "security groups per account and region" },
+	{ "api", "quota_groups", MC_OPT_INT, AT(quota_groups), "2500", 1, 1000000, "security groups per account and region" },
 	{ "api", "quota_rules", MC_OPT_INT, AT(quota_rules), "60", 1, 1000, "rules per security group and direction" },
 	{ "api", "quota_vpcs", MC_OPT_INT, AT(quota_vpcs), "5", 1, 100000, "VPCs per account and region, and as many internet gateways" },
 	{ "api", "quota_vpc_cidrs", MC_OPT_INT, AT(quota_vpc_cidrs), "5", 1, 100000, "address blocks per VPC" },

@@ -302,6 +302,7 @@ struct reading {
 	const struct resource *group;
 	bool egress, revoking;
 	json_t *rules, *seen;
+	json_t *ipv6; /* collects what is of IPv6, which no group holds; NULL: it is refused */
 };
 
 static int add_rule(struct reading *rd, const struct permission *p)
@@ -353,6 +354,21 @@ static int add_pairs(struct reading *rd, struct permission p, const json_t *pair
 	return 0;
 }
 
+/* A permission's sources of IPv6: noted, or refused. */
+static int pass_ipv6(struct reading *rd, const json_t *in)
+{
+	json_t *ranges = mc_json_arr(in, "Ipv6Ranges");
+
+	if (json_array_size(ranges) == 0)
+		return 0;
+	if (!rd->ipv6)
+		return action_fail(rd->call, API_UNSUPPORTED, "IPv6 is not supported by this cloud yet: Ipv6Ranges");
+	json_array_append_new(rd->ipv6, json_pack("{s:O*, s:O*, s:O*, s:O, s:[], s:[], s:[]}", "IpProtocol", json_object_get(in, "IpProtocol"),
+						  "FromPort", json_object_get(in, "FromPort"), "ToPort", json_object_get(in, "ToPort"),
+						  "Ipv6Ranges", ranges, "IpRanges", "PrefixListIds", "UserIdGroupPairs"));
+	return 0;
+}
+
 static int add_permission(struct reading *rd, const json_t *in)
 {
 	struct permission p = {
@@ -364,9 +380,9 @@ static int add_permission(struct reading *rd, const json_t *in)
 	const json_t *ranges = mc_json_arr(in, "IpRanges"), *pairs = mc_json_arr(in, "UserIdGroupPairs");
 	const json_t *lists = mc_json_arr(in, "PrefixListIds");
 
-	if (json_array_size(mc_json_arr(in, "Ipv6Ranges")))
-		return action_fail(rd->call, API_UNSUPPORTED, "IPv6 is not supported by this cloud yet: Ipv6Ranges");
-	if (json_array_size(ranges) + json_array_size(pairs) + json_array_size(lists) == 0)
+	if (pass_ipv6(rd, in))
+		return 1;
+	if (json_array_size(ranges) + json_array_size(pairs) + json_array_size(lists) + json_array_size(mc_json_arr(in, "Ipv6Ranges")) == 0)
 		return action_fail(rd->call, API_MISSING, rd->egress
 			? "Missing destination specification: include destination security group or CIDR information"
 			: "Missing source specification: include source security group or CIDR information");
@@ -432,20 +448,21 @@ static int check_combination(struct call *call)
 	return 0;
 }
 
-static int read_rules(struct call *call, const struct resource *group, bool egress, bool revoking, json_t **ret_rules)
+static int read_rules(struct reading *rd, json_t **ret_rules)
 {
 	mc_auto_json json_t *rules = json_array(), *seen = json_object();
-	struct reading rd = { .call = call, .group = group, .egress = egress, .revoking = revoking, .rules = rules, .seen = seen };
-	const json_t *permissions = mc_json_arr(call->in, "IpPermissions");
+	const json_t *permissions = mc_json_arr(rd->call->in, "IpPermissions");
 	size_t i;
 	json_t *in;
 
-	if (json_array_size(permissions) == 0 && add_flat(&rd))
+	rd->rules = rules;
+	rd->seen = seen;
+	if (json_array_size(permissions) == 0 && add_flat(rd))
 		return 1;
-	if (json_array_size(permissions) && check_combination(call))
+	if (json_array_size(permissions) && check_combination(rd->call))
 		return 1;
 	json_array_foreach(permissions, i, in)
-		if (add_permission(&rd, in))
+		if (add_permission(rd, in))
 			return 1;
 	*ret_rules = MC_STEAL(rules);
 	return 0;
@@ -453,12 +470,16 @@ static int read_rules(struct call *call, const struct resource *group, bool egre
 
 int permission_rules(struct call *call, const struct resource *group, bool egress, json_t **ret_rules)
 {
-	return read_rules(call, group, egress, false, ret_rules);
+	struct reading rd = { .call = call, .group = group, .egress = egress };
+
+	return read_rules(&rd, ret_rules);
 }
 
-int permission_rules_to_find(struct call *call, const struct resource *group, bool egress, json_t **ret_rules)
+int permission_rules_to_find(struct call *call, const struct resource *group, bool egress, json_t *ipv6, json_t **ret_rules)
 {
-	return read_rules(call, group, egress, true, ret_rules);
+	struct reading rd = { .call = call, .group = group, .egress = egress, .revoking = true, .ipv6 = ipv6 };
+
+	return read_rules(&rd, ret_rules);
 }
 
 /* --- answers -------------------------------------------------------------- */

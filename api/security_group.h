@@ -36,9 +36,10 @@ int permission_rule(struct call *call, const struct resource *group, bool egress
 
 /* Every rule that IpPermissions, or the older flat parameters, of call->in ask
  * for: an array of docs. 0 and *ret_rules (new reference), or action_fail. Where they are
- * to be found and not made, what they name may be gone. */
+ * to be found and not made, what they name may be gone, and IpPermissions with what they have of
+ * IPv6, which cannot be found, are appended to ipv6 (NULL: it is refused). */
 int permission_rules(struct call *call, const struct resource *group, bool egress, json_t **ret_rules);
-int permission_rules_to_find(struct call *call, const struct resource *group, bool egress, json_t **ret_rules);
+int permission_rules_to_find(struct call *call, const struct resource *group, bool egress, json_t *ipv6, json_t **ret_rules);
 
 /* What makes two rules of a group the same, as AWS words it: "peer: 0.0.0.0/0,
  * TCP, from port: 22, to port: 22, ALLOW". Allocated. */

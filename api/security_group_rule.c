@@ -236,13 +236,23 @@ static int find_by_ids(struct call *call, const struct resource *group, bool egr
 	return 0;
 }
 
-static int find_by_permissions(struct call *call, const struct resource *group, bool egress, json_t *found)
+static bool in_default_vpc(struct call *call, const struct resource *group)
 {
-	mc_auto_json json_t *docs = NULL;
+	const struct resource *vpc = store_get(call->tx, group->parent);
+
+	return vpc && mc_json_bool(vpc->doc, "IsDefault", false);
+}
+
+/* What is not there is an error, and shown in *ret_unknown where the group is of a default VPC (EC2 API reference,
+ * RevokeSecurityGroupIngress). Rules over IPv6 are refused at authorize, so none can be found: Terraform revokes the
+ * IPv6 default rule it expects and takes NotFound for done. */
+static int find_by_permissions(struct call *call, const struct resource *group, bool egress, json_t *found, json_t **ret_unknown)
+{
+	mc_auto_json json_t *docs = NULL, *ipv6 = json_array(), *unknown = json_array();
 	size_t i;
 	json_t *doc;
 
-	if (permission_rules_to_find(call, group, egress, &docs))
+	if (permission_rules_to_find(call, group, egress, ipv6, &docs))
 		return 1;
 	json_array_foreach(docs, i, doc) {
 		const struct resource *rule = rule_like(call, group, egress, doc);
@@ -251,8 +261,14 @@ static int find_by_permissions(struct call *call, const struct resource *group, 
 		if (rule)
 			json_object_set_new(found, rule->id, json_true());
 		else if (!joins_revoke(call, group, key))
-			return action_fail(call, API_PERMISSION_NOT_FOUND);
+			json_array_append(unknown, doc);
 	}
+	if (json_array_size(unknown) + json_array_size(ipv6) == 0)
+		return 0;
+	if (!in_default_vpc(call, group))
+		return action_fail(call, API_PERMISSION_NOT_FOUND);
+	*ret_unknown = permission_list(call->tx, unknown);
+	json_array_extend(*ret_unknown, ipv6);
 	return 0;
 }
 
@@ -305,23 +321,10 @@ static json_t *delete_rules(struct call *call, const struct resource *group, con
 	return shown;
 }
 
-/* Rules over IPv6 are refused at authorize, so none can be found: Terraform revokes the
- * IPv6 default rule it expects and takes NotFound for done. */
-static bool names_unheld_kind(const json_t *permissions)
-{
-	json_t *p;
-	size_t i;
-
-	json_array_foreach(permissions, i, p)
-		if (json_array_size(mc_json_arr(p, "Ipv6Ranges")))
-			return true;
-	return false;
-}
-
 static int revoke_rules(struct call *call, bool egress)
 {
 	const struct resource *group = security_group_of_request(call);
-	mc_auto_json json_t *found = json_object();
+	mc_auto_json json_t *found = json_object(), *unknown = NULL;
 	bool by_ids = json_array_size(mc_json_arr(call->in, "SecurityGroupRuleIds")) > 0;
 
 	if (!group)
@@ -329,12 +332,10 @@ static int revoke_rules(struct call *call, bool egress)
 	if (by_ids && json_object_get(call->in, "IpPermissions"))
 		return action_fail(call, API_PARAMETER_COMBINATION,
 				   "The parameter 'securityGroupRuleIds' may not be used in combination with 'ipPermissions'");
-	if (names_unheld_kind(mc_json_arr(call->in, "IpPermissions")))
-		return action_fail(call, API_PERMISSION_NOT_FOUND);
-	if (by_ids ? find_by_ids(call, group, egress, found) : find_by_permissions(call, group, egress, found))
+	if (by_ids ? find_by_ids(call, group, egress, found) : find_by_permissions(call, group, egress, found, &unknown))
 		return 1;
-	call->out = json_pack("{s:b, s:o}", "Return", 1, "RevokedSecurityGroupRules",
-			      json_object_size(found) ? delete_rules(call, group, found) : json_array());
+	call->out = json_pack("{s:b, s:o, s:O*}", "Return", 1, "RevokedSecurityGroupRules",
+			      json_object_size(found) ? delete_rules(call, group, found) : json_array(), "UnknownIpPermissions", unknown);
 	return 0;
 }
 
@@ -458,7 +459,7 @@ static int describe_by_permissions(struct call *call, const struct resource *gro
 	size_t i;
 	json_t *doc;
 
-	if (permission_rules_to_find(call, group, egress, &docs))
+	if (permission_rules_to_find(call, group, egress, NULL, &docs))
 		return 1;
 	json_array_foreach(docs, i, doc) {
 		const struct resource *rule = rule_like(call, group, egress, doc);
