@@ -47,7 +47,7 @@ static int add_group(struct call *call, const char *vpc, const char *id, json_t 
 	if (!g)
 		return 1;
 	if (strcmp(g->parent, vpc) != 0)
-		return action_invalid(call, "The security group and the subnet belong to different networks.");
+		return action_refuse(call, kind_info(KIND_SECURITY_GROUP)->not_found, "You have specified two resources that belong to different networks.");
 	if (!mc_json_has_str(groups, id))
 		json_array_append_new(groups, json_string(id));
 	return 0;

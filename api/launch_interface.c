@@ -30,6 +30,18 @@ static const struct resource *default_subnet(struct call *call, const char *az)
 	return NULL;
 }
 
+static void fail_default_subnet(struct call *call, const char *az)
+{
+	const struct resource *vpc = vpc_default(call);
+
+	if (!vpc)
+		action_fail(call, API_VPC_UNSPECIFIED);
+	else if (az && default_subnet(call, NULL))
+		action_refuse(call, "MissingInput", "No default subnet for availability zone: '%s'.", az);
+	else
+		action_refuse(call, "MissingInput", "No subnets found for the default VPC '%s'. Please specify a subnet.", vpc->id);
+}
+
 /* The subnet of one interface; NULL after action_fail. */
 static const struct resource *subnet_of(struct call *call, const char *id)
 {
@@ -43,7 +55,7 @@ static const struct resource *subnet_of(struct call *call, const char *id)
 	}
 	subnet = id ? action_resource(call, KIND_SUBNET, id) : default_subnet(call, az);
 	if (!subnet && !id)
-		action_fail(call, API_NOT_FOUND, "MissingInput", "No subnets found for the default VPC. Please specify a subnet.");
+		fail_default_subnet(call, zone);
 	if (subnet && az && strcmp(az, subnet->az) != 0) {
 		action_fail(call, API_PARAMETER_COMBINATION, "The subnet and the availability zone do not fit together.");
 		return NULL;
@@ -88,11 +100,27 @@ static int check_type_addresses(struct call *call, const struct interface_plan *
 		       action_fail(call, API_TYPE_ADDRESSES_LIMIT) : 0;
 }
 
+static int check_networks(struct call *call, const json_t *groups, const struct resource *subnet)
+{
+	size_t i;
+	json_t *id;
+
+	json_array_foreach(groups, i, id) {
+		const struct resource *g = action_resource(call, KIND_SECURITY_GROUP, json_string_value(id));
+
+		if (!g)
+			return 1;
+		if (strcmp(g->parent, subnet->parent) != 0)
+			return action_refuse(call, "InvalidParameter", "Security group %s and subnet %s belong to different networks.", g->id, subnet->id);
+	}
+	return 0;
+}
+
 static int read_new(struct call *call, const json_t *in, const char *type, int64_t count, struct launch_interface *ret)
 {
 	const struct resource *subnet = subnet_of(call, given(in, "SubnetId"));
 
-	if (!subnet || interface_plan_read(call, in, subnet, &ret->plan))
+	if (!subnet || check_networks(call, mc_json_arr(in, "Groups"), subnet) || interface_plan_read(call, in, subnet, &ret->plan))
 		return 1;
 	if (count > 1 && (ret->plan.primary || json_array_size(ret->plan.secondary)))
 		return action_fail(call, API_PARAMETER_COMBINATION, "A private IP address cannot be given for more than one instance.");
@@ -116,6 +144,10 @@ static json_t *flat_interface(struct call *call)
 
 	if (!subnet)
 		return NULL;
+	if (id && json_array_size(mc_json_arr(call->in, "SecurityGroups"))) {
+		action_fail(call, API_PARAMETER_COMBINATION, "The parameter groupName cannot be used with the parameter subnet");
+		return NULL;
+	}
 	json_array_extend(groups, mc_json_arr(call->in, "SecurityGroupIds"));
 	json_array_foreach(mc_json_arr(call->in, "SecurityGroups"), i, one) {
 		const struct resource *g = security_group_by_name(call, subnet->parent, json_string_value(one));
@@ -125,7 +157,7 @@ static json_t *flat_interface(struct call *call)
 			json_array_append_new(groups, json_string(g->id));
 			continue;
 		}
-		text = mc_strf("The security group '%s' does not exist in VPC '%s'", json_string_value(one), subnet->parent);
+		text = mc_strf("The security group '%s' does not exist in default VPC '%s'", json_string_value(one), subnet->parent);
 		action_fail(call, API_NOT_FOUND, "InvalidGroup.NotFound", text);
 		return NULL;
 	}
@@ -136,11 +168,19 @@ static json_t *flat_interface(struct call *call)
 
 static int check_flat(struct call *call)
 {
-	if (given(call->in, "SubnetId") || given(call->in, "PrivateIpAddress") || json_array_size(mc_json_arr(call->in, "SecurityGroupIds")) ||
-	    json_array_size(mc_json_arr(call->in, "SecurityGroups")))
-		return action_fail(call, API_PARAMETER_COMBINATION,
-				   "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request");
-	return 0;
+	const char *what = NULL;
+	mc_autofree char *text = NULL;
+
+	if (given(call->in, "SubnetId"))
+		what = "subnet ID";
+	else if (given(call->in, "PrivateIpAddress"))
+		what = "private IP address";
+	else if (json_array_size(mc_json_arr(call->in, "SecurityGroupIds")) || json_array_size(mc_json_arr(call->in, "SecurityGroups")))
+		what = "security groups";
+	if (!what)
+		return 0;
+	text = mc_strf("Network interfaces and an instance-level %s may not be specified on the same request", what);
+	return action_fail(call, API_PARAMETER_COMBINATION, text);
 }
 
 static int check_index(struct call *call, const struct launch_interfaces *l, const json_t *in)

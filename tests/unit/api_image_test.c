@@ -363,6 +363,67 @@ static void test_launch_at_an_address(void **state)
 	fixture_fails(f, "RunInstances", in, "InvalidIPAddress.InUse");
 }
 
+/* Groups and subnets that do not fit together, in AWS's words. */
+static void test_launch_between_networks(void **state)
+{
+	enum { NONE, GROUP, SUBNET };
+	static const struct { const char *before; int what; const char *after, *code; } rows[] = {
+		{ "'SecurityGroupIds': ['", GROUP, "']", "InvalidParameter" },
+		{ "'NetworkInterfaces': [{'DeviceIndex': 0, 'Groups': ['", GROUP, "']}]", "InvalidParameter" },
+		{ "'SubnetId': '", SUBNET, "', 'SecurityGroups': ['default']", "InvalidParameterCombination" },
+		{ "'SubnetId': '", SUBNET, "', 'NetworkInterfaces': [{'DeviceIndex': 0}]", "InvalidParameterCombination" },
+		{ "'SecurityGroups': ['nobody']", NONE, "", "InvalidGroup.NotFound" },
+		{ "'SecurityGroups': ['default']", NONE, "", NULL },
+	};
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1), *image = registered(f, "source", snap), *group = NULL, *subnet = NULL, *in = NULL;
+
+	fixture_ok(f, "CreateVpc", "{'CidrBlock': '10.0.0.0/16'}");
+	in = mc_strf("{'VpcId': '%s', 'GroupName': 'x', 'Description': 'x'}", mc_json_str(mc_json_obj(f->call.out, "Vpc"), "VpcId", ""));
+	fixture_ok(f, "CreateSecurityGroup", in);
+	group = mc_strdup(mc_json_str(f->call.out, "GroupId", ""));
+	fixture_ok(f, "DescribeSubnets", "{}");
+	subnet = mc_strdup(mc_json_str(json_array_get(fixture_list(f, "Subnets"), 0), "SubnetId", ""));
+	for (size_t i = 0; i < MC_ARRAY_SIZE(rows); i++) {
+		const char *id = rows[i].what == GROUP ? group : rows[i].what == SUBNET ? subnet : "";
+		mc_autofree char *ask = mc_strf("{'ImageId': '%s', 'InstanceType': 't3.nano', 'MinCount': 1, 'MaxCount': 1, %s%s%s}", image,
+						rows[i].before, id, rows[i].after);
+
+		if (rows[i].code)
+			fixture_fails(f, "RunInstances", ask, rows[i].code);
+		else
+			fixture_ok(f, "RunInstances", ask);
+	}
+}
+
+/* Where the default VPC has no subnet, or not there, or is none. */
+static void test_launch_without_default_subnet(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *snap = snapshot(f, 1), *image = registered(f, "source", snap), *vpc = NULL;
+	mc_autofree char *in = mc_strf("{'ImageId': '%s', 'InstanceType': 't3.nano', 'MinCount': 1, 'MaxCount': 1}", image);
+	mc_autofree char *there = mc_strf("{'ImageId': '%s', 'InstanceType': 't3.nano', 'MinCount': 1, 'MaxCount': 1, "
+					  "'Placement': {'AvailabilityZone': 'us-east-1a'}}", image);
+	mc_auto_json json_t *subnets = NULL;
+	mc_autofree char *wanted = NULL;
+	size_t i;
+	json_t *one;
+
+	fixture_ok(f, "DescribeSubnets", "{}");
+	subnets = json_incref(fixture_list(f, "Subnets"));
+	vpc = mc_strdup(mc_json_str(json_array_get(subnets, 0), "VpcId", ""));
+	wanted = mc_strf("No subnets found for the default VPC '%s'. Please specify a subnet.", vpc);
+	json_array_foreach(subnets, i, one) {
+		mc_autofree char *del = mc_strf("{'SubnetId': '%s'}", mc_json_str(one, "SubnetId", ""));
+
+		fixture_ok(f, "DeleteSubnet", del);
+		fixture_fails(f, "RunInstances", there, "MissingInput");
+		assert_string_equal(f->call.error_message, i + 1 < json_array_size(subnets) ?
+				    "No default subnet for availability zone: 'us-east-1a'." : wanted);
+	}
+	fixture_fails(f, "RunInstances", in, "MissingInput");
+}
+
 /* Addresses that the type has not; and none left to lend. */
 static void test_launch_without_addresses(void **state)
 {
@@ -623,6 +684,7 @@ int main(void)
 		T(test_register), T(test_register_refusals), T(test_deregister_with_snapshots), T(test_sharing), T(test_attributes),
 		T(test_disable), T(test_deprecation), T(test_protection), T(test_launch_checks), T(test_create), T(test_shared), T(test_failed),
 		T(test_reboot), T(test_copy), T(test_launch_ipv6), T(test_launch_at_an_address), T(test_launch_without_addresses),
+		T(test_launch_between_networks), T(test_launch_without_default_subnet),
 		T(test_launch_with_credits),
 	};
 
