@@ -121,6 +121,18 @@ static const char *const ipv6_members[] = { "AmazonProvidedIpv6CidrBlock", "Ipv6
 					    "Ipv6CidrBlockNetworkBorderGroup", "Ipv6IpamPoolId", "Ipv6NetmaskLength", NULL };
 static const char *const ipam_members[] = { "Ipv4IpamPoolId", "Ipv4NetmaskLength", NULL };
 
+/* No host of a VPC may have them: this network, loopback, link-local (169.254.169.254 and its like), multicast and what
+ * is reserved beyond it (RFC 6890). */
+static const struct cidr special_ranges[] = { { 0, 8 }, { 0x7f000000, 8 }, { 0xa9fe0000, 16 }, { 0xe0000000, 3 } };
+
+static bool is_special(struct cidr cidr)
+{
+	for (size_t i = 0; i < MC_ARRAY_SIZE(special_ranges); i++)
+		if (cidr_overlaps(special_ranges[i], cidr))
+			return true;
+	return false;
+}
+
 /* The CidrBlock of the request, of a size that a VPC may have: 0, or action_fail. */
 static int read_block(struct call *call, struct cidr *ret)
 {
@@ -132,7 +144,7 @@ static int read_block(struct call *call, struct cidr *ret)
 		return action_fail(call, API_MISSING_PARAMETER, "cidrBlock");
 	if (!cidr_parse(text, ret))
 		return action_invalid(call, "Value (%s) for parameter cidrBlock is invalid. This is not a valid CIDR block.", text);
-	if (ret->bits < 16 || ret->bits > 28)
+	if (ret->bits < 16 || ret->bits > 28 || is_special(*ret))
 		return action_fail(call, API_VPC_RANGE, text);
 	return 0;
 }

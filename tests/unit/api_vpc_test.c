@@ -66,6 +66,11 @@ static void bad_vpcs(void **state)
 		{ "{}", "MissingParameter" },
 		{ "{'CidrBlock': '10.0.0.0/15'}", "InvalidVpc.Range" },
 		{ "{'CidrBlock': '10.0.0.0/29'}", "InvalidVpc.Range" },
+		{ "{'CidrBlock': '0.0.0.0/16'}", "InvalidVpc.Range" },
+		{ "{'CidrBlock': '127.0.0.0/16'}", "InvalidVpc.Range" },
+		{ "{'CidrBlock': '169.254.0.0/16'}", "InvalidVpc.Range" },
+		{ "{'CidrBlock': '224.0.0.0/24'}", "InvalidVpc.Range" },
+		{ "{'CidrBlock': '255.255.255.0/24'}", "InvalidVpc.Range" },
 		{ "{'CidrBlock': '10.0.0.0'}", "InvalidParameterValue" },
 		{ "{'CidrBlock': '10.0.0.0/16', 'AmazonProvidedIpv6CidrBlock': true}", "UnsupportedOperation" },
 		{ "{'CidrBlock': '10.0.0.0/16', 'Ipv6CidrBlock': '2001:db8::/56'}", "UnsupportedOperation" },
@@ -109,7 +114,7 @@ static void further_blocks(void **state)
 {
 	static const struct { const char *block, *code; } rows[] = {
 		{ "10.0.128.0/17", "InvalidVpc.Range" }, { "10.1.0.0/15", "InvalidVpc.Range" }, { "172.16.0.0/16", "InvalidVpc.Range" },
-		{ "192.168.0.0/24", "InvalidVpc.Range" }, { "198.19.0.0/24", "InvalidVpc.Range" }, { "x", "InvalidParameterValue" },
+		{ "192.168.0.0/24", "InvalidVpc.Range" }, { "198.19.0.0/24", "InvalidVpc.Range" }, { "169.254.1.0/24", "InvalidVpc.Range" }, { "x", "InvalidParameterValue" },
 	};
 	struct fixture *f = *state;
 	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
