@@ -182,10 +182,32 @@ static const struct {
 	{ "default-vpc", NULL, default_vpc },
 };
 
+static bool is_account_attribute(const char *name)
+{
+	for (size_t i = 0; i < MC_ARRAY_SIZE(account_attributes); i++)
+		if (strcmp(account_attributes[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int check_account_attributes(struct call *call)
+{
+	size_t i;
+	json_t *name;
+
+	json_array_foreach(mc_json_arr(call->in, "AttributeNames"), i, name)
+		if (!is_account_attribute(json_string_value(name)))
+			return action_invalid(call, "Value (%s) for parameter attributeName is invalid.", json_string_value(name));
+	return 0;
+}
+
 static int describe_account_attributes(struct call *call)
 {
-	json_t *list = json_array();
+	json_t *list;
 
+	if (check_account_attributes(call))
+		return 1;
+	list = json_array();
 	for (size_t i = 0; i < MC_ARRAY_SIZE(account_attributes); i++) {
 		const char *name = account_attributes[i].name;
 		mc_autofree char *made = account_attributes[i].make ? account_attributes[i].make(call) : NULL;

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from cloud import OTHER_REGION, REGION
+from cloud import OTHER_REGION, REGION, error_of
 
 
 def test_regions(cloud, aws_program):
@@ -65,6 +65,10 @@ def test_account(cloud, ec2, aws_program):
                   for a in ec2.describe_account_attributes()["AccountAttributes"]}
     assert attributes["supported-platforms"] == ["VPC"]
     assert attributes["default-vpc"] == [ec2.describe_vpcs()["Vpcs"][0]["VpcId"]]
+    assert attributes["vpc-max-elastic-ips"] == ["5"]
+    one = ec2.describe_account_attributes(AttributeNames=["vpc-max-elastic-ips"])["AccountAttributes"]
+    assert [a["AttributeName"] for a in one] == ["vpc-max-elastic-ips"]
+    assert error_of(ec2.describe_account_attributes, AttributeNames=["colour"])[0] == "InvalidParameterValue"
     owners = {v["OwnerId"] for v in ec2.describe_vpcs()["Vpcs"]}
     assert owners == {identity["Account"]}
 
