@@ -227,6 +227,8 @@ static int disassociate_address(struct call *call)
 
 	if (association && ip)
 		return action_fail(call, API_PARAMETER_COMBINATION, "You may specify public IP or association id, but not both in the same call");
+	if (!association && !ip)
+		return action_fail(call, API_MISSING, "Either public IP or association id must be specified");
 	eip = association ? by_association(call, association) : elastic_address_of_request(call);
 	if (!eip)
 		return 1;

@@ -27,7 +27,7 @@ static json_t *nat_view(struct call *call, const struct resource *r)
 	mc_clock_iso8601(r->created, created);
 	json_object_update_new(v, json_pack("{s:s, s:s, s:s, s:o}", "VpcId", r->parent, "CreateTime", created, "State", state_name(r),
 					    "NatGatewayAddresses", nat_gateway_addresses(call->tx, r)));
-	for (size_t i = 0; i < MC_ARRAY_SIZE(texts); i++)
+	for (size_t i = 0; i < MC_ARRAY_SIZE(texts) && r->state != NAT_GATEWAY_PENDING; i++) /* it will fail, and says so then */
 		if (json_object_get(r->spec, texts[i].spec))
 			json_object_set(v, texts[i].member, json_object_get(r->spec, texts[i].spec));
 	return v;

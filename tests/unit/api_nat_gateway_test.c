@@ -42,6 +42,7 @@ static char *create(struct net *n, const char *rest)
 
 	fixture_ok(n->f, "CreateNatGateway", in);
 	assert_string_equal(mc_json_str(mc_json_obj(n->f->call.out, "NatGateway"), "State", ""), "pending");
+	assert_null(mc_json_str(mc_json_obj(n->f->call.out, "NatGateway"), "FailureCode", NULL)); /* it has not failed yet */
 	assert_null(n->f->call.waits);
 	return answered(n->f, "NatGateway", "NatGatewayId");
 }
