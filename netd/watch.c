@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uthash.h>
+#include <utlist.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -38,7 +40,9 @@
 /* What is watched of one VPC; of the root namespace with an empty id and no process; of a NAT
  * gateway of the VPC, which has a namespace of its own. */
 struct target {
-	struct target *next;
+	UT_hash_handle hh;      /* by id, of the VPCs themselves */
+	struct target *nats;    /* the first NAT gateway's; of one: the next one's */
+	struct target *prev, *next; /* while it is uneasy */
 	char id[MC_ID_LEN];
 	char nat[MC_ID_LEN];    /* the interface of the NAT gateway; "": it is the VPC itself */
 	uint32_t addr;          /* the NAT gateway's */
@@ -47,13 +51,15 @@ struct target {
 	ino_t ns;               /* of which they are */
 	bool doubt;             /* its tables are to be looked at */
 	bool dead;              /* there should be a dnsmasq, for guests, and is none: at `due` it is started */
+	bool uneasy;            /* one of these two: it is in the list */
 	int64_t due, breath, died; /* boot clock, ns */
 };
 
 struct watch {
 	struct netd *netd;
 	int stop_fd, epoll_fd;
-	struct target *targets; /* the root namespace's is one of them */
+	struct target *vpcs;   /* by id; the root namespace is one of them */
+	struct target *uneasy;
 	pthread_t thread;
 };
 
@@ -71,6 +77,22 @@ static void target_close(struct target *t)
 	close_process(t);
 	nl_socket_free(t->events);
 	t->events = NULL;
+}
+
+static void target_free(struct watch *w, struct target *t)
+{
+	if (t->uneasy)
+		DL_DELETE(w->uneasy, t);
+	target_close(t);
+	free(t);
+}
+
+static void note_uneasy(struct watch *w, struct target *t)
+{
+	if (t->uneasy || (!t->doubt && !t->dead))
+		return;
+	t->uneasy = true;
+	DL_APPEND(w->uneasy, t);
 }
 
 static void hear(const struct watch *w, int fd, struct target *t)
@@ -127,7 +149,7 @@ static void renew_events(const struct watch *w, struct target *t, int ns)
 
 /* Open what there is to be watched now. A subscription stays as long as its namespace: to close one takes the kernel ten
  * milliseconds after a change, in which nobody else would have the lock. */
-static void target_refresh(const struct watch *w, struct target *t)
+static void target_refresh(struct watch *w, struct target *t)
 {
 	auto_netd_lock(w->netd);
 	mc_autofree char *dir = state_dir(w->netd, t->id);
@@ -141,67 +163,83 @@ static void target_refresh(const struct watch *w, struct target *t)
 	if (!t->dead)
 		t->due = 0;
 	hear(w, t->pidfd, t);
+	note_uneasy(w, t);
 }
 
-static bool is_target(const struct target *t, const char *id, const char *nat, uint32_t addr)
+static struct target *target_new(const char *id)
 {
-	return strcmp(t->id, id) == 0 && strcmp(t->nat, nat) == 0 && t->addr == addr;
+	struct target *t = mc_alloc(sizeof(*t));
+
+	snprintf(t->id, sizeof(t->id), "%s", id);
+	t->pidfd = -1;
+	return t;
 }
 
-/* Let there be this target; what is watched of it is looked for later. */
-static void ensure_target(struct watch *w, const char *id, const char *nat, uint32_t addr)
+static struct target *ensure_vpc(struct watch *w, const char *id)
 {
-	struct target *t = w->targets;
+	struct target *t;
 
-	while (t && !is_target(t, id, nat, addr))
-		t = t->next;
+	HASH_FIND_STR(w->vpcs, id, t);
+	if (t)
+		return t;
+	t = target_new(id);
+	HASH_ADD_STR(w->vpcs, id, t);
+	return t;
+}
+
+static void ensure_nat(struct target *vpc, const struct wanted_eni *e)
+{
+	struct target *t = vpc->nats;
+
+	while (t && (strcmp(t->nat, e->id) != 0 || t->addr != e->ip))
+		t = t->nats;
 	if (t)
 		return;
-	t = mc_alloc(sizeof(*t));
-	snprintf(t->id, sizeof(t->id), "%s", id);
-	snprintf(t->nat, sizeof(t->nat), "%s", nat);
-	t->addr = addr;
-	t->pidfd = -1;
-	t->next = w->targets;
-	w->targets = t;
+	t = target_new(vpc->id);
+	memcpy(t->nat, e->id, sizeof(t->nat));
+	t->addr = e->ip;
+	t->nats = vpc->nats;
+	vpc->nats = t;
 }
 
-static void ensure_nats(struct watch *w, const char *id)
+static void ensure_nats(const struct watch *w, struct target *vpc)
 {
 	auto_netd_lock(w->netd);
-	auto_wanted struct wanted *wanted = *id ? state_load(w->netd, id, NULL) : NULL;
+	auto_wanted struct wanted *wanted = *vpc->id ? state_load(w->netd, vpc->id, NULL) : NULL;
 
 	for (size_t i = 0; wanted && i < wanted->n_nats; i++) {
 		const struct wanted_eni *e = wanted_eni_by_id(wanted, wanted->nats[i].eni);
 
 		if (e)
-			ensure_target(w, id, e->id, e->ip);
+			ensure_nat(vpc, e);
 	}
+}
+
+/* Those of the VPC that have nothing left to be watched. */
+static void forget_gone(struct watch *w, struct target *vpc)
+{
+	for (struct target **at = &vpc->nats, *t; (t = *at);) {
+		if (t->events) {
+			at = &t->nats;
+			continue;
+		}
+		*at = t->nats;
+		target_free(w, t);
+	}
+	if (vpc->events || vpc->nats)
+		return;
+	HASH_DEL(w->vpcs, vpc);
+	target_free(w, vpc);
 }
 
 static void watch_vpc(struct watch *w, const char *id)
 {
-	ensure_target(w, id, "", 0);
-	ensure_nats(w, id);
-	for (struct target *t = w->targets; t; t = t->next)
-		if (strcmp(t->id, id) == 0)
-			target_refresh(w, t);
-}
+	struct target *vpc = ensure_vpc(w, id);
 
-/* Those that have nothing left to be watched. */
-static void forget_gone(struct watch *w)
-{
-	for (struct target **at = &w->targets; *at;) {
-		struct target *t = *at;
-
-		if (t->events) {
-			at = &t->next;
-			continue;
-		}
-		*at = t->next;
-		target_close(t);
-		free(t);
-	}
+	ensure_nats(w, vpc);
+	for (struct target *t = vpc; t; t = t->nats)
+		target_refresh(w, t);
+	forget_gone(w, vpc);
 }
 
 /* --- our rules, changed by others ----------------------------------------------------------- */
@@ -345,7 +383,6 @@ static void take_changes(struct watch *w)
 	}
 	for (void *i = json_object_iter(ids); i; i = json_object_iter_next(ids, i))
 		watch_vpc(w, json_object_iter_key(i));
-	forget_gone(w);
 }
 
 /* Milliseconds to the next dnsmasq that is due, -1 for none. */
@@ -353,7 +390,7 @@ static int next_due(const struct watch *w)
 {
 	int64_t now = mc_clock_boot(), best = -1;
 
-	for (const struct target *t = w->targets; t; t = t->next) {
+	for (const struct target *t = w->uneasy; t; t = t->next) {
 		int64_t left = t->due > now ? (t->due - now) / MC_MS + 1 : 0;
 
 		if (t->dead && (best < 0 || left < best))
@@ -362,14 +399,18 @@ static int next_due(const struct watch *w)
 	return (int)best;
 }
 
-/* What is due or in doubt, of all targets. True when rules were restored. */
+/* What is due or in doubt. True when rules were restored. */
 static bool look_around(struct watch *w)
 {
+	struct target *t, *next;
 	bool restored = false;
 
-	for (struct target *t = w->targets; t; t = t->next) {
+	DL_FOREACH_SAFE(w->uneasy, t, next) {
 		revive(w, t);
 		restored = (t->doubt && look_at_rules(w->netd, t)) || restored;
+		t->uneasy = t->doubt || t->dead;
+		if (!t->uneasy)
+			DL_DELETE(w->uneasy, t);
 	}
 	return restored;
 }
@@ -386,6 +427,7 @@ static bool handle(struct watch *w, const struct epoll_event *events, int n)
 			continue;
 		}
 		look_at_process(t);
+		note_uneasy(w, t);
 		restored = look_at_rules(w->netd, t) || restored;
 	}
 	/* Targets may go here, so that what the events named is looked at before. */
@@ -409,7 +451,6 @@ static void watch_all(struct watch *w)
 	watch_vpc(w, "");
 	for (size_t i = 0; i < json_array_size(ids); i++)
 		watch_vpc(w, mc_json_at(ids, i));
-	forget_gone(w);
 	look_around(w);
 }
 
@@ -417,6 +458,7 @@ static void *run(void *arg)
 {
 	struct watch *w = arg;
 	struct epoll_event events[EVENTS_MAX];
+	struct target *vpc, *after;
 	int pause_ms = 0;
 
 	watch_all(w);
@@ -425,12 +467,12 @@ static void *run(void *arg)
 
 		pause_ms = handle(w, events, n > 0 ? n : 0) ? PAUSE_MS : 0;
 	}
-	while (w->targets) {
-		struct target *next = w->targets->next;
-
-		target_close(w->targets);
-		free(w->targets);
-		w->targets = next;
+	HASH_ITER(hh, w->vpcs, vpc, after) {
+		HASH_DEL(w->vpcs, vpc);
+		for (struct target *t = vpc, *next; t; t = next) {
+			next = t->nats;
+			target_free(w, t);
+		}
 	}
 	return NULL;
 }
