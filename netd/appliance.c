@@ -125,12 +125,16 @@ static int drop_port(const char *id, int ns_fd, mc_err **err)
 	return r <= 0 ? r : link_delete(sk, link.index, err);
 }
 
-bool appliance_any(const struct wanted *w)
+static bool known_to_have_none(const struct netd *netd, const char *vpc_id)
 {
-	for (size_t i = 0; i < w->n_enis; i++)
-		if (w->enis[i].kind != WANTED_INSTANCE)
-			return true;
-	return w->n_gateways > 0;
+	const struct rulecache_row *row = rulecache_find(netd->rules, vpc_id);
+
+	if (!row || !row->wanted)
+		return false;
+	for (size_t i = 0; i < row->wanted->n_enis; i++)
+		if (row->wanted->enis[i].kind != WANTED_INSTANCE)
+			return false;
+	return row->wanted->n_gateways == 0;
 }
 
 /* file is VPC.ID.ADDRESS; skip is the length of "VPC.". */
@@ -148,10 +152,13 @@ int appliance_drop(const struct netd *netd, const char *vpc_id, const struct wan
 {
 	mc_autofree char *prefix = mc_strf("%s.", vpc_id);
 	size_t n = strlen(prefix);
-	DIR *dir = opendir(netd->config.netns_dir);
 	struct dirent *entry;
+	DIR *dir;
 	int r = 0;
 
+	if (known_to_have_none(netd, vpc_id))
+		return 0;
+	dir = opendir(netd->config.netns_dir);
 	if (!dir)
 		return mc_err_set(err, errno, "cannot read %s", netd->config.netns_dir);
 	while ((entry = readdir(dir)))

@@ -11,10 +11,8 @@
 #include "netd/netd.h"
 #include "netd/wanted.h"
 
-/* Does the document want any? */
-bool appliance_any(const struct wanted *wanted);
-
-/* Remove those of the VPC that are not wanted (NULL: all). ns_fd -1: the VPC has no namespace
+/* Remove those of the VPC that are not wanted (NULL: all). They are looked for among the namespaces of all VPCs
+ * unless the document in force (rulecache.h) is known to have none. ns_fd -1: the VPC has no namespace
  * any more. Goes on past failures and reports the first. 0 or -1 and *err. */
 int appliance_drop(const struct netd *netd, const char *vpc_id, const struct wanted *wanted,
 		   int ns_fd, mc_err **err);

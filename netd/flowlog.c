@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -27,11 +28,11 @@ struct row {
 	char id[MC_ID_LEN];
 	struct flow_sides sides;
 	int64_t due[FLOW_INTERVAL_MAX]; /* on the boot clock; 0: the interval does not run */
+	UT_hash_handle hh;
 };
 
 struct flowlog {
-	struct row *rows;
-	size_t n;
+	struct row *rows; /* by id */
 	int stop_fd, wake_fd; /* -1: no thread */
 	pthread_t thread;
 	struct netd *netd;
@@ -39,10 +40,10 @@ struct flowlog {
 
 static struct row *find(const struct flowlog *f, const char *vpc_id)
 {
-	for (size_t i = 0; i < f->n; i++)
-		if (strcmp(f->rows[i].id, vpc_id) == 0)
-			return &f->rows[i];
-	return NULL;
+	struct row *row;
+
+	HASH_FIND_STR(f->rows, vpc_id, row);
+	return row;
 }
 
 static struct row *find_or_add(struct flowlog *f, const char *vpc_id)
@@ -52,10 +53,10 @@ static struct row *find_or_add(struct flowlog *f, const char *vpc_id)
 
 	if (row)
 		return row;
-	f->rows = netlink_grow(f->rows, f->n, sizeof(*f->rows));
-	row = &f->rows[f->n++];
+	row = mc_alloc(sizeof(*row));
 	snprintf(row->id, sizeof(row->id), "%s", vpc_id);
 	row->sides = first;
+	HASH_ADD_STR(f->rows, id, row);
 	return row;
 }
 
@@ -109,8 +110,14 @@ void flowlog_applied(const struct netd *netd, const struct wanted *w)
 				 since + flowrules_seconds(interval) - wall_seconds());
 		}
 	}
-	if (f->wake_fd >= 0)
+	if (row && f->wake_fd >= 0)
 		eventfd_write(f->wake_fd, 1);
+}
+
+static void drop(struct flowlog *f, struct row *row)
+{
+	HASH_DEL(f->rows, row);
+	free(row);
 }
 
 void flowlog_forget(struct flowlog *f, const char *vpc_id)
@@ -118,7 +125,7 @@ void flowlog_forget(struct flowlog *f, const char *vpc_id)
 	struct row *row = find(f, vpc_id);
 
 	if (row)
-		*row = f->rows[--f->n];
+		drop(f, row);
 }
 
 static const struct wanted_flow_log *log_by_id(const struct wanted *w, const char *id)
@@ -293,17 +300,14 @@ static int flush_due(struct netd *netd, const char *vpc_id, enum flow_interval i
 	return ns < 0 ? -1 : flush(netd, w, ns, i, true, &n, err);
 }
 
-static void visit(struct flowlog *f, size_t k, enum flow_interval i)
+static void visit(struct netd *netd, struct row *row, enum flow_interval i)
 {
 	mc_auto_err mc_err *err = NULL;
-	char id[MC_ID_LEN];
-	int r;
+	int r = flush_due(netd, row->id, i, &err);
 
-	memcpy(id, f->rows[k].id, sizeof(id));
-	r = flush_due(f->netd, id, i, &err);
 	if (r < 0)
-		mc_log(MC_LOG_ERROR, AREA, mc_err_msg(err), "vpc", id, NULL);
-	schedule(&f->rows[k], i, r < 0 ? RETRY_S : flowrules_seconds(i));
+		mc_log(MC_LOG_ERROR, AREA, mc_err_msg(err), "vpc", row->id, NULL);
+	schedule(row, i, r < 0 ? RETRY_S : flowrules_seconds(i));
 }
 
 /* Write what is due; the milliseconds until the next, -1 for none. */
@@ -312,12 +316,12 @@ static int write_due(struct flowlog *f)
 	auto_netd_lock(f->netd);
 	int64_t next = 0, now = mc_clock_boot();
 
-	for (size_t k = 0; k < f->n; k++)
+	for (struct row *row = f->rows; row; row = row->hh.next)
 		for (int i = 0; i < FLOW_INTERVAL_MAX; i++) {
-			if (f->rows[k].due[i] && f->rows[k].due[i] <= now)
-				visit(f, k, (enum flow_interval)i);
-			if (f->rows[k].due[i] && (!next || f->rows[k].due[i] < next))
-				next = f->rows[k].due[i];
+			if (row->due[i] && row->due[i] <= now)
+				visit(f->netd, row, (enum flow_interval)i);
+			if (row->due[i] && (!next || row->due[i] < next))
+				next = row->due[i];
 		}
 	now = mc_clock_boot();
 	return !next ? -1 : next <= now ? 0 : (int)((next - now) / MC_MS) + 1;
@@ -376,6 +380,7 @@ void flowlog_free(struct flowlog *f)
 {
 	if (!f)
 		return;
-	free(f->rows);
+	while (f->rows)
+		drop(f, f->rows);
 	free(f);
 }

@@ -125,7 +125,7 @@ static int run(struct netd *netd, mc_err **err)
 
 int main(int argc, char **argv)
 {
-	struct rulecache rules = { .n = 0 };
+	struct rulecache rules = { .rows = NULL };
 	struct tally tally = { .applied = 0 };
 	struct nft_cache host_nft = { .generation = 0 };
 	struct netd netd = { .lock = PTHREAD_MUTEX_INITIALIZER, .rules = &rules, .tally = &tally,

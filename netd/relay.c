@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -34,7 +35,7 @@
 
 /* A VPC's two sockets. */
 struct door {
-	struct door *next;
+	UT_hash_handle hh, by_udp, by_tcp;
 	char vpc[MC_ID_LEN];
 	int udp, tcp, stop; /* stop: an eventfd that its errands look at */
 	unsigned errands;   /* that are under way */
@@ -46,7 +47,7 @@ struct relay {
 	int epoll_fd, stop_fd;
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t ended; /* an errand */
-	struct door *doors;
+	struct door *doors, *by_udp, *by_tcp; /* the same by VPC, and by socket */
 	unsigned errands;
 };
 
@@ -237,16 +238,14 @@ static void take_connection(struct relay *r, struct door *d)
 /* By the descriptor: a door that was closed since the event is not found. */
 static void take(struct relay *r, int fd)
 {
-	struct door *d = r->doors;
+	struct door *udp, *tcp;
 
-	while (d && d->udp != fd && d->tcp != fd)
-		d = d->next;
-	if (!d)
-		return;
-	if (d->udp == fd)
-		take_datagram(r, d);
-	else
-		take_connection(r, d);
+	HASH_FIND(by_udp, r->by_udp, &fd, sizeof(fd), udp);
+	HASH_FIND(by_tcp, r->by_tcp, &fd, sizeof(fd), tcp);
+	if (udp)
+		take_datagram(r, udp);
+	else if (tcp)
+		take_connection(r, tcp);
 }
 
 static void *serve(void *arg)
@@ -312,13 +311,26 @@ static int hear(const struct relay *r, int fd)
 	return fd < 0 ? -1 : epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &e);
 }
 
-static struct door **find_door(struct relay *r, const char *vpc_id)
+static struct door *find_door(const struct relay *r, const char *vpc_id)
 {
-	struct door **at = &r->doors;
+	struct door *d;
 
-	while (*at && strcmp((*at)->vpc, vpc_id) != 0)
-		at = &(*at)->next;
-	return at;
+	HASH_FIND_STR(r->doors, vpc_id, d);
+	return d;
+}
+
+static void add_door(struct relay *r, struct door *d)
+{
+	HASH_ADD_STR(r->doors, vpc, d);
+	HASH_ADD(by_udp, r->by_udp, udp, sizeof(d->udp), d);
+	HASH_ADD(by_tcp, r->by_tcp, tcp, sizeof(d->tcp), d);
+}
+
+static void remove_door(struct relay *r, struct door *d)
+{
+	HASH_DEL(r->doors, d);
+	HASH_DELETE(by_udp, r->by_udp, d);
+	HASH_DELETE(by_tcp, r->by_tcp, d);
 }
 
 const char *relay_address(const struct relay *r)
@@ -334,7 +346,7 @@ int relay_open(struct relay *r, const char *vpc_id, int ns_fd, mc_err **err)
 	if (!r)
 		return 0;
 	pthread_mutex_lock(&r->lock);
-	d = *find_door(r, vpc_id);
+	d = find_door(r, vpc_id);
 	pthread_mutex_unlock(&r->lock);
 	if (d)
 		return 0;
@@ -348,10 +360,8 @@ int relay_open(struct relay *r, const char *vpc_id, int ns_fd, mc_err **err)
 	pthread_mutex_lock(&r->lock);
 	if (error == 0 && (d->stop < 0 || hear(r, d->udp) < 0 || hear(r, d->tcp) < 0))
 		error = mc_err_set(err, errno, "relay of %s", vpc_id);
-	if (error == 0) {
-		d->next = r->doors;
-		r->doors = d;
-	}
+	if (error == 0)
+		add_door(r, d);
 	pthread_mutex_unlock(&r->lock);
 	if (error == 0)
 		return 0;
@@ -361,15 +371,14 @@ int relay_open(struct relay *r, const char *vpc_id, int ns_fd, mc_err **err)
 
 void relay_close(struct relay *r, const char *vpc_id)
 {
-	struct door **at, *d;
+	struct door *d;
 
 	if (!r)
 		return;
 	pthread_mutex_lock(&r->lock);
-	at = find_door(r, vpc_id);
-	d = *at;
+	d = find_door(r, vpc_id);
 	if (d) {
-		*at = d->next;
+		remove_door(r, d);
 		eventfd_write(d->stop, 1);
 		while (d->errands > 0)
 			pthread_cond_wait(&r->ended, &r->lock);

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "netd/netlink.h"
+#include "common/fs.h"
 
 struct rulecache_row *rulecache_find(struct rulecache *c, const char *vpc_id)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (strcmp(c->rows[i].id, vpc_id) == 0)
-			return &c->rows[i];
-	return NULL;
+	struct rulecache_row *row;
+
+	HASH_FIND_STR(c->rows, vpc_id, row);
+	return row;
 }
 
 static struct rulecache_row *find_or_add(struct rulecache *c, const char *vpc_id)
@@ -20,9 +20,9 @@ static struct rulecache_row *find_or_add(struct rulecache *c, const char *vpc_id
 
 	if (row)
 		return row;
-	c->rows = netlink_grow(c->rows, c->n, sizeof(*c->rows));
-	row = &c->rows[c->n++];
+	row = mc_alloc(sizeof(*row));
 	snprintf(row->id, sizeof(row->id), "%s", vpc_id);
+	HASH_ADD_STR(c->rows, id, row);
 	return row;
 }
 
@@ -41,26 +41,24 @@ void rulecache_keep(struct rulecache *c, const char *vpc_id, struct wanted *want
 	row->wanted = wanted;
 }
 
-static void row_free(struct rulecache_row *row)
+static void drop(struct rulecache *c, struct rulecache_row *row)
 {
+	HASH_DEL(c->rows, row);
 	nft_cache_close(&row->cache);
 	wanted_free(row->wanted);
+	free(row);
 }
 
 void rulecache_forget(struct rulecache *c, const char *vpc_id)
 {
 	struct rulecache_row *row = rulecache_find(c, vpc_id);
 
-	if (!row)
-		return;
-	row_free(row);
-	*row = c->rows[--c->n];
+	if (row)
+		drop(c, row);
 }
 
 void rulecache_free(struct rulecache *c)
 {
-	for (size_t i = 0; i < c->n; i++)
-		row_free(&c->rows[i]);
-	free(c->rows);
-	*c = (struct rulecache){ .n = 0 };
+	while (c->rows)
+		drop(c, c->rows);
 }

@@ -3,6 +3,8 @@
 #ifndef NETD_RULECACHE_H
 #define NETD_RULECACHE_H
 
+#include <uthash.h>
+
 #include "common/id.h"
 #include "netd/nft.h"
 #include "netd/wanted.h"
@@ -11,16 +13,16 @@ struct rulecache_row {
 	char id[MC_ID_LEN]; /* of the VPC */
 	struct nft_cache cache;
 	struct wanted *wanted; /* as last applied, and kept in its file; NULL: unknown */
+	UT_hash_handle hh;
 };
 
 struct rulecache {
-	struct rulecache_row *rows;
-	size_t n;
+	struct rulecache_row *rows; /* by id */
 };
 
-/* Good until the next call. Aborts on no memory. */
+/* Good until the VPC is forgotten. Aborts on no memory. */
 struct nft_cache *rulecache_of(struct rulecache *c, const char *vpc_id);
-/* What is known of the VPC, NULL where nothing is. Good until the next call of another function here. */
+/* What is known of the VPC, NULL where nothing is. Good until it is forgotten. */
 struct rulecache_row *rulecache_find(struct rulecache *c, const char *vpc_id);
 /* This document is in force: taken over; NULL: it is unknown which. */
 void rulecache_keep(struct rulecache *c, const char *vpc_id, struct wanted *wanted);

@@ -59,13 +59,13 @@ static int tear_down(const struct netd *netd, const char *vpc_id, mc_err **err)
 
 	if (uplink_sync(&netd->host, first_only(&first)) < 0)
 		r = -1;
-	rulecache_forget(netd->rules, vpc_id);
 	relay_close(netd->relay, vpc_id);
 	flowlog_forget(netd->flows, vpc_id);
 	if (netns_pinned(path) && empty_namespace(netd, vpc_id, path, &first) < 0)
 		r = -1;
 	if (appliance_drop(netd, vpc_id, NULL, -1, first_only(&first)) < 0)
 		r = -1;
+	rulecache_forget(netd->rules, vpc_id);
 	if (dnsmasq_stop(dir, first_only(&first)) < 0)
 		r = -1;
 	if (netns_remove(path, first_only(&first)) < 0)
@@ -174,14 +174,6 @@ static int apply_gateway(const struct run *run, mc_err **err)
 	return host_ensure_transit(&run->netd->host, run->wanted->id, run->ns_fd, err);
 }
 
-/* They are looked for among the namespaces of all VPCs. */
-static int drop_appliances(const struct run *run, mc_err **err)
-{
-	if (run->fresh || (is_in_force(run) && run->before && !appliance_any(run->before)))
-		return 0;
-	return appliance_drop(run->netd, run->wanted->id, run->wanted, run->ns_fd, err);
-}
-
 /* Order: what goes is cut off first, rules stand before devices, taps come last. */
 static int apply_inside(const struct run *run, mc_err **err)
 {
@@ -191,7 +183,7 @@ static int apply_inside(const struct run *run, mc_err **err)
 	struct port_ready ready = { .call = vpcdns_ensure, .arg = &dns };
 
 	if (host_sync_public(w, false, err) < 0 || port_unplug(w, ns, err) < 0 ||
-	    drop_appliances(run, err) < 0 || apply_rules(run, err) < 0 ||
+	    (!run->fresh && appliance_drop(run->netd, w->id, w, ns, err) < 0) || apply_rules(run, err) < 0 ||
 	    vpcnet_links(w, ns, is_in_force(run), err) < 0 || apply_gateway(run, err) < 0 ||
 	    peering_sync(run->netd, w, ns, err) < 0 || appliance_sync(run->netd, w, ns, err) < 0 ||
 	    vpcroute_sync(w, ns, err) < 0 || vpcdns_keep(&dns, err) < 0 ||
