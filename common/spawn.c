@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,20 +18,27 @@
 
 #define DEFAULT_OUTPUT (64u * 1024)
 #define EXEC_FAILED 127
+#define CHILD_STACK (128 << 10) /* execvpe() keeps a path and the arguments on it */
 
 static const char *const minimal_env[] = {
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL,
 };
 
-/* In the child: only what signal-safety(7) allows, apart from the caller's hook. */
-__attribute__((noreturn)) static void child(const struct mc_spawn *s, int in, int out, int errfd)
+struct beginning {
+	const struct mc_spawn *spawn;
+	int in, out, errfd;
+};
+
+/* In the child: only what signal-safety(7) allows, apart from the caller's hook. It may be on a stack that ASan does not know. */
+__attribute__((noreturn, no_sanitize_address)) static void child(const struct beginning *b)
 {
+	const struct mc_spawn *s = b->spawn;
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(errfd, 2) < 0)
+	if (dup2(b->in, 0) < 0 || dup2(b->out, 1) < 0 || dup2(b->errfd, 2) < 0)
 		_exit(EXEC_FAILED);
 	if (s->in_child && s->in_child(s->arg) != 0)
 		_exit(126);
@@ -38,27 +46,55 @@ __attribute__((noreturn)) static void child(const struct mc_spawn *s, int in, in
 	_exit(EXEC_FAILED);
 }
 
-/* A function of its own: what the child of a vfork() does to its variables the parent finds. */
-__attribute__((noinline)) static pid_t begin(const struct mc_spawn *s, int in, int out, int errfd)
+static int highest(const struct beginning *b)
 {
-	pid_t pid = s->shares_memory ? vfork() : fork();
+	const int fds[] = { b->in, b->out, b->errfd, b->spawn->child_fd };
+	int top = STDERR_FILENO;
+
+	for (size_t i = 0; i < MC_ARRAY_SIZE(fds); i++)
+		top = fds[i] > top ? fds[i] : top;
+	return top;
+}
+
+/* The descriptors are the parent's until here: it has a table of its own before it changes one, into which those that it needs
+ * are copied, and not all that there are. */
+__attribute__((no_sanitize_address)) static int sharing_child(void *arg)
+{
+	const struct beginning *b = arg;
+
+	if (close_range((unsigned)highest(b) + 1, ~0U, CLOSE_RANGE_UNSHARE) < 0 && unshare(CLONE_FILES) < 0)
+		_exit(EXEC_FAILED);
+	child(b);
+}
+
+/* The parent stands still until the child has its program, or ended. */
+static pid_t begin_sharing(struct beginning *b)
+{
+	mc_autofree char *stack = mc_alloc(CHILD_STACK);
+
+	return clone(sharing_child, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, b);
+}
+
+static pid_t begin(struct beginning *b)
+{
+	pid_t pid = b->spawn->shares_memory ? begin_sharing(b) : fork();
 
 	if (pid == 0)
-		child(s, in, out, errfd);
+		child(b);
 	return pid;
 }
 
 static pid_t start(const struct mc_spawn *s, int out, int errfd, mc_err **err)
 {
+	struct beginning b = { .spawn = s, .in = s->stdin_fd, .out = out, .errfd = errfd };
 	mc_auto_fd int null = -1;
-	int in = s->stdin_fd;
 	pid_t pid;
 
-	if (in <= 0)
-		in = null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (in < 0)
+	if (b.in <= 0)
+		b.in = null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (b.in < 0)
 		return mc_err_set(err, errno, "cannot open /dev/null");
-	pid = begin(s, in, out, errfd);
+	pid = begin(&b);
 	if (pid < 0)
 		return mc_err_set(err, errno, "cannot fork for %s", s->argv[0]);
 	return pid;

@@ -16,7 +16,9 @@ struct mc_spawn {
 	size_t max_output;        /* bytes kept of stdout and of stderr each; 0: 64 KiB */
 	int (*in_child)(void *arg); /* runs in the child before exec (sandbox); non-zero ends it */
 	void *arg;
-	bool shares_memory; /* vfork(2): what in_child writes is written here, too; as dear with much memory as with little */
+	bool shares_memory; /* as vfork(2): what in_child writes is written here, too; as dear with much memory as with little,
+			     * and with many descriptors as with few: the child has none above its standard ones and child_fd */
+	int child_fd;       /* with shares_memory: the highest descriptor that in_child uses; 0: none */
 	int cancel_fd;            /* the child is killed when it becomes readable; 0 or -1: none */
 	void (*on_output)(void *ctx, const char *text, size_t n); /* sees stdout as it comes; NULL: nobody */
 	void *output_ctx;

@@ -166,7 +166,7 @@ static int start(const struct dnsmasq *d, mc_err **err)
 	const char *argv[] = { d->program, conf_arg, geteuid() == 0 ? user_arg : NULL, NULL };
 	int ns_fd = d->ns_fd;
 	struct mc_spawn spawn = { .argv = argv, .timeout_ms = START_TIMEOUT_MS,
-				  .in_child = enter, .arg = &ns_fd, .shares_memory = true };
+				  .in_child = enter, .arg = &ns_fd, .shares_memory = true, .child_fd = ns_fd };
 	mc_auto_spawn_result struct mc_spawn_result result = { .status = 0 };
 
 	if (mc_spawn_run(&spawn, &result, err) < 0)
