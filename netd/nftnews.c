@@ -35,7 +35,7 @@ static bool is_ours(const struct nftnews *n, struct nl_msg *msg)
 	return !n->table || (head->nfgen_family == NFPROTO_INET && name && nla_strcmp(name, n->table) == 0);
 }
 
-/* The kernel sends the notifications of a transaction together, and last the new generation
+/* The kernel sends the notifications of a transaction one after the other, and last the new generation
  * with the name of the thread that ran it. */
 static void end_transaction(struct nftnews *n, struct nl_msg *msg)
 {

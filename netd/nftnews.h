@@ -8,7 +8,7 @@
 
 struct nftnews {
 	const char *table; /* look at this one of family inet alone; NULL: at everything */
-	bool touched;      /* by the transaction under way */
+	bool touched;      /* by the transaction under way: to be kept for the next reading, which may begin before its end */
 	bool foreign;      /* a transaction that is not netd's changed something */
 	bool doubt;        /* a table went, or notifications were lost: look whether all is there */
 	char who[MC_REPAIR_WHO]; /* the program of the foreign one */

@@ -49,6 +49,7 @@ struct target {
 	int pidfd;              /* of its dnsmasq, -1 */
 	struct nl_sock *events; /* NULL: it has no namespace */
 	ino_t ns;               /* of which they are */
+	bool touched;           /* by a transaction whose end is still to be heard of */
 	bool doubt;             /* its tables are to be looked at */
 	bool dead;              /* there should be a dnsmasq, for guests, and is none: at `due` it is started */
 	bool uneasy;            /* one of these two: it is in the list */
@@ -132,12 +133,13 @@ static ino_t inode_of(int ns)
  * one stands: nothing is missed between. */
 static void renew_events(const struct watch *w, struct target *t, int ns)
 {
-	struct nftnews last = { .table = *t->id ? NULL : HOST_TABLE };
+	struct nftnews last = { .table = *t->id ? NULL : HOST_TABLE, .touched = t->touched };
 	struct nl_sock *old = t->events;
 	bool there = !*t->id || ns >= 0;
 
 	t->events = there ? nftnews_open(ns) : NULL;
 	t->ns = inode_of(ns);
+	t->touched = false;
 	if (old)
 		nftnews_read(old, &last);
 	t->doubt = there && (t->doubt || last.foreign || last.doubt || !old);
@@ -317,11 +319,12 @@ static bool tables_stand(struct netd *netd, const struct target *t)
  * what is missing now counts. */
 static bool look_at_rules(struct netd *netd, struct target *t)
 {
-	struct nftnews news = { .table = *t->id ? NULL : HOST_TABLE, .doubt = t->doubt };
+	struct nftnews news = { .table = *t->id ? NULL : HOST_TABLE, .touched = t->touched, .doubt = t->doubt };
 
 	if (!t->events)
 		return false;
 	nftnews_read(t->events, &news);
+	t->touched = news.touched;
 	t->doubt = false;
 	if (!news.foreign && (!news.doubt || tables_stand(netd, t)))
 		return false;
