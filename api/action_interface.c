@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/describe.h"
+#include "api/elastic_address.h"
 #include "api/interface.h"
 #include "api/vpc.h"
 #include "common/cleanup.h"
@@ -227,8 +228,9 @@ static int describe_attribute(struct call *call)
 
 /* --- secondary addresses -------------------------------------------------- */
 
-/* Take the address from the interface that has it as a secondary one. */
-static int take_over(struct call *call, const struct resource *to, const char *ip)
+/* Take the address from the interface that has it as a secondary one; *ret_allocation is of the elastic address that
+ * led there. */
+static int take_over(struct call *call, const struct resource *to, const char *ip, char **ret_allocation)
 {
 	struct store_iter it = store_pass(call->tx, KIND_NETWORK_INTERFACE, to->account, to->region, ip);
 	const struct resource *eni;
@@ -238,6 +240,7 @@ static int take_over(struct call *call, const struct resource *to, const char *i
 			continue;
 		if (eni == to || interface_slot_of(eni, ip) == eni->spec || mc_json_str(eni->spec, "kind", NULL))
 			return action_fail(call, API_ADDRESS_ASSIGNED, ip);
+		*ret_allocation = mc_strdup(mc_json_str(interface_slot_of(eni, ip), "allocation", NULL));
 		interface_remove_secondary(call, store_edit(call->tx, eni->id), ip);
 		return 0;
 	}
@@ -252,11 +255,14 @@ static int assign_asked(struct call *call, struct resource *eni, const json_t *i
 
 	json_array_foreach(ips, i, one) {
 		const char *ip = json_is_string(one) ? json_string_value(one) : "";
+		mc_autofree char *allocation = NULL;
 
-		if (mc_json_bool(call->in, "AllowReassignment", false) && take_over(call, eni, ip))
+		if (mc_json_bool(call->in, "AllowReassignment", false) && take_over(call, eni, ip, &allocation))
 			return 1;
 		if (interface_check_secondary(call, subnet, ip) || interface_add_secondary(call, eni, ip))
 			return 1;
+		if (allocation) /* it moves with the address: EC2 API reference, AssignPrivateIpAddresses */
+			elastic_address_bind(call, allocation, eni, ip);
 	}
 	return 0;
 }

@@ -106,6 +106,29 @@ def test_elastic_address(ec2, pair):
     ec2.release_address(AllocationId=allocation)
 
 
+def test_elastic_address_of_a_secondary_one(ec2, pair):
+    """It leads to that address, and goes where the address goes."""
+    interfaces = [guest.described["NetworkInterfaces"][0]["NetworkInterfaceId"] for guest in pair]
+    moved = ec2.assign_private_ip_addresses(NetworkInterfaceId=interfaces[0], SecondaryPrivateIpAddressCount=1)
+    private = moved["AssignedPrivateIpAddresses"][0]["PrivateIpAddress"]
+    made = ec2.allocate_address()
+    try:
+        for guest in pair:
+            guest.ssh(f"sudo ip addr add {private}/32 dev eth0")
+        ec2.associate_address(AllocationId=made["AllocationId"], NetworkInterfaceId=interfaces[0], PrivateIpAddress=private)
+        names = [pair[0].try_ssh("hostname", address=made["PublicIp"])]
+        ec2.assign_private_ip_addresses(NetworkInterfaceId=interfaces[1], PrivateIpAddresses=[private], AllowReassignment=True)
+        names.append(pair[1].try_ssh("hostname", address=made["PublicIp"]))
+        assert names == [guest.ssh("hostname") for guest in pair] and len(set(names)) == 2
+        ec2.unassign_private_ip_addresses(NetworkInterfaceId=interfaces[1], PrivateIpAddresses=[private])
+        assert "AssociationId" not in ec2.describe_addresses(AllocationIds=[made["AllocationId"]])["Addresses"][0]
+        assert not can_connect(made["PublicIp"], 22, IN_VAIN_S)
+    finally:
+        for guest in pair:
+            guest.ssh(f"sudo ip addr del {private}/32 dev eth0", check=False)
+        ec2.release_address(AllocationId=made["AllocationId"])
+
+
 def asked(cloud, *words):
     """What no client of Debian knows yet: asked by a newer AWS CLI where there is one, else by our own."""
     program = newer_aws()

@@ -220,6 +220,34 @@ static void secondary(void **state)
 	refused(n, "AssignPrivateIpAddresses", two, ", 'SecondaryPrivateIpAddressCount': 50", "PrivateIpAddressLimitExceeded");
 }
 
+/* EC2 API reference, AssignPrivateIpAddresses: "any Elastic IP address that is associated with the IP address is also moved". */
+static void elastic_address_moves_along(void **state)
+{
+	struct net *n = *state;
+	mc_autofree char *one = make(n, ""), *two = make(n, "");
+	mc_autofree char *public_ip = NULL, *associate = NULL;
+	const json_t *slot;
+
+	fixture_ok(n->f, "AllocateAddress", "{}");
+	public_ip = mc_strdup(mc_json_str(n->f->call.out, "PublicIp", ""));
+	on(n, "AssignPrivateIpAddresses", one, ", 'PrivateIpAddresses': ['172.31.0.30']");
+	associate = mc_strf("{'PublicIp': '%s', 'NetworkInterfaceId': '%s', 'PrivateIpAddress': '172.31.0.30'}", public_ip, one);
+	fixture_ok(n->f, "AssociateAddress", associate);
+	on(n, "AssignPrivateIpAddresses", two, ", 'PrivateIpAddresses': ['172.31.0.30'], 'AllowReassignment': true");
+	slot = json_array_get(mc_json_arr(shown(n, one), "PrivateIpAddresses"), 1);
+	assert_null(slot);
+	slot = json_array_get(mc_json_arr(shown(n, two), "PrivateIpAddresses"), 1);
+	assert_string_equal(mc_json_str(slot, "PrivateIpAddress", ""), "172.31.0.30");
+	assert_string_equal(mc_json_str(mc_json_obj(slot, "Association"), "PublicIp", ""), public_ip);
+	fixture_ok(n->f, "DescribeAddresses", "{}");
+	slot = json_array_get(fixture_list(n->f, "Addresses"), 0);
+	assert_string_equal(mc_json_str(slot, "NetworkInterfaceId", ""), two);
+	assert_string_equal(mc_json_str(slot, "PrivateIpAddress", ""), "172.31.0.30");
+	on(n, "UnassignPrivateIpAddresses", two, ", 'PrivateIpAddresses': ['172.31.0.30']");
+	fixture_ok(n->f, "DescribeAddresses", "{}");
+	assert_null(mc_json_str(json_array_get(fixture_list(n->f, "Addresses"), 0), "AssociationId", NULL));
+}
+
 /* --- attached --------------------------------------------------------------- */
 
 static char *attach(struct net *n, const char *eni, const char *inst, int device_index, const char *code)
@@ -442,6 +470,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(attributes, setup, teardown),
 		cmocka_unit_test_setup_teardown(secondary, setup, teardown),
+		cmocka_unit_test_setup_teardown(elastic_address_moves_along, setup, teardown),
 		cmocka_unit_test_setup_teardown(cold, setup, teardown),
 		cmocka_unit_test_setup_teardown(hot, setup, teardown),
 		cmocka_unit_test_setup_teardown(ends_with_instance, setup, teardown),
