@@ -368,7 +368,15 @@ static bool is_default_acl(const struct resource *r)
 	return mc_json_bool(r->doc, "IsDefault", false);
 }
 
-/* What belongs to a VPC and so keeps it, but for the one of its kind that it was born with. */
+/* A flow log of anything in it: EC2 API reference, DeleteVpc. */
+static bool goes_along(const struct resource *r)
+{
+	(void)r;
+	return true;
+}
+
+/* What belongs to a VPC and so keeps it, but for the one of its kind that it was born with,
+ * and but for its flow logs. */
 static const struct part {
 	enum kind kind;
 	bool (*inborn)(const struct resource *r);
@@ -380,6 +388,7 @@ static const struct part {
 	{ KIND_SECURITY_GROUP, is_default_group },
 	{ KIND_ROUTE_TABLE, is_main_table },
 	{ KIND_NETWORK_ACL, is_default_acl },
+	{ KIND_FLOW_LOG, goes_along },
 };
 
 static bool has_dependencies(struct call *call, const struct resource *vpc)

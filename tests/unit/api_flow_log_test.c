@@ -84,6 +84,21 @@ static size_t logged(struct fixture *f, const char *vpc, const char *type, const
 }
 
 /* One interface in the first subnet, two in the second. */
+/* EC2 API reference, DeleteVpc: "flow logs for deleted VPCs are eventually automatically removed". */
+static void goes_with_its_vpc(void **state)
+{
+	struct fixture *f = *state;
+	mc_autofree char *vpc = create_vpc(f, "10.0.0.0/16");
+	mc_autofree char *in = mc_strf("{'ResourceIds': ['%s'], 'ResourceType': 'VPC', 'TrafficType': 'ALL', 'LogGroupName': 'g'}", vpc);
+
+	fixture_ok(f, "CreateFlowLogs", in);
+	fixture_ok(f, "DescribeFlowLogs", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "FlowLogs")), 1);
+	ok2(f, "DeleteVpc", "VpcId", vpc, "DryRun", "");
+	fixture_ok(f, "DescribeFlowLogs", "{}");
+	assert_int_equal(json_array_size(fixture_list(f, "FlowLogs")), 0);
+}
+
 static void scopes(void **state)
 {
 	struct fixture *f = *state;
@@ -109,7 +124,7 @@ static void scopes(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { WITH(refused), WITH(life), WITH(scopes) };
+	const struct CMUnitTest tests[] = { WITH(refused), WITH(life), WITH(scopes), WITH(goes_with_its_vpc) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
