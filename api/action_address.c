@@ -84,9 +84,12 @@ static int allocate_address(struct call *call)
 static int release_address(struct call *call)
 {
 	const struct resource *eip = elastic_address_of_request(call);
+	const char *border = mc_json_str(call->in, "NetworkBorderGroup", NULL);
 
 	if (!eip)
 		return 1;
+	if (border && strcmp(border, eip->region) != 0)
+		return action_refuse(call, "InvalidAddress.NotFound", "Address '%s' not found.", mc_json_str(eip->doc, "PublicIp", ""));
 	if (mc_json_str(eip->spec, "eni", NULL))
 		return action_fail(call, API_ADDRESS_IN_USE, mc_json_str(eip->doc, "PublicIp", ""));
 	store_delete(call->tx, eip->id);

@@ -359,7 +359,7 @@ static char *allocate(struct net *n)
 static void quota(void **state)
 {
 	struct net *n = *state;
-	mc_autofree char *id = NULL, *in = NULL;
+	mc_autofree char *id = NULL, *in = NULL, *elsewhere = NULL;
 
 	for (int i = 0; i < 5; i++) {
 		free(id);
@@ -367,6 +367,8 @@ static void quota(void **state)
 	}
 	fixture_fails(n->f, "AllocateAddress", "{}", "AddressLimitExceeded");
 	in = mc_strf("{'AllocationId': '%s'}", id);
+	elsewhere = mc_strf("{'AllocationId': '%s', 'NetworkBorderGroup': 'eu-west-1'}", id);
+	fixture_fails(n->f, "ReleaseAddress", elsewhere, "InvalidAddress.NotFound");
 	fixture_ok(n->f, "ReleaseAddress", in);
 	fixture_fails(n->f, "ReleaseAddress", in, "InvalidAllocationID.NotFound");
 	fixture_fails(n->f, "ReleaseAddress", "{}", "MissingParameter");
