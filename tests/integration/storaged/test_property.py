@@ -6,7 +6,7 @@ import pytest
 import model
 
 SEEDS, OPERATIONS = (1, 2), 60
-FOUND = {323: 24}  # seeds that failed: their operations until then, and some more
+FOUND = {2108: 30}  # seeds that failed, or fail where what was mended then is broken again: their operations until then, and some more
 
 
 def operate(seed, operations):
