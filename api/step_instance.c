@@ -529,10 +529,26 @@ static int step_impaired(struct view *v, const json_t *disks, int64_t *ret_delay
 	return put_instance(v, "running", false, false, NULL, err) == MC_IPC_OK ? STEP_NOT_YET : -1;
 }
 
+/* It goes on: what failed on the way does not count when it is brought up the next time. */
+static int brought_up(struct view *v, mc_err **err)
+{
+	struct store_tx *tx;
+	struct resource *r;
+
+	if (!json_object_get(v->inst->spec, "attempts"))
+		return STEP_DONE;
+	r = edit_in_state(v, INSTANCE_RUNNING, &tx);
+	if (!r)
+		return STEP_AGAIN;
+	json_object_del(r->spec, "attempts");
+	return store_commit(tx, err) < 0 ? -1 : STEP_DONE;
+}
+
 static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 {
 	mc_auto_json json_t *disks = NULL;
 	char state[16], reason[48];
+	int r;
 
 	if (mc_json_bool(v->inst->spec, "failed", false))
 		return given_up(v, err);
@@ -553,7 +569,8 @@ static int step_running(struct view *v, int64_t *ret_delay, mc_err **err)
 	if (strcmp(state, "stopped") == 0 && strcmp(reason, "guest-shutdown") == 0)
 		return guest_ended(v, err);
 	/* Paused half way up, or off since the host went down: what ran runs on. */
-	return bring(v, strcmp(state, "paused") == 0 ? BRING_ON : BRING_UP, ret_delay, err);
+	r = bring(v, strcmp(state, "paused") == 0 ? BRING_ON : BRING_UP, ret_delay, err);
+	return r == STEP_DONE ? brought_up(v, err) : r;
 }
 
 /* --- stopping ----------------------------------------------------------- */

@@ -20,6 +20,7 @@ struct world {
 	const char *state, *reason; /* of its QEMU */
 	int words;                  /* it dies when so many more have been said of it; 0: it does not */
 	int starts;
+	int refusals;               /* so many starts more that come to nothing */
 	bool open;                  /* the volume, as storaged has noted it */
 	bool stale;                 /* what the last QEMU has begun with it is not ended */
 	bool started_on_stale;
@@ -55,6 +56,10 @@ static int put_instance(void *ctx, const struct mc_ipc_request *req, json_t **re
 	if (is_off(w) && !starts && strcmp(wanted, "stopped") != 0) {
 		mc_err_set(err, 0, "it is %s", w->state);
 		return MC_IPC_CONFLICT;
+	}
+	if (is_off(w) && starts && w->refusals > 0) {
+		w->refusals--;
+		return mc_err_set(err, 0, "not now");
 	}
 	if (is_off(w) && starts) {
 		w->starts++;
@@ -201,6 +206,21 @@ static void test_off(void **state)
 	assert_false(w->started_on_stale);
 }
 
+/* Each time that the host goes down some starts may fail: they are counted for that time alone. */
+static void test_off_again_and_again(void **state)
+{
+	struct world *w = *state;
+
+	make(w, INSTANCE_RUNNING, "stopped", "unknown");
+	for (int i = 1; i <= 3; i++) {
+		w->refusals = 2;
+		step_until(w, INSTANCE_RUNNING, "running");
+		assert_int_equal(w->starts, i);
+		w->state = "stopped";
+		w->reason = "unknown";
+	}
+}
+
 static void test_paused(void **state)
 {
 	struct world *w = *state;
@@ -240,8 +260,8 @@ static void test_dies_while_pending(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-	const struct CMUnitTest tests[] = { T(test_off), T(test_paused), T(test_dies_while_paused),
-					    T(test_dies_while_pending) };
+	const struct CMUnitTest tests[] = { T(test_off), T(test_off_again_and_again), T(test_paused),
+					    T(test_dies_while_paused), T(test_dies_while_pending) };
 
 	return cmocka_run_group_tests_name("start", tests, NULL, NULL);
 }
