@@ -205,13 +205,15 @@ static void analyse(struct call *call, const json_t *path, struct reach_answer *
 /* AWS's members alone. */
 static json_t *explanations_view(const json_t *explanations)
 {
-	json_t *list = json_deep_copy(explanations), *one;
+	json_t *list = json_deep_copy(explanations), *one, *value;
+	const char *key;
+	void *next;
 	size_t i;
 
-	json_array_foreach(list, i, one) {
-		json_object_del(one, REACH_RETURNING);
-		json_object_del(one, REACH_HEADER);
-	}
+	json_array_foreach(list, i, one)
+		json_object_foreach_safe(one, next, key, value)
+			if (*key == REACH_OWN)
+				json_object_del(one, key);
 	return list;
 }
 

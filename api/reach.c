@@ -19,7 +19,6 @@
 #include "common/json.h"
 
 #define MAX_HOPS 16
-#define INTERNET_ADDRESS 0xc6336401u /* 198.51.100.1, of RFC 5737: somebody out there */
 #define EPHEMERAL_FROM 32768         /* where Linux takes its ports from: ip(7), ip_local_port_range */
 #define EPHEMERAL_TO 60999
 
@@ -120,6 +119,7 @@ static void check_acl(struct walk *w, const struct resource *subnet, bool egress
 	reach_explain_component(&w->steps, "Vpc", store_get(w->tx, subnet->parent));
 	reach_explain_entry(&w->steps, entry);
 	reach_explain_header(&w->steps, h);
+	reach_explain_number(&w->steps, REACH_NUMBER, reach_acl_free_number(acl, egress, entry));
 }
 
 /* --- arriving ------------------------------------------------------------------- */
@@ -321,6 +321,19 @@ static bool same_subnet(const struct resource *subnet, uint32_t dst)
 	return cidr_parse(mc_json_str(subnet->doc, "CidrBlock", NULL), &block) && cidr_contains(block, (struct cidr){ dst, 32 });
 }
 
+static void explain_no_route(struct walk *w, const struct route *r, const struct reach_header *h)
+{
+	const struct resource *igw = gateway_of(w, r->from->parent);
+
+	reach_explain(&w->steps, "NO_ROUTE_TO_DESTINATION", "RouteTable", r->table, NULL);
+	reach_explain_header(&w->steps, h);
+	reach_explain_component(&w->steps, "Subnet", r->subnet);
+	if (igw)
+		reach_explain_text(&w->steps, REACH_GATEWAY, igw->id);
+	if (!reach_public_of(r->from, h->src))
+		reach_explain_number(&w->steps, REACH_PRIVATE, 1);
+}
+
 /* On from the interface the packet is at. False: it gets no further. */
 static bool send(struct walk *w, struct place *at, struct reach_header *h)
 {
@@ -341,9 +354,8 @@ static bool send(struct walk *w, struct place *at, struct reach_header *h)
 	r.doc = doc;
 	if (doc)
 		return follow(w, at, &r, h);
-	reach_explain(&w->steps, "NO_ROUTE_TO_DESTINATION", "RouteTable", r.table, NULL);
-	reach_explain_header(&w->steps, h);
-	return reach_explain_component(&w->steps, "Subnet", subnet);
+	explain_no_route(w, &r, h);
+	return false;
 }
 
 /* --- the question ---------------------------------------------------------------- */
@@ -380,7 +392,7 @@ static uint32_t destination_of(struct store_tx *tx, const struct reach_question 
 	uint32_t public_ip;
 
 	if (!eni)
-		return q->destination_ip ? q->destination_ip : INTERNET_ADDRESS;
+		return q->destination_ip ? q->destination_ip : REACH_SOMEBODY;
 	if (!outside)
 		return q->destination_ip ? q->destination_ip : own_ip(eni, "ip");
 	public_ip = q->destination_ip ? reach_public_of(eni, q->destination_ip) : own_ip(eni, "public_ip");
@@ -390,7 +402,7 @@ static uint32_t destination_of(struct store_tx *tx, const struct reach_question 
 static struct reach_header header_of(struct store_tx *tx, const struct reach_question *q, const struct resource *from, uint32_t source_ip)
 {
 	struct reach_header h = {
-		.src = source_ip ? source_ip : from ? own_ip(from, "ip") : INTERNET_ADDRESS,
+		.src = source_ip ? source_ip : from ? own_ip(from, "ip") : REACH_SOMEBODY,
 		.dst = destination_of(tx, q, !from),
 		.protocol = q->protocol,
 		.src_from = EPHEMERAL_FROM, .src_to = EPHEMERAL_TO, .dst_from = q->port, .dst_to = q->port,
@@ -419,7 +431,12 @@ static bool is_there(struct walk *w, const struct place *at, const struct resour
 {
 	if (at->eni == wanted && (wanted || internet))
 		return true;
-	return reach_explain(&w->steps, "NO_POSSIBLE_DESTINATION", wanted ? "NetworkInterface" : NULL, wanted, NULL);
+	reach_explain(&w->steps, "NO_POSSIBLE_DESTINATION", wanted ? "NetworkInterface" : NULL, wanted, NULL);
+	if (!at->eni || !wanted || strcmp(at->eni->parent, wanted->parent) == 0)
+		return false;
+	/* The same address in two VPCs. */
+	reach_explain_component(&w->steps, "SourceVpc", store_get(w->tx, at->eni->parent));
+	return reach_explain_component(&w->steps, "DestinationVpc", store_get(w->tx, wanted->parent));
 }
 
 static bool go(struct walk *w, struct place *at, struct reach_header *h)

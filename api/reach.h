@@ -31,9 +31,18 @@ struct reach_answer {
 	uint32_t source_ip;    /* the source address it was judged with, after any choice */
 	bool forwarded;        /* an instance is on the way: whether its guest forwards is its own matter */
 };
-/* Members that AWS does not have: is it about the answer; {src, dst, protocol, from, to} of the packet there. */
+/* The address that stands for somebody out there whom nobody has named: 198.51.100.1, of RFC 5737. */
+#define REACH_SOMEBODY 0xc6336401u
+
+/* Members that AWS does not have, all begin so: is it about the answer; {src, dst, protocol, from, to} of the packet there;
+ * a free number for an ACL's rule that would let it pass (none: there is none); the VPC's internet gateway; has the
+ * interface no public address? */
+#define REACH_OWN '_'
 #define REACH_RETURNING "_returning"
 #define REACH_HEADER "_header"
+#define REACH_NUMBER "_number"
+#define REACH_GATEWAY "_gateway"
+#define REACH_PRIVATE "_private"
 
 /* Fill *ret. Free with reach_answer_deinit(). */
 void reach_analyse(struct store_tx *tx, const struct reach_question *q, struct reach_answer *ret);

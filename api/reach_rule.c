@@ -7,12 +7,15 @@
 #include "api/association.h"
 #include "api/cidr.h"
 #include "api/interface.h"
+#include "api/network_acl.h"
 #include "api/prefix_list.h"
 #include "api/route_table.h"
 #include "api/security_group.h"
 #include "common/cleanup.h"
 #include "common/fs.h"
 #include "common/json.h"
+
+#define FIRST_NUMBER 100 /* where people begin to number an ACL's rules */
 
 /* --- addresses ------------------------------------------------------------ */
 
@@ -236,6 +239,27 @@ bool reach_acl_allows(const struct resource *acl, bool egress, const struct reac
 		}
 	}
 	return true;
+}
+
+static bool has_number(const struct resource *acl, bool egress, int number)
+{
+	size_t i;
+	json_t *e;
+
+	json_array_foreach(mc_json_arr(acl->doc, "Entries"), i, e)
+		if (mc_json_bool(e, "Egress", false) == egress && mc_json_int(e, "RuleNumber", 0) == number)
+			return true;
+	return false;
+}
+
+int reach_acl_free_number(const struct resource *acl, bool egress, const json_t *entry)
+{
+	int before = (int)mc_json_int(entry, "RuleNumber", ACL_LAST_RULE);
+	int step = before == ACL_LAST_RULE ? 1 : -1, number = step > 0 ? FIRST_NUMBER : before - 1;
+
+	while (number > 0 && number < ACL_LAST_RULE && has_number(acl, egress, number))
+		number += step;
+	return number < ACL_LAST_RULE ? number : 0;
 }
 
 /* --- routes --------------------------------------------------------------- */

@@ -21,6 +21,10 @@ const struct resource *reach_group_rule(struct store_tx *tx, const struct resour
  * the last one did, that denies all. Borrowed. */
 bool reach_acl_allows(const struct resource *acl, bool egress, const struct reach_header *h, const json_t **ret_entry);
 
+/* A number of this direction that no entry has, for one that is to count before `entry` (NULL: before the last one). 0: none
+ * is left. */
+int reach_acl_free_number(const struct resource *acl, bool egress, const json_t *entry);
+
 /* The table that serves the subnet. Borrowed. */
 const struct resource *reach_table(struct store_tx *tx, const struct resource *subnet);
 /* The route of the table that the address takes, as route_table_routes() shows it: a new

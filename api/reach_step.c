@@ -173,6 +173,12 @@ bool reach_explain_text(struct reach_steps *s, const char *member, const char *t
 	return false;
 }
 
+void reach_explain_number(struct reach_steps *s, const char *member, int number)
+{
+	if (number)
+		json_object_set_new(last(s), member, json_integer(number));
+}
+
 bool reach_explain_component(struct reach_steps *s, const char *member, const struct resource *r)
 {
 	if (r)

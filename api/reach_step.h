@@ -33,5 +33,6 @@ bool reach_explain_groups(struct reach_steps *s, struct store_tx *tx, const stru
 bool reach_explain_entry(struct reach_steps *s, const json_t *entry);
 bool reach_explain_route(struct reach_steps *s, const json_t *route);
 bool reach_explain_header(struct reach_steps *s, const struct reach_header *h); /* as REACH_HEADER */
+void reach_explain_number(struct reach_steps *s, const char *member, int number); /* 0: nothing is added */
 
 #endif

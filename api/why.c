@@ -131,6 +131,7 @@ static int why(struct call *call)
 	struct reach_question q = { 0 };
 	struct reach_answer a;
 	struct end from, to;
+	bool only;
 
 	if (read_end(call, source, &from) || read_end(call, destination, &to) || read_protocol(call, &q))
 		return 1;
@@ -144,8 +145,11 @@ static int why(struct call *call)
 	from_label = label_of(call, &from, source);
 	to_label = label_of(call, &to, destination);
 	from_ip = reach_ip_text(a.source_ip);
-	call->out = json_pack("{s:b, s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:b}", "reachable", a.found, "source", from_label, "destination", to_label,
+	/* From the internet at large nobody's address was named: one was found that rules let in. */
+	only = a.found && (!from.r || from.r->kind == KIND_INTERNET_GATEWAY) && !from.ip && a.source_ip != REACH_SOMEBODY;
+	call->out = json_pack("{s:b, s:s, s:s, s:s, s:i, s:s, s:b, s:o, s:o, s:o, s:b}", "reachable", a.found, "source", from_label, "destination", to_label,
 		"protocol", q.protocol == REACH_TCP ? "tcp" : q.protocol == REACH_UDP ? "udp" : "icmp", "port", q.port, "source_ip", from_ip,
+		"only_some", only,
 		"path", why_path(a.forward), "answer_path", why_path(a.back), "problems", problems_of(&q, &a), "forwarded", a.forwarded);
 	reach_answer_deinit(&a);
 	return 0;

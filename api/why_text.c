@@ -68,6 +68,30 @@ static const json_t *header_of(const json_t *explanation)
 	return mc_json_obj(explanation, REACH_HEADER);
 }
 
+/* The address of the packet ("src" or "dst"), where it stands for nobody in particular NULL. */
+static const char *known(const struct reach_question *q, const json_t *explanation, const char *member)
+{
+	const char *ip = mc_json_str(header_of(explanation), member, "?");
+	bool named = q->source_ip == REACH_SOMEBODY || q->destination_ip == REACH_SOMEBODY;
+
+	return reach_ip(ip) == REACH_SOMEBODY && !named ? NULL : ip;
+}
+
+static const char *who(const struct reach_question *q, const json_t *explanation, const char *member)
+{
+	const char *ip = known(q, explanation, member);
+
+	return ip ? ip : "the internet";
+}
+
+/* For a rule that is to let it pass; allocated. */
+static char *block_of(const struct reach_question *q, const json_t *explanation, const char *member)
+{
+	const char *ip = known(q, explanation, member);
+
+	return ip ? mc_strf("%s/32", ip) : mc_strdup("0.0.0.0/0");
+}
+
 /* --- sentences -------------------------------------------------------------------- */
 
 typedef char *writer(const struct reach_question *q, const json_t *e);
@@ -77,9 +101,8 @@ static char *t_group(const struct reach_question *q, const json_t *e)
 	mc_autofree char *groups = groups_of(e), *traffic = traffic_of(header_of(e)), *eni = name_of(mc_json_obj(e, "NetworkInterface"));
 	bool none = strcmp(mc_json_str(e, "ExplanationCode", ""), "SG_HAS_NO_RULES") == 0, egress = is_egress(e);
 
-	(void)q;
 	return mc_strf("The security groups of %s (%s) have no %s rule %s%s%s %s.", eni, groups, egress ? "outbound" : "inbound",
-		       none ? "at all, so none for " : "for ", traffic, egress ? " to" : " from", mc_json_str(header_of(e), egress ? "dst" : "src", "?"));
+		       none ? "at all, so none for " : "for ", traffic, egress ? " to" : " from", who(q, e, egress ? "dst" : "src"));
 }
 
 static char *t_acl(const struct reach_question *q, const json_t *e)
@@ -89,9 +112,8 @@ static char *t_acl(const struct reach_question *q, const json_t *e)
 	mc_autofree char *rule = number == 32767 ? mc_strdup("no rule allows it") : mc_strf("rule %lld denies it", number);
 	bool egress = is_egress(e);
 
-	(void)q;
 	return mc_strf("The network ACL %s does not let %s %s %s %s the subnet %s: %s.%s", acl, traffic, egress ? "to" : "from",
-		       mc_json_str(header_of(e), egress ? "dst" : "src", "?"), egress ? "out of" : "into", id_of(e, "Subnet"), rule,
+		       who(q, e, egress ? "dst" : "src"), egress ? "out of" : "into", id_of(e, "Subnet"), rule,
 		       mc_json_bool(e, REACH_RETURNING, false) ? " An ACL does not know connections: answers need a rule of their own." : "");
 }
 
@@ -99,8 +121,7 @@ static char *t_no_route(const struct reach_question *q, const json_t *e)
 {
 	mc_autofree char *table = name_of(mc_json_obj(e, "RouteTable"));
 
-	(void)q;
-	return mc_strf("The route table %s of the subnet %s has no route to %s.", table, id_of(e, "Subnet"), mc_json_str(header_of(e), "dst", "?"));
+	return mc_strf("The route table %s of the subnet %s has no route to %s.", table, id_of(e, "Subnet"), who(q, e, "dst"));
 }
 
 static char *t_bad_route(const struct reach_question *q, const json_t *e)
@@ -185,6 +206,10 @@ static char *t_no_destination(const struct reach_question *q, const json_t *e)
 		return mc_strf(mc_json_bool(e, REACH_RETURNING, false)
 				       ? "The answers would go by the NAT gateway %s, which does not know the connection and drops them."
 				       : "The NAT gateway %s lets answers in, and nobody who comes by himself.", id_of(e, "NatGateway"));
+	if (mc_json_obj(e, "DestinationVpc"))
+		return mc_strf("The network interface %s is in another VPC, %s: in %s its address is somebody else's. Such VPCs cannot be "
+			       "peered; only public addresses lead from one to the other.", id_of(e, "NetworkInterface"),
+			       id_of(e, "DestinationVpc"), id_of(e, "SourceVpc"));
 	if (mc_json_obj(e, "Vpc"))
 		return mc_strf("No network interface in %s has the address %s.", id_of(e, "Vpc"), mc_json_str(e, "Address", "?"));
 	return mc_strdup("The packets end up somewhere else.");
@@ -196,47 +221,62 @@ static char *r_group(const struct reach_question *q, const json_t *e)
 {
 	const char *group = mc_json_str(json_array_get(mc_json_arr(e, "SecurityGroups"), 0), "Id", "?");
 	bool egress = is_egress(e);
-	const char *way = egress ? "egress" : "ingress", *peer = mc_json_str(header_of(e), egress ? "dst" : "src", "?");
+	const char *way = egress ? "egress" : "ingress";
+	mc_autofree char *peer = block_of(q, e, egress ? "dst" : "src");
 
 	if (q->protocol == REACH_ICMP)
 		return mc_strf("minicloud authorize-security-group-%s --group-id %s --ip-permissions "
-			       "'IpProtocol=icmp,FromPort=8,ToPort=-1,IpRanges=[{CidrIp=%s/32}]'", way, group, peer);
+			       "'IpProtocol=icmp,FromPort=8,ToPort=-1,IpRanges=[{CidrIp=%s}]'", way, group, peer);
 	return mc_strf("minicloud authorize-security-group-%s --group-id %s --ip-permissions "
-		       "'IpProtocol=%s,FromPort=%d,ToPort=%d,IpRanges=[{CidrIp=%s/32}]'", way, group, q->protocol == REACH_TCP ? "tcp" : "udp",
+		       "'IpProtocol=%s,FromPort=%d,ToPort=%d,IpRanges=[{CidrIp=%s}]'", way, group, q->protocol == REACH_TCP ? "tcp" : "udp",
 		       q->port, q->port, peer);
 }
 
+/* A rule before the one that denies it; where no number is left before that, without it. */
 static char *r_acl(const struct reach_question *q, const json_t *e)
 {
-	long long number = mc_json_int(mc_json_obj(e, "AclRule"), "RuleNumber", 32767);
+	long long number = mc_json_int(e, REACH_NUMBER, 0), denied = mc_json_int(mc_json_obj(e, "AclRule"), "RuleNumber", 0);
 	const json_t *h = header_of(e);
-	bool egress = is_egress(e), range = mc_json_int(h, "from", 0) != mc_json_int(h, "to", 0);
-	mc_autofree char *ports = range ? mc_strdup("From=1024,To=65535") : mc_strf("From=%lld,To=%lld", (long long)mc_json_int(h, "from", 0),
-										   (long long)mc_json_int(h, "to", 0));
+	const char *acl = id_of(e, "Acl"), *way = is_egress(e) ? "--egress" : "--ingress";
+	long long from = mc_json_int(h, "from", 0), to = mc_json_int(h, "to", 0);
+	mc_autofree char *ports = from != to ? mc_strdup("From=1024,To=65535") : mc_strf("From=%lld,To=%lld", from, to);
+	mc_autofree char *block = block_of(q, e, is_egress(e) ? "dst" : "src");
 
-	return mc_strf("minicloud create-network-acl-entry --network-acl-id %s --rule-number %lld %s --rule-action allow --cidr-block %s/32 "
-		       "--protocol %d %s%s", id_of(e, "Acl"), number > 1 && number < 32767 ? number - 1 : 100, egress ? "--egress" : "--ingress",
-		       mc_json_str(h, egress ? "dst" : "src", "?"), (int)q->protocol,
+	if (!number)
+		return mc_strf("minicloud delete-network-acl-entry --network-acl-id %s --rule-number %lld %s", acl, denied, way);
+	return mc_strf("minicloud create-network-acl-entry --network-acl-id %s --rule-number %lld %s --rule-action allow --cidr-block %s "
+		       "--protocol %d %s%s", acl, number, way, block, (int)q->protocol,
 		       q->protocol == REACH_ICMP ? "--icmp-type-code Type=-1,Code=-1" : "--port-range ", q->protocol == REACH_ICMP ? "" : ports);
 }
 
 static char *r_no_route(const struct reach_question *q, const json_t *e)
 {
-	const char *dst = mc_json_str(header_of(e), "dst", "");
+	const char *dst = mc_json_str(header_of(e), "dst", ""), *table = id_of(e, "RouteTable");
+	const char *gateway = mc_json_str(e, REACH_GATEWAY, "igw-…");
 
 	(void)q;
 	if (reach_is_private(reach_ip(dst)))
-		return mc_strf("minicloud create-route --route-table-id %s --destination-cidr-block %s/32 --vpc-peering-connection-id pcx-…",
-			       id_of(e, "RouteTable"), dst);
-	return mc_strf("minicloud create-route --route-table-id %s --destination-cidr-block 0.0.0.0/0 --gateway-id igw-… (or --nat-gateway-id nat-…)",
-		       id_of(e, "RouteTable"));
+		return mc_strf("minicloud create-route --route-table-id %s --destination-cidr-block %s/32 --vpc-peering-connection-id pcx-…", table, dst);
+	if (json_object_get(e, REACH_PRIVATE))
+		return mc_strf("minicloud create-route --route-table-id %s --destination-cidr-block 0.0.0.0/0 --nat-gateway-id nat-… (a NAT gateway "
+			       "in a subnet that has a route to an internet gateway; with a public address: --gateway-id %s)", table, gateway);
+	return mc_strf("minicloud create-route --route-table-id %s --destination-cidr-block 0.0.0.0/0 --gateway-id %s", table, gateway);
 }
 
+/* To a target of the same kind, or to what the place suggests. */
 static char *r_bad_route(const struct reach_question *q, const json_t *e)
 {
+	static const char *const targets[][2] = {
+		{ "NatGatewayId", "--nat-gateway-id nat-…" }, { "VpcPeeringConnectionId", "--vpc-peering-connection-id pcx-…" },
+	};
+	const json_t *route = mc_json_obj(e, "RouteTableRoute");
+	const char *block = mc_json_str(route, "DestinationCidr", NULL), *target = "--gateway-id igw-…";
+
 	(void)q;
-	return mc_strf("minicloud replace-route --route-table-id %s --destination-cidr-block %s --gateway-id igw-…", id_of(e, "RouteTable"),
-		       mc_json_str(mc_json_obj(e, "RouteTableRoute"), "DestinationCidr", "?"));
+	for (size_t i = 0; i < MC_ARRAY_SIZE(targets); i++)
+		target = json_object_get(route, targets[i][0]) ? targets[i][1] : target;
+	return mc_strf("minicloud replace-route --route-table-id %s --destination-%s %s %s", id_of(e, "RouteTable"), block ? "cidr-block" :
+		       "prefix-list-id", block ? block : mc_json_str(route, "DestinationPrefixListId", "?"), target);
 }
 
 static char *r_state(const struct reach_question *q, const json_t *e)

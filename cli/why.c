@@ -56,6 +56,8 @@ static void print_head(const json_t *doc)
 		printf(" by ping");
 	else
 		printf(" at %s port %lld", strcmp(protocol, "udp") == 0 ? "UDP" : "TCP", (long long)mc_json_int(doc, "port", 0));
+	if (mc_json_bool(doc, "only_some", false))
+		printf(", but not from everywhere there: the rules let in %s, for one", mc_json_str(doc, "source_ip", "?"));
 	puts(".");
 }
 
