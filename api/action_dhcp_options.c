@@ -1,4 +1,5 @@
 /* DHCP options sets. */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "api/action.h"
@@ -36,18 +37,23 @@ static int describe_dhcp_options(struct call *call)
 
 /* --- options ------------------------------------------------------------------ */
 
+#define DOMAIN_MAX 253 /* of all names together: one DHCP option has them */
+
 typedef bool check_fn(const char *text);
 
 static bool check_domain(const char *text)
 {
-	/* Several names apart by spaces are taken by some guests: EC2 API reference, CreateDhcpOptions. */
+	/* Several names apart by spaces are taken by some guests: EC2 API reference, CreateDhcpOptions. What has
+	 * no letter would be taken for an address. */
 	mc_autofree char *copy = dns_name_lower(text);
 	char *save = NULL, *word = strtok_r(copy, " ", &save);
 
+	if (!word || strlen(text) > DOMAIN_MAX)
+		return false;
 	for (; word; word = strtok_r(NULL, " ", &save))
-		if (strlen(word) > 253 || !mc_check_hostname(word))
+		if (!mc_check_hostname(word) || !word[strcspn(word, "abcdefghijklmnopqrstuvwxyz")])
 			return false;
-	return *text != '\0';
+	return true;
 }
 
 static bool check_server(const char *text)
@@ -83,6 +89,7 @@ static const struct option *option_of(const char *key)
 static int read_values(struct call *call, const struct option *o, const json_t *in, json_t **ret)
 {
 	mc_auto_json json_t *list = json_array();
+	struct in6_addr v6;
 	size_t i;
 	json_t *value;
 
@@ -91,6 +98,8 @@ static int read_values(struct call *call, const struct option *o, const json_t *
 	json_array_foreach(in, i, value) {
 		const char *text = json_is_string(value) ? json_string_value(value) : "";
 
+		if (strchr(text, ':') && inet_pton(AF_INET6, text, &v6) == 1)
+			return action_fail(call, API_UNSUPPORTED, "IPv6 addresses in DHCP options are not supported by this cloud: it has IPv4 only");
 		if (!o->check(text))
 			return action_invalid(call, "Value (%s) for parameter %s is invalid", text, o->key);
 		json_array_append_new(list, json_pack("{s:s}", "Value", text));

@@ -8,6 +8,7 @@
 #include "api/gateway_endpoint.h"
 #include "api/peering.h"
 #include "common/cleanup.h"
+#include "common/fs.h"
 #include "common/json.h"
 
 /* [{"Value": "a"}, …] as ["a", …]. New reference. */
@@ -30,12 +31,19 @@ static const struct {
 	{ "netbios-name-servers", "netbios_name_servers" },
 };
 
-/* DHCP has one domain name: of several the first. New reference. */
-static json_t *first_domain(const char *names)
+/* All names, one space between them: guests that know one alone take the first. New reference. */
+static json_t *domains(const char *names)
 {
-	mc_autofree char *lower = dns_name_lower(names);
+	mc_autofree char *lower = dns_name_lower(names), *list = mc_strdup("");
+	char *save = NULL;
 
-	return json_stringn(lower, strcspn(lower, " "));
+	for (char *word = strtok_r(lower, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		char *longer = mc_strf("%s%s%s", list, *list ? " " : "", word);
+
+		free(list);
+		list = longer;
+	}
+	return json_string(list);
 }
 
 static void add_option(json_t *doc, const char *key, const json_t *values)
@@ -46,7 +54,7 @@ static void add_option(json_t *doc, const char *key, const json_t *values)
 		if (strcmp(lists[i].key, key) == 0)
 			json_object_set_new(doc, lists[i].member, texts(values));
 	if (strcmp(key, "domain-name") == 0)
-		json_object_set_new(doc, "domain_name", first_domain(first));
+		json_object_set_new(doc, "domain_name", domains(first));
 	else if (strcmp(key, "netbios-node-type") == 0)
 		json_object_set_new(doc, "netbios_node_type", json_integer(strtol(first, NULL, 10)));
 }

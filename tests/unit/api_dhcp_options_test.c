@@ -9,6 +9,10 @@ static void refused(void **state)
 		{ "{'Key': 'domain-name', 'Values': []}", "InvalidParameterValue" },
 		{ "{'Key': 'domain-name', 'Values': ['a', 'b']}", "InvalidParameterValue" },
 		{ "{'Key': 'domain-name', 'Values': ['a..b']}", "InvalidParameterValue" },
+		{ "{'Key': 'domain-name', 'Values': ['10.0.0.1']}", "InvalidParameterValue" },
+		{ "{'Key': 'domain-name', 'Values': ['a 12']}", "InvalidParameterValue" },
+		{ "{'Key': 'domain-name', 'Values': [' ']}", "InvalidParameterValue" },
+		{ "{'Key': 'domain-name-servers', 'Values': ['2001:db8::1']}", "UnsupportedOperation" },
 		{ "{'Key': 'domain-name', 'Values': ['a\\ndhcp-option=3']}", "InvalidParameterValue" },
 		{ "{'Key': 'domain-name', 'Values': ['a']}, {'Key': 'domain-name', 'Values': ['b']}", "InvalidParameterValue" },
 		{ "{'Key': 'domain-name-servers', 'Values': ['1.2.3']}", "InvalidParameterValue" },
@@ -36,7 +40,7 @@ static void life(void **state)
 
 	assert_string_equal(mc_json_str(dhcp, "domain_name", ""), "ec2.internal");
 	assert_string_equal(mc_json_at(mc_json_arr(dhcp, "domain_name_servers"), 0), "AmazonProvidedDNS");
-	fixture_ok(f, "CreateDhcpOptions", "{'DhcpConfigurations': [{'Key': 'domain-name', 'Values': ['Example.org example.net']}, "
+	fixture_ok(f, "CreateDhcpOptions", "{'DhcpConfigurations': [{'Key': 'domain-name', 'Values': [' Example.org  example.net ']}, "
 		   "{'Key': 'domain-name-servers', 'Values': ['10.0.0.9', 'AmazonProvidedDNS']}, {'Key': 'ntp-servers', 'Values': ['1.2.3.4']}, "
 		   "{'Key': 'netbios-node-type', 'Values': ['2']}]}");
 	id = answered(f, "DhcpOptions", "DhcpOptionsId");
@@ -44,7 +48,7 @@ static void life(void **state)
 	assert_true(fixture_wait(f, vpc) > 0);
 	after = wanted_vpc(f, vpc);
 	dhcp = mc_json_obj(after, "dhcp");
-	assert_string_equal(mc_json_str(dhcp, "domain_name", ""), "example.org");
+	assert_string_equal(mc_json_str(dhcp, "domain_name", ""), "example.org example.net");
 	assert_int_equal(json_array_size(mc_json_arr(dhcp, "domain_name_servers")), 2);
 	assert_string_equal(mc_json_at(mc_json_arr(dhcp, "ntp_servers"), 0), "1.2.3.4");
 	assert_int_equal(mc_json_int(dhcp, "netbios_node_type", 0), 2);
