@@ -179,6 +179,8 @@ static int modify_interface(struct call *call)
 
 	if (!eni)
 		return 1;
+	if (mc_json_bool(call->in, "EnablePrimaryIpv6", false))
+		return action_fail(call, API_UNSUPPORTED, "EnablePrimaryIpv6 is not supported by this cloud: interfaces have IPv4 addresses alone.");
 	if (json_object_get(call->in, "EnaSrdSpecification"))
 		return action_fail(call, API_UNSUPPORTED, "ENA Express is not supported by this cloud.");
 	for (size_t i = 0; i < MC_ARRAY_SIZE(attributes); i++) {

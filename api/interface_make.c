@@ -76,7 +76,7 @@ int interface_read_groups(struct call *call, const json_t *ids, const char *vpc,
 static int check_unbuilt(struct call *call, const json_t *in)
 {
 	static const char *const members[] = {
-		"Ipv6AddressCount", "Ipv6Addresses", "Ipv6Prefixes", "Ipv6PrefixCount", "PrimaryIpv6", "Ipv4Prefixes", "Ipv4PrefixCount",
+		"Ipv6AddressCount", "Ipv6Addresses", "Ipv6Prefixes", "Ipv6PrefixCount", "PrimaryIpv6", "EnablePrimaryIpv6", "Ipv4Prefixes", "Ipv4PrefixCount",
 		"EnaSrdSpecification", "ConnectionTrackingSpecification", "AssociateCarrierIpAddress",
 	};
 

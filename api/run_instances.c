@@ -172,6 +172,21 @@ static int check_placement(struct call *call)
 	return 0;
 }
 
+/* 0, or action_fail. */
+static int check_names(struct call *call)
+{
+	static const char *const unknown[] = { "EnableResourceNameDnsARecord", "EnableResourceNameDnsAAAARecord" };
+	const json_t *options = mc_json_obj(call->in, "PrivateDnsNameOptions");
+	mc_autofree char *text = NULL;
+
+	if (strcmp(mc_json_str(options, "HostnameType", "ip-name"), "ip-name") != 0)
+		text = mc_strdup("Only the private DNS hostname type 'ip-name' is supported by this cloud yet");
+	for (size_t i = 0; i < MC_ARRAY_SIZE(unknown) && !text; i++)
+		if (mc_json_bool(options, unknown[i], false))
+			text = mc_strf("%s is not supported by this cloud: it has IPv4 and names by address only", unknown[i]);
+	return text ? action_fail(call, API_UNSUPPORTED, text) : 0;
+}
+
 /* What a launch could mean elsewhere, and would be passed over here. */
 static int check_elsewhere(struct call *call)
 {
@@ -190,7 +205,7 @@ static int check_elsewhere(struct call *call)
 		return action_refuse(call, template_id ? "InvalidLaunchTemplateId.NotFound" : "InvalidLaunchTemplateName.NotFoundException",
 				     "The specified launch template, with template %s %s, does not exist.", template_id ? "ID" : "name",
 				     template_id ? template_id : mc_json_str(template, "LaunchTemplateName", ""));
-	return action_refuse_members(call, unknown, "it runs instances on demand on one host.") || check_placement(call);
+	return action_refuse_members(call, unknown, "it runs instances on demand on one host.") || check_placement(call) || check_names(call);
 }
 
 static int make_plan(struct call *call, struct plan *p)

@@ -130,6 +130,7 @@ static void bad_creates(void **state)
 		{ "'Groups': ['sg-12345678']", "InvalidGroup.NotFound" },
 		{ "'Groups': ['nonsense']", "InvalidGroupId.Malformed" },
 		{ "'Ipv6AddressCount': 1", "UnsupportedOperation" },
+		{ "'EnablePrimaryIpv6': true", "UnsupportedOperation" },
 		{ "'Ipv6Addresses': [{'Ipv6Address': '::1'}]", "UnsupportedOperation" },
 		{ "'Ipv4PrefixCount': 1", "UnsupportedOperation" },
 		{ "'InterfaceType': 'efa'", "UnsupportedOperation" },
@@ -176,6 +177,7 @@ static void attributes(void **state)
 	mc_autofree char *eni = make(n, "");
 	mc_autofree char *groups = mc_strf(", 'Groups': ['%s']", n->group);
 
+	refused(n, "ModifyNetworkInterfaceAttribute", eni, ", 'EnablePrimaryIpv6': true", "UnsupportedOperation");
 	on(n, "ModifyNetworkInterfaceAttribute", eni, ", 'Description': {'Value': 'new'}");
 	on(n, "ModifyNetworkInterfaceAttribute", eni, ", 'SourceDestCheck': {'Value': false}");
 	on(n, "ModifyNetworkInterfaceAttribute", eni, groups);

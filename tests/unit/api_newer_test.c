@@ -153,6 +153,8 @@ static void test_launch_elsewhere(void **state)
 		{ "'CpuOptions': {'CoreCount': 1, 'ThreadsPerCore': 1}", "UnsupportedOperation", "CpuOptions" },
 		{ "'DisableApiStop': true", "UnsupportedOperation", "DisableApiStop" },
 		{ "'KernelId': 'aki-1'", "UnsupportedOperation", "KernelId" },
+		{ "'PrivateDnsNameOptions': {'EnableResourceNameDnsAAAARecord': true}", "UnsupportedOperation", "EnableResourceNameDnsAAAARecord" },
+		{ "'PrivateDnsNameOptions': {'HostnameType': 'resource-name'}", "UnsupportedOperation", "ip-name" },
 		{ "'Placement': {'Tenancy': 'dedicated'}", "UnsupportedOperation", "share" },
 		{ "'Placement': {'HostId': 'h-0123456789abcdef0'}", "UnsupportedOperation", "Placement" },
 		{ "'Placement': {'GroupName': 'close'}", "UnsupportedOperation", "Placement" },
