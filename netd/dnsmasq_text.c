@@ -63,6 +63,33 @@ static void put_wildcards(FILE *out, const struct wanted *w)
 	}
 }
 
+static bool is_below(const char *name, const char *domain)
+{
+	size_t len = strlen(name), tail = strlen(domain);
+
+	return tail && len > tail && name[len - tail - 1] == '.' && strcmp(name + len - tail, domain) == 0;
+}
+
+static void put_local(FILE *out, const struct wanted *w, const char *name)
+{
+	if (name[0] != '*' && !is_below(name, w->dns.public_domain) && !is_below(name, w->domain))
+		fprintf(out, "local=/%s/\n", name);
+}
+
+/* Nobody else is asked about a name that the VPC gives: whoever wants its IPv6 address hears that
+ * it has none, not that there is no such name or that no server answers. With either, programs of
+ * musl (lookup_name.c) take no address at all. */
+static void put_own(FILE *out, const struct wanted *w)
+{
+	if (w->dns.public_domain[0])
+		fprintf(out, "local=/%s/\n", w->dns.public_domain);
+	for (size_t i = 0; i < w->n_endpoints; i++)
+		for (size_t j = 0; j < json_array_size(w->endpoints[i].names); j++)
+			put_local(out, w, mc_json_at(w->endpoints[i].names, j));
+	for (size_t i = 0; i < w->dns.n_names; i++)
+		put_local(out, w, w->dns.names[i].name);
+}
+
 /* Without support there is no resolver, only DHCP. */
 static void put_resolver(FILE *out, const struct dnsmasq *d, const struct wanted *w)
 {
@@ -78,6 +105,7 @@ static void put_resolver(FILE *out, const struct dnsmasq *d, const struct wanted
 	fprintf(out, "listen-address=%s,%s\nlocal=/%s/\n", dns, link_dns, w->domain);
 	if (w->dns.public_domain[0])
 		fprintf(out, "synth-domain=%s,%s,ec2-\n", w->dns.public_domain, pool);
+	put_own(out, w);
 	put_wildcards(out, w);
 	if (*d->upstream)
 		fprintf(out, "server=%s\n", d->upstream);
@@ -96,13 +124,29 @@ static void put_servers(FILE *out, const char *option, const struct wanted_serve
 	fputc('\n', out);
 }
 
+/* Guests that know one name alone would make nothing of several: the list is an option of its own
+ * (RFC 3397). */
+static void put_domains(FILE *out, const char *names)
+{
+	fprintf(out, "dhcp-option=option:domain-name%s%.*s\n", *names ? "," : "", (int)strcspn(names, " "), names);
+	if (!strchr(names, ' '))
+		return;
+	fputs("dhcp-option=option:domain-search", out);
+	while (*names) {
+		size_t len = strcspn(names, " ");
+
+		fprintf(out, ",%.*s", (int)len, names);
+		names += len + strspn(names + len, " ");
+	}
+	fputc('\n', out);
+}
+
 static void put_options(FILE *out, const struct wanted *w)
 {
 	const struct wanted_dhcp *d = &w->dhcp;
 
 	fprintf(out, "dhcp-option=option:mtu,%d\n", DNSMASQ_MTU);
-	fprintf(out, "dhcp-option=option:domain-name%s%s\n", *d->domain_name ? "," : "",
-		d->domain_name);
+	put_domains(out, d->domain_name);
 	put_servers(out, "dns-server", &d->dns);
 	if (d->ntp.n > 0)
 		put_servers(out, "ntp-server", &d->ntp);

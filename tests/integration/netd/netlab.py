@@ -567,7 +567,7 @@ def dhcp(guest, mac=None, timeout=PATIENCE):
     """A real client's DISCOVER and REQUEST; (address, options) or None."""
     mac = mac or guest.mac
     with guest.packet() as s:
-        ask = bytes([55, 11, 1, 3, 6, 12, 15, 26, 42, 44, 46, 51, 54])
+        ask = bytes([55, 12, 1, 3, 6, 12, 15, 26, 42, 44, 46, 51, 54, 119])
         offer = dhcp_exchange(s, mac, 1, ask, timeout)
         if not offer:
             return None
@@ -576,8 +576,8 @@ def dhcp(guest, mac=None, timeout=PATIENCE):
         return ack if ack and ack[1][53] == b"\x05" else None
 
 
-def dns(guest, name, server, kind=1, timeout=PATIENCE):
-    """Addresses (or the name, for kind 12) of the answer, [] for none, None for silence. Asks again as resolvers do."""
+def ask_dns(guest, name, server, kind=1, timeout=PATIENCE):
+    """The query and the whole answer, None for silence. Asks again as resolvers do."""
     query = struct.pack("!HHHHHH", 7, 0x100, 1, 0, 0, 0)
     query += b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0"
     query += struct.pack("!HH", kind, 1)
@@ -588,6 +588,20 @@ def dns(guest, name, server, kind=1, timeout=PATIENCE):
         s.sendto(query, (server, 53))
         with contextlib.suppress(OSError):
             data = s.recv(2000)
+    return query, data
+
+
+AAAA = 28
+
+
+def dns_status(guest, name, server, kind):
+    """0 for no error, 2 for a server that failed, 3 for a name that there is not."""
+    return ask_dns(guest, name, server, kind)[1][3] & 15
+
+
+def dns(guest, name, server, kind=1, timeout=PATIENCE):
+    """Addresses (or the name, for kind 12) of the answer, [] for none, None for silence."""
+    query, data = ask_dns(guest, name, server, kind, timeout)
     if not data:
         return None
     answers, at, found = struct.unpack("!H", data[6:8])[0], len(query), []

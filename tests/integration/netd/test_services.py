@@ -6,7 +6,7 @@ import socket
 import threading
 
 import netlab
-from netlab import PATIENCE, SOON, Vpc, all_, dhcp, dns, icmp, udp, wait_for
+from netlab import AAAA, PATIENCE, SOON, Vpc, all_, dhcp, dns, dns_status, icmp, udp, wait_for
 
 RESOLVER, LINK_RESOLVER = "172.31.0.2", "169.254.169.253"
 PUBLIC = "compute-1.amazonaws.com"
@@ -33,19 +33,20 @@ def addresses(data):
 def test_dhcp_options(world):
     vpc, _, a = one_guest(world)
     _, options = dhcp(a)
-    assert options[15] == b"ec2.internal" and addresses(options[6]) == [RESOLVER] and 42 not in options
+    assert options[15] == b"ec2.internal" and addresses(options[6]) == [RESOLVER] and not {42, 119} & set(options)
     vpc.doc["dhcp"] = {"domain_name": "class.example lab.example", "domain_name_servers": ["10.9.9.9", "AmazonProvidedDNS"],
                        "ntp_servers": ["169.254.169.123", "10.9.9.8"], "netbios_name_servers": ["10.9.9.7"],
                        "netbios_node_type": 2}
     vpc.put()
     _, options = dhcp(a)
-    assert options[15] == b"class.example lab.example" and addresses(options[6]) == ["10.9.9.9", RESOLVER]
+    assert options[15] == b"class.example" and options[119].startswith(b"\x05class\x07example\0\x03lab")
+    assert addresses(options[6]) == ["10.9.9.9", RESOLVER]
     assert addresses(options[42]) == ["169.254.169.123", "10.9.9.8"]
     assert addresses(options[44]) == ["10.9.9.7"] and options[46] == b"\x02"
     vpc.doc["dhcp"] = {}
     vpc.put()
     _, options = dhcp(a)
-    assert not {6, 15, 42, 44, 46} & set(options), "what is not in the set is not given out"
+    assert not {6, 15, 42, 44, 46, 119} & set(options), "what is not in the set is not given out"
     finish(vpc, a)
 
 
@@ -153,6 +154,35 @@ def dns_by_connection(guest, name, server):
         s.connect((server, 53))
         s.sendall(len(query).to_bytes(2, "big") + query)
         return socket.inet_ntoa(message_of(s)[-4:])
+
+
+def test_nobody_else_is_asked_of_ones_own_names(world):
+    """Who wants the IPv6 address of a name that the VPC knows hears that it has none, not that nobody knows it."""
+    outside = NameServer(world.ns)
+    vpc, group, a = one_guest(world, public_ip="203.0.113.5", public_name="ec2-203-0-113-5." + PUBLIC)
+    vpc.doc["dns"] = {"public_domain": PUBLIC, "names": [{"name": "sts.us-east-1.amazonaws.com", "ip": "198.19.255.3"}]}
+    vpc.doc["endpoints"] = [{"id": netlab.new_id("vpce"), "subnet": vpc.subnet, "eni": netlab.new_id("eni"), "ip": "172.31.0.20",
+                             "groups": [group["id"]], "names": ["ec2.us-east-1.amazonaws.com"]}]
+    vpc.put()
+    own = {"ip-172-31-0-10.ec2.internal": ["172.31.0.10"], "ec2-203-0-113-5." + PUBLIC: ["172.31.0.10"],
+           "ec2-203-0-113-77." + PUBLIC: ["203.0.113.77"], "ec2.us-east-1.amazonaws.com": ["172.31.0.20"],
+           "sts.us-east-1.amazonaws.com": ["198.19.255.3"]}
+    try:
+        world.stop()
+        world.start("--dns-servers=" + outside.address)
+        assert wait_for(lambda: dns(a, "example.com", RESOLVER) == [outside.ADDRESS])
+        for name, there in own.items():
+            assert dns(a, name, RESOLVER) == there
+            assert dns(a, name, RESOLVER, AAAA) == [] and dns_status(a, name, RESOLVER, AAAA) == 0, name
+        assert dns(a, "ssm.us-east-1.amazonaws.com", RESOLVER) == []
+        asked = [name for _, name in outside.asked]
+        assert not [n for n in asked if n != outside.NAME and b"\x03ssm" not in n], asked
+        assert [n for n in asked if b"\x03ssm" in n], "others of that domain are not the VPC's"
+    finally:
+        outside.close()
+        world.stop()
+        world.start()
+    finish(vpc, a)
 
 
 def test_other_names_are_asked_of_the_operators_servers(world):
