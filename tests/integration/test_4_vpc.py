@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shlex
 import socket
 
 import botocore.auth
@@ -187,6 +188,29 @@ def test_why_does_nobody_answer(place, guest):
         place.ec2.revoke_security_group_ingress(GroupId=place.group, IpPermissions=permission(81))
 
 
+def follow(place, said):
+    """Do what is advised, word by word."""
+    advice = [shlex.split(line) for line in re.findall(r"^ *Remedy: minicloud (.*)$", said, flags=re.M)]
+    assert advice, said
+    for words in advice:
+        place.cloud.minicloud(*words)
+
+
+def test_what_why_advises_for_a_group(place, guest):
+    """It lets in whoever is out there, not somebody whom nobody has named. Of some who may come in, it says so."""
+    place.ec2.revoke_security_group_ingress(GroupId=place.group, IpPermissions=permission(22))
+    said = why(place, "internet", f"{guest.id}:22")[1]
+    assert "from the internet" in said, said
+    few = [{**permission(22)[0], "IpRanges": [{"CidrIp": "192.0.2.7/32"}]}]
+    place.ec2.authorize_security_group_ingress(GroupId=place.group, IpPermissions=few)
+    yes, some = why(place, "internet", f"{guest.id}:22")
+    assert yes and "not from everywhere there: the rules let in 192.0.2.7" in some, some
+    place.ec2.revoke_security_group_ingress(GroupId=place.group, IpPermissions=few)
+    follow(place, said)
+    assert reaches(guest)
+    assert "not from everywhere" not in why(place, "internet", f"{guest.id}:22")[1]
+
+
 def test_further_block(cloud, ec2, place, guest):
     """A second block is a local route everywhere, and has subnets of its own."""
     answer = cloud.aws("ec2", "associate-vpc-cidr-block", "--vpc-id", place.vpc, "--cidr-block", "100.64.9.0/24")
@@ -200,11 +224,15 @@ def test_further_block(cloud, ec2, place, guest):
     assert len(place.main_table()["Routes"]) == 1
 
 
-def test_same_block_twice(ec2, place):
+def test_same_block_twice(ec2, place, guest):
     """Another VPC may have the same addresses."""
     vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.20.1.0/24")["Subnet"]["SubnetId"]
     assert error_of(ec2.delete_vpc, VpcId=vpc)[0] == "DependencyViolation"
+    eni = ec2.create_network_interface(SubnetId=subnet, PrivateIpAddress=guest.private_ip)["NetworkInterface"]["NetworkInterfaceId"]
+    yes, said = why(place, guest.id, f"{eni}:22")
+    assert not yes and f"{eni} is in another VPC, {vpc}" in said, said
+    ec2.delete_network_interface(NetworkInterfaceId=eni)
     ec2.delete_subnet(SubnetId=subnet)
     ec2.delete_vpc(VpcId=vpc)
     assert error_of(ec2.describe_vpcs, VpcIds=[vpc])[0] == "InvalidVpcID.NotFound"
@@ -245,6 +273,20 @@ def test_acl_has_no_memory(ec2, guest, acl):
     assert reaches(guest)
     ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=100, Egress=True)
     assert reaches_not(guest)
+
+
+def test_what_why_advises_for_an_acl(ec2, place, guest, acl):
+    """Rules whose numbers are free and before what is in the way; where no number is left, one goes."""
+    ec2.create_network_acl_entry(**entry(acl, 100, False, "allow", (80, 80)))
+    ec2.create_network_acl_entry(**entry(acl, 50, True, "deny", (40000, 40000)))
+    ec2.create_network_acl_entry(**entry(acl, 49, True, "allow", (80, 80)))
+    ec2.create_network_acl_entry(**entry(acl, 1, True, "deny", (50000, 65535)))
+    for _ in range(6):  # each way, and what had not been told yet
+        yes, said = why(place, "internet", f"{guest.id}:22")
+        if yes:
+            break
+        follow(place, said)
+    assert yes and reaches(guest), said
 
 
 # --- prefix lists
@@ -407,7 +449,7 @@ def test_dns_attributes(ec2, place, guest):
 def test_dhcp_options(ec2, place, guest):
     """A set of one's own reaches a running guest with its next lease."""
     made = ec2.create_dhcp_options(DhcpConfigurations=[
-        {"Key": "domain-name", "Values": ["example.org"]},
+        {"Key": "domain-name", "Values": ["example.org example.net"]},
         {"Key": "domain-name-servers", "Values": ["10.20.1.77", "AmazonProvidedDNS"]}])["DhcpOptions"]["DhcpOptionsId"]
     before = ec2.describe_vpcs(VpcIds=[place.vpc])["Vpcs"][0]["DhcpOptionsId"]
     assert "search ec2.internal" in guest.ssh("cat /etc/resolv.conf")
@@ -415,7 +457,7 @@ def test_dhcp_options(ec2, place, guest):
     # Asked for again, in case the server had not read them yet.
     renew = "sudo kill -USR1 $(pidof udhcpc); sleep 1; cat /etc/resolv.conf"
     wait_until("the guest has the new options", lambda: guest.ssh(renew).split() == [
-        "search", "example.org", "nameserver", "10.20.1.77", "nameserver", "10.20.0.2"], SHORT_S)
+        "search", "example.org", "example.net", "nameserver", "10.20.1.77", "nameserver", "10.20.0.2"], SHORT_S)
     assert error_of(ec2.delete_dhcp_options, DhcpOptionsId=made)[0] == "DependencyViolation"
     ec2.associate_dhcp_options(DhcpOptionsId=before, VpcId=place.vpc)
     ec2.delete_dhcp_options(DhcpOptionsId=made)
