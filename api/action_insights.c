@@ -63,6 +63,7 @@ static json_t *path_view(struct call *call, const struct resource *r)
 	mc_clock_iso8601(r->created, created);
 	json_object_set_new(v, "NetworkInsightsPathArn", json_string(arn));
 	json_object_set_new(v, "CreatedDate", json_string(created));
+	view_default(v, "Tags", json_array());
 	return v;
 }
 
@@ -227,6 +228,7 @@ static json_t *analysis_view(struct call *call, const struct resource *r)
 	mc_clock_iso8601(r->created, created);
 	json_object_update_new(v, json_pack("{s:s, s:s, s:s, s:s}", "NetworkInsightsAnalysisArn", arn, "NetworkInsightsPathId", r->parent,
 					    "StartDate", created, "Status", "succeeded"));
+	view_default(v, "Tags", json_array());
 	if (strcmp(path, r->parent) == 0 && strcmp(created, mc_json_str(call->in, "AnalysisStartTime", created)) >= 0 &&
 	    strcmp(created, mc_json_str(call->in, "AnalysisEndTime", created)) <= 0) /* all of one form */
 		return v;

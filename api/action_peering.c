@@ -94,7 +94,7 @@ static json_t *peering_view(struct call *call, const struct resource *r)
 	json_object_set_new(v, "AccepterVpcInfo", end_view(call, r, peering_accepter(r)));
 	json_object_set_new(v, "RequesterVpcInfo", end_view(call, r, peering_requester(r)));
 	json_object_set_new(v, "Status", status_view(r));
-	if (r->state == PEERING_PENDING) {
+	if (r->state <= PEERING_PENDING) {
 		mc_clock_iso8601(mc_json_int(r->spec, "expires", 0), expires);
 		json_object_set_new(v, "ExpirationTime", json_string(expires));
 	}
@@ -182,6 +182,7 @@ static int create_vpc_peering_connection(struct call *call)
 	r = store_insert(call->tx, KIND_VPC_PEERING, vpc->account, vpc->region);
 	json_object_set_new(r->spec, "requester", new_end(vpc->id, vpc->account, vpc->region));
 	json_object_set_new(r->spec, "accepter", new_end(peer, owner, region));
+	json_object_set_new(r->spec, "expires", json_integer(mc_clock_wall() + PEERING_LIFE));
 	state_init(r, PEERING_INITIATING);
 	return action_apply_tags(call, "vpc-peering-connection", r) || answer(call, r->id);
 }

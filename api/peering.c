@@ -11,8 +11,6 @@
 #include "common/fs.h"
 #include "common/json.h"
 
-#define WEEK (7 * 86400 * MC_SECOND) /* VPC Peering Guide: a request that nobody answers */
-
 /* --- ends --------------------------------------------------------------------- */
 
 const json_t *peering_requester(const struct resource *r)
@@ -143,7 +141,8 @@ void peering_settle(struct store_tx *tx, struct resource *r)
 	json_array_foreach(blocks, i, block)
 		if (good && cidr_parse(json_string_value(block), &cidr) && vpc_overlaps(a, cidr))
 			good = false;
-	json_object_set_new(r->spec, "expires", json_integer(mc_clock_wall() + WEEK));
+	if (!json_object_get(r->spec, "expires")) /* of an earlier version */
+		json_object_set_new(r->spec, "expires", json_integer(mc_clock_wall() + PEERING_LIFE));
 	state_set(tx, r, good ? PEERING_PENDING : PEERING_FAILED);
 }
 

@@ -6,6 +6,8 @@
 #include "api/action.h"
 #include "api/state.h"
 
+#define PEERING_LIFE (7 * 86400 * MC_SECOND) /* VPC Peering Guide: a request that nobody answers */
+
 /* Has the caller, in the region of the call, to do with it? */
 bool peering_visible(struct call *call, const struct resource *r);
 /* This one, or the one the request names, if it is visible; NULL after action_fail. */

@@ -99,6 +99,8 @@ static void check_groups(struct walk *w, const struct resource *eni, bool egress
 	reach_explain(&w->steps, any ? "ENI_SG_RULES_MISMATCH" : "SG_HAS_NO_RULES", "NetworkInterface", eni, NULL);
 	reach_explain_text(&w->steps, "Direction", egress ? "egress" : "ingress");
 	reach_explain_groups(&w->steps, w->tx, eni);
+	reach_explain_component(&w->steps, "Subnet", subnet_of(w, eni));
+	reach_explain_component(&w->steps, "Vpc", store_get(w->tx, eni->parent));
 	reach_explain_header(&w->steps, h);
 }
 
@@ -120,6 +122,14 @@ static void check_acl(struct walk *w, const struct resource *subnet, bool egress
 	reach_explain_entry(&w->steps, entry);
 	reach_explain_header(&w->steps, h);
 	reach_explain_number(&w->steps, REACH_NUMBER, reach_acl_free_number(acl, egress, entry));
+}
+
+/* The packet at an interface, which is shown with its place. */
+static void step_interface(struct walk *w, const struct resource *eni, const struct reach_header *h)
+{
+	reach_step(&w->steps, eni, h);
+	reach_step_component(&w->steps, "Subnet", subnet_of(w, eni));
+	reach_step_component(&w->steps, "Vpc", store_get(w->tx, eni->parent));
 }
 
 /* --- arriving ------------------------------------------------------------------- */
@@ -160,7 +170,7 @@ static bool arrive(struct walk *w, struct place *at, const struct resource *from
 	if (is_kind(eni, "nat"))
 		return arrive_at_nat(w, at, eni, h);
 	check_groups(w, eni, false, h);
-	reach_step(&w->steps, eni, h);
+	step_interface(w, eni, h);
 	at->eni = eni;
 	return check_alive(w, eni);
 }
@@ -445,7 +455,7 @@ static bool go(struct walk *w, struct place *at, struct reach_header *h)
 		return arrive_in_vpc(w, at, NULL, store_get(w->tx, at->gateway->parent), h);
 	if (!at->eni)
 		return enter(w, at, h);
-	reach_step(&w->steps, at->eni, h);
+	step_interface(w, at->eni, h);
 	return send(w, at, h);
 }
 

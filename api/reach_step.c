@@ -128,6 +128,12 @@ void reach_step(struct reach_steps *s, const struct resource *r, const struct re
 		json_object_set_new(one, "AttachedTo", json_pack("{s:s}", "Id", instance));
 }
 
+void reach_step_component(struct reach_steps *s, const char *member, const struct resource *r)
+{
+	if (r)
+		json_object_set_new(json_array_get(s->path, json_array_size(s->path) - 1), member, component(r));
+}
+
 void reach_step_group(struct reach_steps *s, const struct resource *group, const struct resource *rule)
 {
 	json_object_set_new(add(s, group), "SecurityGroupRule", group_rule(rule));

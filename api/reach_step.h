@@ -19,6 +19,8 @@ void reach_steps_take(struct reach_steps *s, json_t **ret_forward, json_t **ret_
 
 /* One more component on the way: an interface, a gateway, a peering, with the packet's header there. */
 void reach_step(struct reach_steps *s, const struct resource *r, const struct reach_header *h);
+/* What else belongs to the last one. */
+void reach_step_component(struct reach_steps *s, const char *member, const struct resource *r);
 void reach_step_group(struct reach_steps *s, const struct resource *group, const struct resource *rule);
 void reach_step_acl(struct reach_steps *s, const struct resource *acl, const json_t *entry);
 void reach_step_route(struct reach_steps *s, const struct resource *table, const json_t *route);

@@ -54,9 +54,10 @@ static void life(void **state)
 	struct fixture *f = *state;
 	mc_autofree char *a = create_vpc(f, "10.0.0.0/16");
 	mc_autofree char *b = create_vpc(f, "10.1.0.0/16");
-	mc_autofree char *id = request(f, a, b);
+	mc_autofree char *id = request(f, a, b), *until = answered(f, "VpcPeeringConnection", "ExpirationTime");
 	const json_t *shown;
 
+	assert_non_null(until);
 	assert_string_equal(status(f, id), "pending-acceptance");
 	shown = json_array_get(fixture_list(f, "VpcPeeringConnections"), 0);
 	assert_non_null(mc_json_str(shown, "ExpirationTime", NULL));

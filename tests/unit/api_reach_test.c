@@ -221,6 +221,22 @@ static void check_words(const struct reach_question *q, const struct reach_answe
 	}
 }
 
+/* Interfaces are shown with their place, as AWS shows them. */
+static void check_places(const json_t *list)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach(list, i, one) {
+		const char *code = mc_json_str(one, "ExplanationCode", ""), *id = mc_json_str(mc_json_obj(one, "Component"), "Id", "");
+
+		if (strcmp(code, "ENI_SG_RULES_MISMATCH") != 0 && strcmp(code, "SG_HAS_NO_RULES") != 0 && strncmp(id, "eni-", 4) != 0)
+			continue;
+		assert_memory_equal(mc_json_str(mc_json_obj(one, "Subnet"), "Id", ""), "subnet-", 7);
+		assert_memory_equal(mc_json_str(mc_json_obj(one, "Vpc"), "Id", ""), "vpc-", 4);
+	}
+}
+
 /* From and to: a name, "" for the internet, or (to) an address. */
 static void expect(struct world *w, const char *from, const char *to, enum reach_protocol protocol, int port, const char *codes, const char *what)
 {
@@ -235,6 +251,9 @@ static void expect(struct world *w, const char *from, const char *to, enum reach
 	reach_analyse(tx, &q, &a);
 	got = codes_of(&a);
 	check_words(&q, &a);
+	check_places(a.explanations);
+	check_places(a.forward);
+	check_places(a.back);
 	if (strcmp(got, codes) != 0)
 		fail_msg("%s: %s to %s port %d: '%s', not '%s'", what, from, to, port, got, codes);
 	assert_int_equal(a.found, !*codes);
