@@ -216,9 +216,10 @@ static size_t place_for(const struct resource *acl, int64_t number, bool egress)
 	return i;
 }
 
+/* The last rule, which nobody has made, counts: VPC User Guide, "Amazon VPC quotas". */
 static long count_entries(const struct resource *acl, bool egress)
 {
-	long n = -1; /* the last rule does not count */
+	long n = 0;
 	size_t i;
 	json_t *e;
 
