@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "common/fs.h"
 #include "common/id.h"
 
@@ -25,12 +23,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 			abort();                                                                   \
 		}                                                                                  \
 	} while (0)
-
-/* Jansson draws where an object's members go in its tables: the same places each time, as what is compared there guides libFuzzer. */
-__attribute__((constructor)) static inline void fuzz_same_places(void)
-{
-	json_object_seed(1);
-}
 
 /* n bytes (32 at most) that no input can know: the same ones for the same -seed= of libFuzzer's, others without one. */
 static inline void fuzz_secret(int argc, char **argv, void *out, size_t n)
