@@ -116,9 +116,9 @@ def test_elastic_address_of_a_secondary_one(ec2, pair):
         for guest in pair:
             guest.ssh(f"sudo ip addr add {private}/32 dev eth0")
         ec2.associate_address(AllocationId=made["AllocationId"], NetworkInterfaceId=interfaces[0], PrivateIpAddress=private)
-        names = [pair[0].try_ssh("hostname", address=made["PublicIp"])]
+        names = [pair[0].ssh("hostname", address=made["PublicIp"])]
         ec2.assign_private_ip_addresses(NetworkInterfaceId=interfaces[1], PrivateIpAddresses=[private], AllowReassignment=True)
-        names.append(pair[1].try_ssh("hostname", address=made["PublicIp"]))
+        names.append(pair[1].ssh("hostname", address=made["PublicIp"]))
         assert names == [guest.ssh("hostname") for guest in pair] and len(set(names)) == 2
         ec2.unassign_private_ip_addresses(NetworkInterfaceId=interfaces[1], PrivateIpAddresses=[private])
         assert "AssociationId" not in ec2.describe_addresses(AllocationIds=[made["AllocationId"]])["Addresses"][0]
