@@ -220,12 +220,12 @@ static int restart(const struct dnsmasq *d, const struct wanted *w, const char *
 	return start(d, err);
 }
 
-static int reload(pid_t pid, unsigned long long start_time, mc_err **err)
+static int reload(const struct dnsmasq *d, mc_err **err)
 {
-	mc_auto_fd int fd = hold(pid, start_time);
+	mc_auto_fd int fd = hold(d->pid, d->start_time);
 
 	if (fd < 0 || send_signal(fd, SIGHUP) < 0)
-		return mc_err_set(err, errno, "cannot tell dnsmasq %d of its hosts", (int)pid);
+		return mc_err_set(err, errno, "cannot tell dnsmasq %d of its hosts", (int)d->pid);
 	return 0;
 }
 
@@ -233,18 +233,16 @@ int dnsmasq_apply(const struct dnsmasq *d, const struct wanted *w, mc_err **err)
 {
 	mc_autofree char *leases = mc_strf("%s/leases", d->dir);
 	mc_autofree char *conf = dnsmasq_conf(d, w);
-	unsigned long long start_time = 0;
-	pid_t pid = dnsmasq_find(d->dir, &start_time);
 	bool released = true;
 	int changed;
 
 	/* While the host is still known dnsmasq takes the release of its lease. */
-	if (pid && lease_release(leases, w, d->ns_fd, &released, err) < 0)
+	if (d->pid && lease_release(leases, w, d->ns_fd, &released, err) < 0)
 		return -1;
 	changed = update_hosts(d, w, err);
 	if (changed < 0)
 		return -1;
-	if (!pid || !released || !file_holds(d->dir, CONF, conf))
+	if (!d->pid || !released || !file_holds(d->dir, CONF, conf))
 		return restart(d, w, conf, err);
-	return changed || d->tell ? reload(pid, start_time, err) : 0;
+	return changed || d->tell ? reload(d, err) : 0;
 }

@@ -23,6 +23,8 @@ struct dnsmasq {
 	struct cidr pool;     /* of all public addresses, for their names */
 	const char *upstream; /* whom to ask what is not known here, "address#port"; "": nobody */
 	bool tell; /* SIGHUP in any case: netd may have ended between writing and telling */
+	pid_t pid; /* the running one with its start time, as dnsmasq_find() tells; 0: none runs */
+	unsigned long long start_time;
 };
 
 /* Bring configuration, hosts, leases and the process in line with the wanted VPC: started,
