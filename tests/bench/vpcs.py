@@ -1,5 +1,6 @@
 """Many VPCs on one host: what each costs, in time, memory and what packets pay, when there are few and when there are many."""
 
+import contextlib
 import ipaddress
 import os
 import pathlib
@@ -89,12 +90,14 @@ def costs(host):
             statistics.median(host.plug(vpc) for vpc in some[1:PLUGS + 1]), *host.memory()]
 
 
-def restart(world):
+def restart(host):
     """Milliseconds until a netd that was killed serves again, with every network in line."""
     def once():
-        world.stop(9)
-        return timed(world.start)[0]
-    return statistics.median(once() for _ in range(RESTARTS))
+        host.world.stop(9)
+        return timed(host.world.start)[0]
+    took = statistics.median(once() for _ in range(RESTARTS))
+    host.caller = Caller(f"{host.world.run}/netd.sock")
+    return took
 
 
 def keep_in_memory():
@@ -121,45 +124,44 @@ def measure():
         forget_memory(directory)
 
 
-def measure_running():
-    """Where a guest of each runs, every one with a dnsmasq that listens to the kernel."""
+@contextlib.contextmanager
+def new_host():
+    """One without VPCs, for as long as it is measured."""
     world = netlab.World()
     try:
         world.start()
-        host = Host(world)
+        yield Host(world)
+    finally:
+        world.close()
+
+
+def measure_running():
+    """Where a guest of each runs, every one with a dnsmasq that listens to the kernel."""
+    with new_host() as host:
         first = statistics.mean(host.add_running() for _ in range(STEP))
         while len(host.vpcs) < COUNT - STEP:
             host.add_running()
         last = statistics.mean(host.add_running() for _ in range(STEP))
-    finally:
-        world.close()
     return Row(f"a VPC more and its guest's port, with {COUNT:,} whose guests run", last, first, "ms", f"with {STEP}", GROWTH_OF_ONE)
 
 
 def measure_idle():
     """Where few guests run."""
-    world = netlab.World()
-    try:
-        world.start()
-        host = Host(world)
+    with new_host() as host:
         first = statistics.mean(host.add() for _ in range(STEP))
         few = costs(host)
-        few_restart = restart(world)
-        host.caller = Caller(f"{world.run}/netd.sock")
+        few_restart = restart(host)
         began = time.monotonic()
         while len(host.vpcs) < COUNT - STEP:
             host.add()
         last = statistics.mean(host.add() for _ in range(STEP))
         took = time.monotonic() - began
         many = costs(host)
-        many_restart = restart(world)
-        host.caller = Caller(f"{world.run}/netd.sock")
+        many_restart = restart(host)
         gone = statistics.mean(host.delete() for _ in range(STEP))
         while len(host.vpcs) > STEP:
             host.delete()
         gone_few = statistics.mean(host.delete() for _ in range(STEP))
-    finally:
-        world.close()
     times = COUNT / STEP
     words = f"with {STEP}"
     rows = [Row(f"a VPC more, with {COUNT:,}", last, first, "ms", words, GROWTH),
